@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use web::Method;
 
 use crate::bucket_properties::BucketProperties;
-use crate::call::{Call, body, body_text, encoded, unreadable};
+use crate::call::{ApiCall, body, body_text, encoded, unreadable};
 use crate::client::Client;
 use crate::headers::{self, BUCKET_PROPERTIES};
 use crate::names::{BucketMessage, invalid};
@@ -26,7 +26,7 @@ pub struct CreateOptions {
     pub exist_ok: bool,
     /// Properties other than the cluster's defaults, such as `{"checksum": {"type": "md5"}}`.
     pub properties: Option<Value>,
-    /// Of a cloud: register it without looking whether it is there.
+    /// Register a bucket of a cloud without looking whether it is there.
     pub skip_look_up: bool,
 }
 
@@ -90,11 +90,11 @@ impl Default for SummaryOptions {
 
 /// How much is in a bucket.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
+pub struct BucketSummary {
     pub bucket: Bucket,
     /// Objects in the cluster.
     pub objects: u64,
-    /// Of these, in bytes.
+    /// Size of these objects, in bytes.
     pub size: u64,
     /// Everything that the server says.
     pub raw: Value,
@@ -117,8 +117,8 @@ impl<'a> BucketHandle<'a> {
         Ok(ObjectHandle::new(self.client, self.bucket.clone(), ObjectName::new(name)?))
     }
 
-    pub(crate) fn new_call(&self, method: Method) -> Call {
-        Call::new(method, format!("/v1/buckets/{}", encoded(self.bucket.name())), self.bucket.query())
+    pub(crate) fn new_call(&self, method: Method) -> ApiCall {
+        ApiCall::new(method, format!("/v1/buckets/{}", encoded(self.bucket.name())), self.bucket.query())
     }
 
     /// # Errors
@@ -228,7 +228,7 @@ impl<'a> BucketHandle<'a> {
     ///
     /// # Errors
     /// What the server says; it takes longer than the limit.
-    pub fn summary(&self, options: &SummaryOptions) -> Result<Summary, Error> {
+    pub fn summary(&self, options: &SummaryOptions) -> Result<BucketSummary, Error> {
         let begun = Instant::now();
         let mut uuid = String::new();
         loop {
@@ -255,18 +255,18 @@ impl<'a> BucketHandle<'a> {
         }
     }
 
-    fn read_summary(&self, request: &str, bytes: &[u8]) -> Result<Summary, Error> {
+    fn read_summary(&self, request: &str, bytes: &[u8]) -> Result<BucketSummary, Error> {
         #[derive(Deserialize)]
-        struct Row {
+        struct SummaryRow {
             #[serde(flatten)]
             bucket: BucketMessage,
             #[serde(flatten)]
             rest: serde_json::Map<String, Value>,
         }
-        let rows: Option<Vec<Row>> =
+        let rows: Option<Vec<SummaryRow>> =
             serde_json::from_slice(bytes).map_err(|error| unreadable(request, error.to_string(), bytes))?;
         let Some(row) = rows.unwrap_or_default().into_iter().next() else {
-            return Ok(Summary { bucket: self.bucket.clone(), objects: 0, size: 0, raw: Value::Null });
+            return Ok(BucketSummary { bucket: self.bucket.clone(), objects: 0, size: 0, raw: Value::Null });
         };
         let raw = Value::Object(row.rest);
         let number = |path: &str| {
@@ -274,10 +274,10 @@ impl<'a> BucketHandle<'a> {
             value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(0)
         };
         let (objects, size) = (number("/ObjCount/obj_count_present"), number("/TotalSize/size_all_present_objs"));
-        Ok(Summary { bucket: row.bucket.bucket()?, objects, size, raw })
+        Ok(BucketSummary { bucket: row.bucket.bucket()?, objects, size, raw })
     }
 
-    pub(crate) fn job(&self, call: Call) -> Result<JobHandle<'a>, Error> {
+    pub(crate) fn job(&self, call: ApiCall) -> Result<JobHandle<'a>, Error> {
         let request = call.shown();
         let id = body_text(&request, self.client.call(call)?)?;
         if id.is_empty() {
@@ -286,7 +286,7 @@ impl<'a> BucketHandle<'a> {
         Ok(self.client.job(&id))
     }
 
-    pub(crate) fn perhaps_job(&self, call: Call) -> Result<Option<JobHandle<'a>>, Error> {
+    pub(crate) fn perhaps_job(&self, call: ApiCall) -> Result<Option<JobHandle<'a>>, Error> {
         let request = call.shown();
         let id = body_text(&request, self.client.call(call)?)?;
         Ok((!id.is_empty()).then(|| self.client.job(&id)))

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::Serialize;
 use url::{Position, Url};
-use web::{Answer, Ask, Chance, Client as WebClient, Content, Failure, FailureKind, HeaderName, Method, header};
+use web::{
+    FailureKind, HeaderName, Method, RequestContent, RetryChance, WebAnswer, WebClient, WebFailure, WebRequest, header,
+};
 
 use crate::client::Client;
-use crate::content::Again;
+use crate::content::ContentAgain;
 use crate::error::shortened;
 use crate::{Error, Refusal, RefusalKind};
 
@@ -29,20 +31,20 @@ pub(crate) const HELD_FROM: u64 = 256 << 10;
 const LONGEST_ANSWER: u64 = 256 << 20;
 
 /// What is asked.
-pub(crate) struct Call {
+pub(crate) struct ApiCall {
     pub(crate) method: Method,
     /// From `/v1` on, encoded.
     pub(crate) path: String,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(HeaderName, String)>,
-    pub(crate) content: Option<Content>,
+    pub(crate) content: Option<RequestContent>,
     /// For content that is a stream: the same anew.
-    pub(crate) again: Option<Again>,
+    pub(crate) again: Option<ContentAgain>,
     /// Whether asking twice does the same as asking once.
     pub(crate) is_repeatable: bool,
 }
 
-impl Call {
+impl ApiCall {
     pub(crate) fn new(method: Method, path: String, query: Vec<(&'static str, String)>) -> Self {
         let is_repeatable = method == Method::GET || method == Method::HEAD;
         Self { method, path, query, headers: Vec::new(), content: None, again: None, is_repeatable }
@@ -61,7 +63,7 @@ impl Call {
 
     pub(crate) fn json(&mut self, body: &serde_json::Value) {
         self.headers.push((header::CONTENT_TYPE, "application/json".to_owned()));
-        self.content = Some(Content::Bytes(Bytes::from(body.to_string())));
+        self.content = Some(RequestContent::Bytes(Bytes::from(body.to_string())));
     }
 
     pub(crate) fn header(&mut self, name: &'static str, value: impl Into<String>) {
@@ -101,13 +103,13 @@ pub(crate) fn encoded_path(text: &str) -> String {
 }
 
 /// An attempt that came to nothing.
-struct Setback {
+struct CallSetback {
     error: Box<Error>,
-    chance: Option<Chance>,
+    chance: Option<RetryChance>,
 }
 
-impl web::Setback for Setback {
-    fn chance(&self) -> Option<Chance> {
+impl web::Setback for CallSetback {
+    fn chance(&self) -> Option<RetryChance> {
         self.chance.clone()
     }
 }
@@ -117,7 +119,7 @@ impl Client {
     ///
     /// # Errors
     /// Every other.
-    pub(crate) fn call(&self, mut call: Call) -> Result<Answer, Error> {
+    pub(crate) fn call(&self, mut call: ApiCall) -> Result<WebAnswer, Error> {
         let begun = Instant::now();
         let mut pause = self.settings().retries.first_pause.max(Duration::from_millis(100));
         loop {
@@ -136,11 +138,11 @@ impl Client {
     }
 
     /// As [`Client::call`], a single time, and asking this server first.
-    pub(crate) fn try_once(&self, server: &Url, mut call: Call) -> Result<Answer, Error> {
+    pub(crate) fn try_once(&self, server: &Url, mut call: ApiCall) -> Result<WebAnswer, Error> {
         self.follow(&call.url(server)?, &mut call)
     }
 
-    fn call_with_retries(&self, call: &mut Call) -> Result<Answer, Error> {
+    fn call_with_retries(&self, call: &mut ApiCall) -> Result<WebAnswer, Error> {
         let url = call.url(self.endpoint())?;
         self.settings()
             .retries
@@ -148,21 +150,21 @@ impl Client {
                 let attempt = self.follow(&url, call);
                 attempt.map_err(|error| {
                     let chance = chance(&error, call.is_repeatable);
-                    Setback { chance: chance.filter(|_| renew(call)), error: Box::new(error) }
+                    CallSetback { chance: chance.filter(|_| renew(call)), error: Box::new(error) }
                 })
             })
             .map_err(|(_, setback)| *setback.error)
     }
 
     /// Asks, and asks where the answer leads to.
-    fn follow(&self, url: &Url, call: &mut Call) -> Result<Answer, Error> {
+    fn follow(&self, url: &Url, call: &mut ApiCall) -> Result<WebAnswer, Error> {
         let mut url = url.clone();
         for hop in 0..=MOST_HOPS {
             let mut headers = call.headers.clone();
             if let Some(token) = &self.settings().token {
                 headers.push((header::AUTHORIZATION, format!("Bearer {}", token.reveal())));
             }
-            let ask = Ask { method: call.method.clone(), url: url.clone(), headers };
+            let ask = WebRequest { method: call.method.clone(), url: url.clone(), headers };
             let content = for_hop(call.content.clone(), hop, self.settings().redirect_wait);
             let answer = ask_once(self.web(), &ask, content);
             let answer = answer.map_err(|failure| Error::Unanswered { request: call.shown(), failure })?;
@@ -183,33 +185,34 @@ impl Client {
     }
 }
 
-fn ask_once(web: &WebClient, ask: &Ask, content: Option<Content>) -> Result<Answer, Failure> {
+fn ask_once(web: &WebClient, ask: &WebRequest, content: Option<RequestContent>) -> Result<WebAnswer, WebFailure> {
     match content {
         None if ask.method == Method::GET || ask.method == Method::HEAD => web.ask(ask),
         // Some servers want to know that nothing will follow.
-        None => web.put(ask, Content::Bytes(Bytes::new())),
+        None => web.put(ask, RequestContent::Bytes(Bytes::new())),
         Some(content) => web.put(ask, content),
     }
 }
 
 /// Makes the content fit for another request. `false` when it is a stream that was begun and can be had once only.
-fn renew(call: &mut Call) -> bool {
-    let Some(Content::Stream(stream)) = &call.content else { return true };
-    let renewed = stream.reclaim().map(Content::Stream).or_else(|| call.again.as_mut().and_then(|again| again()));
+fn renew(call: &mut ApiCall) -> bool {
+    let Some(RequestContent::Stream(stream)) = &call.content else { return true };
+    let renewed =
+        stream.reclaim().map(RequestContent::Stream).or_else(|| call.again.as_mut().and_then(|again| again()));
     let Some(content) = renewed else { return false };
     call.content = Some(content);
     true
 }
 
 /// Content as the first hop, or a later one, gets it. Who was redirected to takes it.
-fn for_hop(content: Option<Content>, hop: usize, wait: Duration) -> Option<Content> {
-    let Some(Content::Stream(stream)) = content else { return content };
+fn for_hop(content: Option<RequestContent>, hop: usize, wait: Duration) -> Option<RequestContent> {
+    let Some(RequestContent::Stream(stream)) = content else { return content };
     let wait = if hop == 0 && stream.length() >= HELD_FROM { wait } else { Duration::ZERO };
-    Some(Content::Stream(stream.held(wait)))
+    Some(RequestContent::Stream(stream.held(wait)))
 }
 
-fn chance(error: &Error, is_repeatable: bool) -> Option<Chance> {
-    let chance = Chance { reason: error.to_string(), pause: None };
+fn chance(error: &Error, is_repeatable: bool) -> Option<RetryChance> {
+    let chance = RetryChance { reason: error.to_string(), pause: None };
     match error {
         Error::Refused(refusal) => matches!(refusal.status, 429 | 502..=504).then_some(chance),
         Error::Unanswered { failure, .. } => {
@@ -276,7 +279,7 @@ fn redirected(from: &Url, location: Option<&str>, keeps_method: bool) -> Result<
     Ok(target)
 }
 
-fn refused(request: &str, answer: Answer) -> Error {
+fn refused(request: &str, answer: WebAnswer) -> Error {
     let status = answer.status().as_u16();
     let headers = answer.headers().clone();
     let mut body = Vec::new();
@@ -286,10 +289,10 @@ fn refused(request: &str, answer: Answer) -> Error {
 }
 
 /// All of an answer that is not an object.
-pub(crate) fn body(request: &str, answer: Answer) -> Result<Vec<u8>, Error> {
+pub(crate) fn body(request: &str, answer: WebAnswer) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let read = answer.into_body().take(LONGEST_ANSWER + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Error::Unanswered { request: request.to_owned(), failure: Failure::of_body(&error) })?;
+    read.map_err(|error| Error::Unanswered { request: request.to_owned(), failure: WebFailure::of_body(&error) })?;
     if bytes.len() as u64 > LONGEST_ANSWER {
         return Err(unreadable(request, "it is too long", &bytes));
     }
@@ -297,7 +300,7 @@ pub(crate) fn body(request: &str, answer: Answer) -> Result<Vec<u8>, Error> {
 }
 
 /// As [`body`], for ids and the like.
-pub(crate) fn body_text(request: &str, answer: Answer) -> Result<String, Error> {
+pub(crate) fn body_text(request: &str, answer: WebAnswer) -> Result<String, Error> {
     let bytes = body(request, answer)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(request, "it is not text", &bytes))?;
     Ok(text.trim().trim_matches('"').to_owned())

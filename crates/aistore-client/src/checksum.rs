@@ -57,7 +57,7 @@ impl FromStr for ChecksumKind {
     }
 }
 
-/// Of one object's bytes.
+/// The checksum of one object's bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checksum {
     pub kind: ChecksumKind,
@@ -67,7 +67,7 @@ pub struct Checksum {
 
 impl Checksum {
     pub fn of(bytes: &[u8], kind: ChecksumKind) -> Self {
-        let mut hasher = Hasher::new(kind);
+        let mut hasher = ChecksumHasher::new(kind);
         hasher.update(bytes);
         hasher.finish()
     }
@@ -76,7 +76,7 @@ impl Checksum {
     /// The file cannot be read.
     pub fn of_file(path: &Path, kind: ChecksumKind) -> Result<Self, Error> {
         let unreadable = |source| Error::File { path: path.to_owned(), source };
-        let (mut file, mut hasher) = (File::open(path).map_err(unreadable)?, Hasher::new(kind));
+        let (mut file, mut hasher) = (File::open(path).map_err(unreadable)?, ChecksumHasher::new(kind));
         let mut buffer = vec![0; 256 << 10];
         loop {
             match file.read(&mut buffer).map_err(unreadable)? {
@@ -100,12 +100,12 @@ impl fmt::Display for Checksum {
 }
 
 /// A checksum that is not complete yet.
-pub(crate) struct Hasher {
+pub(crate) struct ChecksumHasher {
     kind: ChecksumKind,
-    state: State,
+    state: HasherState,
 }
 
-enum State {
+enum HasherState {
     Xxhash2(Box<Xxh64>),
     Md5(Md5),
     Crc32c(crc_fast::Digest),
@@ -113,35 +113,35 @@ enum State {
     Sha512(Sha512),
 }
 
-impl Hasher {
+impl ChecksumHasher {
     pub(crate) fn new(kind: ChecksumKind) -> Self {
         let state = match kind {
-            ChecksumKind::Xxhash2 => State::Xxhash2(Box::new(Xxh64::new(0))),
-            ChecksumKind::Md5 => State::Md5(Md5::new()),
-            ChecksumKind::Crc32c => State::Crc32c(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi)),
-            ChecksumKind::Sha256 => State::Sha256(Sha256::new()),
-            ChecksumKind::Sha512 => State::Sha512(Sha512::new()),
+            ChecksumKind::Xxhash2 => HasherState::Xxhash2(Box::new(Xxh64::new(0))),
+            ChecksumKind::Md5 => HasherState::Md5(Md5::new()),
+            ChecksumKind::Crc32c => HasherState::Crc32c(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi)),
+            ChecksumKind::Sha256 => HasherState::Sha256(Sha256::new()),
+            ChecksumKind::Sha512 => HasherState::Sha512(Sha512::new()),
         };
         Self { kind, state }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match &mut self.state {
-            State::Xxhash2(state) => state.update(bytes),
-            State::Md5(state) => state.update(bytes),
-            State::Crc32c(state) => state.update(bytes),
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
+            HasherState::Xxhash2(state) => state.update(bytes),
+            HasherState::Md5(state) => state.update(bytes),
+            HasherState::Crc32c(state) => state.update(bytes),
+            HasherState::Sha256(state) => state.update(bytes),
+            HasherState::Sha512(state) => state.update(bytes),
         }
     }
 
     pub(crate) fn finish(self) -> Checksum {
         let value = match self.state {
-            State::Xxhash2(state) => format!("{:016x}", state.digest()),
-            State::Md5(state) => hexadecimal(&state.finalize()),
-            State::Crc32c(state) => format!("{:08x}", state.finalize()),
-            State::Sha256(state) => hexadecimal(&state.finalize()),
-            State::Sha512(state) => hexadecimal(&state.finalize()),
+            HasherState::Xxhash2(state) => format!("{:016x}", state.digest()),
+            HasherState::Md5(state) => hexadecimal(&state.finalize()),
+            HasherState::Crc32c(state) => format!("{:08x}", state.finalize()),
+            HasherState::Sha256(state) => hexadecimal(&state.finalize()),
+            HasherState::Sha512(state) => hexadecimal(&state.finalize()),
         };
         Checksum { kind: self.kind, value }
     }
@@ -152,21 +152,21 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Shared with a reader that may live on another thread, and outlive the request.
-pub(crate) type Running = Arc<Mutex<Option<Hasher>>>;
+pub(crate) type RunningChecksum = Arc<Mutex<Option<ChecksumHasher>>>;
 
-pub(crate) fn running(kind: ChecksumKind) -> Running {
-    Arc::new(Mutex::new(Some(Hasher::new(kind))))
+pub(crate) fn running(kind: ChecksumKind) -> RunningChecksum {
+    Arc::new(Mutex::new(Some(ChecksumHasher::new(kind))))
 }
 
 /// The checksum of all that went through. Call it once.
-pub(crate) fn finished(running: &Running) -> Option<Checksum> {
-    running.lock().unwrap_or_else(PoisonError::into_inner).take().map(Hasher::finish)
+pub(crate) fn finished(running: &RunningChecksum) -> Option<Checksum> {
+    running.lock().unwrap_or_else(PoisonError::into_inner).take().map(ChecksumHasher::finish)
 }
 
 /// Computes a checksum of what is read through it.
 pub(crate) struct HashingReader<R> {
     pub(crate) inner: R,
-    pub(crate) running: Running,
+    pub(crate) running: RunningChecksum,
 }
 
 impl<R: Read> Read for HashingReader<R> {

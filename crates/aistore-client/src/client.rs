@@ -4,20 +4,20 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
-use web::{Client as WebClient, Method};
+use web::{Method, WebClient};
 
 use crate::bucket::BucketPresence;
-use crate::call::{Call, body, unreadable};
+use crate::call::{ApiCall, body, unreadable};
 use crate::names::{BucketMessage, invalid};
 use crate::{Bucket, BucketHandle, ClusterMap, Error, Provider, Settings};
 
 /// Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<ClientParts>,
 }
 
-struct Inner {
+struct ClientParts {
     settings: Settings,
     endpoint: Url,
     web: WebClient,
@@ -33,7 +33,7 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let endpoint = endpoint(&settings.endpoint)?;
         let web = WebClient::with(settings.proxies.clone(), settings.limits, settings.tls.clone());
-        Ok(Self { inner: Arc::new(Inner { settings, endpoint, web, map: Mutex::new(None) }) })
+        Ok(Self { inner: Arc::new(ClientParts { settings, endpoint, web, map: Mutex::new(None) }) })
     }
 
     /// Where requests go.
@@ -61,7 +61,7 @@ impl Client {
     pub fn list_buckets(&self, of: Option<Provider>, presence: Option<BucketPresence>) -> Result<Vec<Bucket>, Error> {
         let mut query: Vec<_> = of.iter().map(|provider| ("provider", provider.to_string())).collect();
         query.extend(presence.map(|presence| ("presence", presence.number().to_string())));
-        let call = Call::new(Method::GET, "/v1/buckets".to_owned(), query).action("list", &());
+        let call = ApiCall::new(Method::GET, "/v1/buckets".to_owned(), query).action("list", &());
         let request = call.shown();
         let bytes = body(&request, self.call(call)?)?;
         let messages: Option<Vec<BucketMessage>> =

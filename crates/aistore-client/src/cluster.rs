@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 use web::Method;
 
-use crate::call::{Call, body, encoded, unreadable};
+use crate::call::{ApiCall, body, encoded, unreadable};
 use crate::client::Client;
 use crate::headers::{CLUSTER_UPTIME, NODE_UPTIME, number};
 use crate::{Error, RefusalKind};
@@ -18,11 +18,11 @@ use crate::{Error, RefusalKind};
 pub struct ClusterMap {
     /// By id.
     #[serde(rename = "pmap", deserialize_with = "or_empty")]
-    pub proxies: BTreeMap<String, Node>,
+    pub proxies: BTreeMap<String, ClusterNode>,
     #[serde(rename = "tmap", deserialize_with = "or_empty")]
-    pub targets: BTreeMap<String, Node>,
+    pub targets: BTreeMap<String, ClusterNode>,
     #[serde(rename = "proxy_si")]
-    pub primary: Option<Node>,
+    pub primary: Option<ClusterNode>,
     pub uuid: String,
     /// Grows with each change.
     pub version: String,
@@ -30,7 +30,7 @@ pub struct ClusterMap {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Node {
+pub struct ClusterNode {
     #[serde(rename = "daemon_id")]
     pub id: String,
     #[serde(rename = "daemon_type")]
@@ -48,11 +48,11 @@ pub struct NodeNetwork {
     pub url: String,
 }
 
-fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Node>, D::Error> {
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, ClusterNode>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-impl Node {
+impl ClusterNode {
     /// In maintenance, or about to leave: it has no objects to give.
     pub fn is_away(&self) -> bool {
         const MAINTENANCE: u64 = 1 << 2;
@@ -67,7 +67,7 @@ impl Node {
 
 /// How well a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Health {
+pub struct ClusterHealth {
     /// In nanoseconds.
     pub node_uptime: Option<u64>,
     /// In nanoseconds.
@@ -78,7 +78,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub fn cluster_map(&self) -> Result<ClusterMap, Error> {
-        let call = Call::new(Method::GET, "/v1/daemon".to_owned(), vec![("what", "smap".to_owned())]);
+        let call = ApiCall::new(Method::GET, "/v1/daemon".to_owned(), vec![("what", "smap".to_owned())]);
         let request = call.shown();
         let bytes = body(&request, self.call(call)?)?;
         serde_json::from_slice(&bytes).map_err(|error| unreadable(&request, error.to_string(), &bytes))
@@ -88,10 +88,10 @@ impl Client {
     ///
     /// # Errors
     /// It is not, or not yet.
-    pub fn health(&self) -> Result<Health, Error> {
-        let answer = self.call(Call::new(Method::GET, "/v1/health".to_owned(), Vec::new()))?;
+    pub fn health(&self) -> Result<ClusterHealth, Error> {
+        let answer = self.call(ApiCall::new(Method::GET, "/v1/health".to_owned(), Vec::new()))?;
         let headers = answer.headers();
-        Ok(Health { node_uptime: number(headers, NODE_UPTIME), cluster_uptime: number(headers, CLUSTER_UPTIME) })
+        Ok(ClusterHealth { node_uptime: number(headers, NODE_UPTIME), cluster_uptime: number(headers, CLUSTER_UPTIME) })
     }
 
     /// Whether objects can be put: the primary has started up, and there is a target. Without the second a bucket can be
@@ -100,7 +100,7 @@ impl Client {
     /// # Errors
     /// What the server says, other than that it is not ready.
     pub fn is_ready(&self) -> Result<bool, Error> {
-        let call = Call::new(Method::GET, "/v1/health".to_owned(), vec![("prr", "true".to_owned())]);
+        let call = ApiCall::new(Method::GET, "/v1/health".to_owned(), vec![("prr", "true".to_owned())]);
         match self.call(call) {
             Ok(_) => Ok(self.cluster_map()?.targets.values().any(|node| !node.is_away())),
             Err(error) if error.is(RefusalKind::Unavailable) => Ok(false),
@@ -111,7 +111,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub fn cluster_configuration(&self) -> Result<Value, Error> {
-        let call = Call::new(Method::GET, "/v1/cluster".to_owned(), vec![("what", "cluster_config".to_owned())]);
+        let call = ApiCall::new(Method::GET, "/v1/cluster".to_owned(), vec![("what", "cluster_config".to_owned())]);
         let request = call.shown();
         let bytes = body(&request, self.call(call)?)?;
         serde_json::from_slice(&bytes).map_err(|error| unreadable(&request, error.to_string(), &bytes))
@@ -122,7 +122,7 @@ impl Client {
     /// # Errors
     /// [`RefusalKind::EtlNotAvailable`] where the server is built without, as by default.
     pub fn list_etls(&self) -> Result<Vec<Value>, Error> {
-        let call = Call::new(Method::GET, "/v1/etl".to_owned(), Vec::new());
+        let call = ApiCall::new(Method::GET, "/v1/etl".to_owned(), Vec::new());
         let request = call.shown();
         let bytes = body(&request, self.call(call)?)?;
         let found: Result<Option<Vec<Value>>, _> = serde_json::from_slice(&bytes);
@@ -139,6 +139,6 @@ impl Client {
         let pairs: Vec<String> =
             settings.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let path = format!("/v1/cluster/set-config?{}", pairs.join("&"));
-        self.call(Call::new(Method::PUT, path, Vec::new())).map(drop)
+        self.call(ApiCall::new(Method::PUT, path, Vec::new())).map(drop)
     }
 }

@@ -7,91 +7,91 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use web::{Content, Stream};
+use web::{ContentStream, RequestContent};
 
 use crate::Error;
 use crate::call::HELD_FROM;
-use crate::checksum::{Checksum, ChecksumKind, HashingReader, Running, finished, running};
+use crate::checksum::{Checksum, ChecksumKind, HashingReader, RunningChecksum, finished, running};
 
 /// Where an object's bytes come from. Memory and files can be sent again when a connection breaks; a stream only as
 /// long as nothing of it was sent.
 pub struct ObjectContent {
-    source: Source,
+    source: ContentSource,
 }
 
-enum Source {
+enum ContentSource {
     Bytes(Bytes),
     File { path: PathBuf, from: u64, length: Option<u64> },
     Stream { reader: Box<dyn Read + Send>, length: u64 },
 }
 
 /// Content on its way.
-pub(crate) struct Prepared {
-    pub(crate) content: Content,
+pub(crate) struct PreparedContent {
+    pub(crate) content: RequestContent,
     /// The same content anew, after a request that began to send it.
-    pub(crate) again: Option<Again>,
+    pub(crate) again: Option<ContentAgain>,
     /// Known beforehand.
     pub(crate) checksum: Option<Checksum>,
-    /// Of what was sent last.
-    pub(crate) sent: Sent,
+    /// The checksum of what was sent last.
+    pub(crate) sent: SentChecksum,
 }
 
-pub(crate) type Again = Box<dyn FnMut() -> Option<Content>>;
+pub(crate) type ContentAgain = Box<dyn FnMut() -> Option<RequestContent>>;
 
 /// The checksum of what was sent, computed as it goes. Each time that content is sent anew it is another one, since what
 /// read the former may still run.
 #[derive(Clone, Default)]
-pub(crate) struct Sent(Arc<Mutex<Option<Running>>>);
+pub(crate) struct SentChecksum(Arc<Mutex<Option<RunningChecksum>>>);
 
-impl Sent {
+impl SentChecksum {
     /// `None` when none was computed. Call it once.
     pub(crate) fn checksum(&self) -> Option<Checksum> {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         running.as_ref().and_then(finished)
     }
 
-    fn stream(&self, reader: impl Read + Send + 'static, length: u64, kind: Option<ChecksumKind>) -> Content {
-        let Some(kind) = kind else { return Content::Stream(Stream::new(reader, length)) };
+    fn stream(&self, reader: impl Read + Send + 'static, length: u64, kind: Option<ChecksumKind>) -> RequestContent {
+        let Some(kind) = kind else { return RequestContent::Stream(ContentStream::new(reader, length)) };
         let running = running(kind);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&running));
-        Content::Stream(Stream::new(HashingReader { inner: reader, running }, length))
+        RequestContent::Stream(ContentStream::new(HashingReader { inner: reader, running }, length))
     }
 }
 
 impl ObjectContent {
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { source: Source::Bytes(bytes.into()) }
+        Self { source: ContentSource::Bytes(bytes.into()) }
     }
 
     /// A file, as long as it is when it is sent.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { source: Source::File { path: path.into(), from: 0, length: None } }
+        Self { source: ContentSource::File { path: path.into(), from: 0, length: None } }
     }
 
     /// A piece of a file.
     pub fn part_of_file(path: impl Into<PathBuf>, from: u64, length: u64) -> Self {
-        Self { source: Source::File { path: path.into(), from, length: Some(length) } }
+        Self { source: ContentSource::File { path: path.into(), from, length: Some(length) } }
     }
 
     /// Whatever a reader gives; it is read on another thread and may block. Memory holds about a MiB of it at a time.
     pub fn stream(reader: impl Read + Send + 'static, length: u64) -> Self {
-        Self { source: Source::Stream { reader: Box::new(reader), length } }
+        Self { source: ContentSource::Stream { reader: Box::new(reader), length } }
     }
 
     /// `kind` is that of the checksum to compute.
-    pub(crate) fn prepare(self, kind: Option<ChecksumKind>) -> Result<Prepared, Error> {
-        let sent = Sent::default();
+    pub(crate) fn prepare(self, kind: Option<ChecksumKind>) -> Result<PreparedContent, Error> {
+        let sent = SentChecksum::default();
         match self.source {
-            Source::Bytes(bytes) => {
+            ContentSource::Bytes(bytes) => {
                 let checksum = kind.map(|kind| Checksum::of(&bytes, kind));
                 let length = bytes.len() as u64;
                 if length < HELD_FROM {
-                    return Ok(Prepared { content: Content::Bytes(bytes), again: None, checksum, sent });
+                    return Ok(PreparedContent { content: RequestContent::Bytes(bytes), again: None, checksum, sent });
                 }
-                let stream = move || Content::Stream(Stream::new(Cursor::new(bytes.clone()), length));
-                Ok(Prepared { content: stream(), again: Some(Box::new(move || Some(stream()))), checksum, sent })
+                let stream = move || RequestContent::Stream(ContentStream::new(Cursor::new(bytes.clone()), length));
+                Ok(PreparedContent { content: stream(), again: Some(Box::new(move || Some(stream()))), checksum, sent })
             }
-            Source::File { path, from, length } => {
+            ContentSource::File { path, from, length } => {
                 let unreadable = |source| Error::File { path: path.clone(), source };
                 let whole = std::fs::metadata(&path).map_err(unreadable)?.len();
                 let length = length.unwrap_or(whole.saturating_sub(from));
@@ -104,15 +104,15 @@ impl ObjectContent {
                     let (path, sent) = (path.clone(), sent.clone());
                     move || Some(sent.stream(open_at(&path, from).ok()?, length, kind))
                 };
-                Ok(Prepared { content, again: Some(Box::new(again)), checksum: None, sent })
+                Ok(PreparedContent { content, again: Some(Box::new(again)), checksum: None, sent })
             }
-            Source::Stream { mut reader, length } if length < HELD_FROM => {
+            ContentSource::Stream { mut reader, length } if length < HELD_FROM => {
                 let unreadable = |source| Error::File { path: PathBuf::from("(stream)"), source };
                 Self::bytes(exactly(&mut reader, length).map_err(unreadable)?).prepare(kind)
             }
-            Source::Stream { reader, length } => {
+            ContentSource::Stream { reader, length } => {
                 let content = sent.stream(reader, length, kind);
-                Ok(Prepared { content, again: None, checksum: None, sent })
+                Ok(PreparedContent { content, again: None, checksum: None, sent })
             }
         }
     }
@@ -133,9 +133,9 @@ fn exactly(reader: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
 impl fmt::Debug for ObjectContent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Bytes(bytes) => write!(formatter, "{} bytes", bytes.len()),
-            Source::File { path, .. } => write!(formatter, "file {}", path.display()),
-            Source::Stream { length, .. } => write!(formatter, "stream of {length} bytes"),
+            ContentSource::Bytes(bytes) => write!(formatter, "{} bytes", bytes.len()),
+            ContentSource::File { path, .. } => write!(formatter, "file {}", path.display()),
+            ContentSource::Stream { length, .. } => write!(formatter, "stream of {length} bytes"),
         }
     }
 }

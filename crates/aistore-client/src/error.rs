@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use web::{Failure, HeaderMap};
+use web::{HeaderMap, WebFailure};
 
 use crate::Checksum;
 use crate::headers;
@@ -24,7 +24,7 @@ pub enum Error {
     Refused(Box<Refusal>),
     /// There was no answer, or it broke off.
     #[error("{request}: {}", failure.reason)]
-    Unanswered { request: String, failure: Failure },
+    Unanswered { request: String, failure: WebFailure },
     /// A redirect that must not be followed.
     #[error("{request}: {reason}")]
     Redirect { request: String, reason: String },
@@ -123,7 +123,7 @@ const LONGEST_TEXT: usize = 1024;
 /// An error as AIStore writes it. Everything may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Message {
+struct ErrorMessage {
     tcode: Option<String>,
     message: Option<String>,
 }
@@ -135,7 +135,7 @@ impl Refusal {
             Some(value) if body.is_empty() => value.as_bytes(),
             _ => body,
         };
-        let message: Message = serde_json::from_slice(said).unwrap_or_default();
+        let message: ErrorMessage = serde_json::from_slice(said).unwrap_or_default();
         let type_code = message.tcode.filter(|code| !code.is_empty());
         let message = message.message.unwrap_or_default();
         let kind = kind(type_code.as_deref(), status, &message);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::names::invalid;
 use crate::{
-    Bucket, CreateOptions, DestroyOptions, Entry, Error, ListOptions, ObjectContent, ObjectName, Provider, PutOptions,
-    PutResult, Settings,
+    Bucket, CreateOptions, DestroyOptions, Error, ListOptions, ListingEntry, ObjectContent, ObjectName, Provider,
+    PutOptions, PutResult, Settings,
 };
 
 /// AIStore's own buckets, for `provider`.
@@ -26,7 +26,7 @@ pub struct ListObjects<'a> {
     pub props: &'a str,
     /// So many in the order of names; 0 is all.
     pub count: i64,
-    /// Of one answer; 0 is `count`, or what the server finds right.
+    /// Names in one answer; 0 is `count`, or what the server finds right.
     pub page_size: i64,
 }
 
@@ -59,7 +59,7 @@ impl Client {
         self.client.bucket(Bucket::new(bck_name)?).destroy(&DestroyOptions::default())
     }
 
-    /// Of one provider; `""` is all.
+    /// The buckets of one provider; `""` is all.
     ///
     /// # Errors
     /// What the server says.
@@ -80,7 +80,7 @@ impl Client {
 
     /// # Errors
     /// A negative number; what the server says.
-    pub fn list_objects(&self, bck_name: &str, options: &ListObjects<'_>) -> Result<Vec<Entry>, Error> {
+    pub fn list_objects(&self, bck_name: &str, options: &ListObjects<'_>) -> Result<Vec<ListingEntry>, Error> {
         let number = |what, value: i64| {
             let converted = usize::try_from(value).ok().filter(|number| u32::try_from(*number).is_ok());
             converted.ok_or_else(|| invalid(what, &value.to_string(), "it must be 0 or more"))
@@ -92,7 +92,7 @@ impl Client {
             properties: options.props.to_owned(),
             ..ListOptions::default()
         };
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<ListingEntry> = Vec::new();
         let mut last = None;
         loop {
             let left = count.saturating_sub(entries.len());

@@ -8,7 +8,7 @@ use crate::{Bucket, BucketHandle, Error, JobHandle, ObjectName};
 
 /// Which objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum ObjectGroup {
     Names(Vec<ObjectName>),
     /// With ranges as shells have them: `shard-{000..009}.tar`, `{000..100..5}`; without any, what names begin with.
     Template(String),
@@ -36,7 +36,7 @@ pub struct ArchiveOptions {
     pub continue_on_error: bool,
 }
 
-impl Group {
+impl ObjectGroup {
     fn message(&self) -> Value {
         match self {
             Self::Names(names) => json!({ "objnames": names.iter().map(ObjectName::as_str).collect::<Vec<_>>() }),
@@ -48,23 +48,23 @@ impl Group {
 impl<'a> BucketHandle<'a> {
     /// # Errors
     /// What the server says.
-    pub fn delete_group(&self, group: &Group) -> Result<Vec<JobHandle<'a>>, Error> {
+    pub fn delete_group(&self, group: &ObjectGroup) -> Result<Vec<JobHandle<'a>>, Error> {
         self.group_jobs(Method::DELETE, "delete-listrange", &group.message())
     }
 
-    /// Of a remote bucket: forgets what the cluster holds of them.
+    /// Forgets what the cluster holds of them, in a remote bucket.
     ///
     /// # Errors
     /// What the server says.
-    pub fn evict_group(&self, group: &Group) -> Result<Vec<JobHandle<'a>>, Error> {
+    pub fn evict_group(&self, group: &ObjectGroup) -> Result<Vec<JobHandle<'a>>, Error> {
         self.group_jobs(Method::DELETE, "evict-listrange", &group.message())
     }
 
-    /// Of a remote bucket: brings them into the cluster.
+    /// Brings them into the cluster, from a remote bucket.
     ///
     /// # Errors
     /// What the server says.
-    pub fn prefetch_group(&self, group: &Group) -> Result<Vec<JobHandle<'a>>, Error> {
+    pub fn prefetch_group(&self, group: &ObjectGroup) -> Result<Vec<JobHandle<'a>>, Error> {
         self.group_jobs(Method::POST, "prefetch-listrange", &group.message())
     }
 
@@ -72,7 +72,7 @@ impl<'a> BucketHandle<'a> {
     /// What the server says.
     pub fn copy_group(
         &self,
-        group: &Group,
+        group: &ObjectGroup,
         to: &Bucket,
         options: &CopyGroupOptions,
     ) -> Result<Vec<JobHandle<'a>>, Error> {
@@ -91,7 +91,7 @@ impl<'a> BucketHandle<'a> {
     /// What the server says.
     pub fn archive_group(
         &self,
-        group: &Group,
+        group: &ObjectGroup,
         name: &ObjectName,
         options: &ArchiveOptions,
     ) -> Result<Vec<JobHandle<'a>>, Error> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use web::Method;
 
-use crate::call::{Call, body, body_text, unreadable};
+use crate::call::{ApiCall, body, body_text, unreadable};
 use crate::client::Client;
 use crate::{Bucket, Error};
 
@@ -49,7 +49,7 @@ pub struct JobStatus {
 /// What one target says about a job.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Snapshot {
+pub struct JobSnapshot {
     pub id: String,
     pub kind: String,
     /// RFC 3339.
@@ -110,7 +110,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub fn start_job(&self, query: &JobQuery) -> Result<JobHandle<'_>, Error> {
-        let call = Call::new(Method::PUT, "/v1/cluster".to_owned(), Vec::new()).action("start", &query.message());
+        let call = ApiCall::new(Method::PUT, "/v1/cluster".to_owned(), Vec::new()).action("start", &query.message());
         let request = call.shown();
         let id = body_text(&request, self.call(call)?)?;
         Ok(self.job(&id))
@@ -119,7 +119,7 @@ impl Client {
     /// # Errors
     /// What the server says.
     pub fn stop_job(&self, query: &JobQuery) -> Result<(), Error> {
-        let call = Call::new(Method::PUT, "/v1/cluster".to_owned(), Vec::new()).action("stop", &query.message());
+        let call = ApiCall::new(Method::PUT, "/v1/cluster".to_owned(), Vec::new()).action("stop", &query.message());
         self.call(call).map(drop)
     }
 
@@ -136,13 +136,13 @@ impl Client {
     ///
     /// # Errors
     /// What the server says.
-    pub fn job_snapshots(&self, query: &JobQuery) -> Result<BTreeMap<String, Vec<Snapshot>>, Error> {
-        let found: Option<BTreeMap<String, Option<Vec<Snapshot>>>> = self.job_query("qryxstats", query)?;
+    pub fn job_snapshots(&self, query: &JobQuery) -> Result<BTreeMap<String, Vec<JobSnapshot>>, Error> {
+        let found: Option<BTreeMap<String, Option<Vec<JobSnapshot>>>> = self.job_query("qryxstats", query)?;
         Ok(found.unwrap_or_default().into_iter().map(|(node, rows)| (node, rows.unwrap_or_default())).collect())
     }
 
     fn job_query<T: for<'a> Deserialize<'a>>(&self, what: &str, query: &JobQuery) -> Result<T, Error> {
-        let mut call = Call::new(Method::GET, "/v1/cluster".to_owned(), vec![("what", what.to_owned())]);
+        let mut call = ApiCall::new(Method::GET, "/v1/cluster".to_owned(), vec![("what", what.to_owned())]);
         call.json(&query.message());
         let request = call.shown();
         let bytes = body(&request, self.call(call)?)?;
@@ -189,7 +189,7 @@ impl JobHandle<'_> {
     pub fn wait_for_idle(&self, options: &WaitOptions) -> Result<(), Error> {
         let mut idle = 0;
         self.poll(options, || {
-            let rows: Vec<Snapshot> = self.client.job_snapshots(&self.query())?.into_values().flatten().collect();
+            let rows: Vec<JobSnapshot> = self.client.job_snapshots(&self.query())?.into_values().flatten().collect();
             if let Some(row) = rows.iter().find(|row| row.is_aborted) {
                 return Err(Error::JobAborted { job: self.id.clone(), message: row.abort_error.clone() });
             }

@@ -42,24 +42,24 @@ mod settings;
 
 pub use address::Address;
 pub use bucket::{
-    BucketHandle, BucketPresence, CopyBucketOptions, CreateOptions, DestroyOptions, EvictOptions, Summary,
+    BucketHandle, BucketPresence, BucketSummary, CopyBucketOptions, CreateOptions, DestroyOptions, EvictOptions,
     SummaryOptions,
 };
 pub use bucket_properties::BucketProperties;
 pub use checksum::{Checksum, ChecksumKind};
 pub use client::Client;
-pub use cluster::{ClusterMap, Health, Node, NodeNetwork};
+pub use cluster::{ClusterHealth, ClusterMap, ClusterNode, NodeNetwork};
 pub use content::ObjectContent;
 pub use custom_metadata::CustomMetadata;
 pub use error::{Error, Refusal, RefusalKind};
-pub use group::{ArchiveOptions, CopyGroupOptions, Group};
-pub use job::{JobHandle, JobQuery, JobStatus, Snapshot, WaitOptions};
-pub use listing::{Coding, Entry, ListFlags, ListOptions, Listing, Page};
+pub use group::{ArchiveOptions, CopyGroupOptions, ObjectGroup};
+pub use job::{JobHandle, JobQuery, JobSnapshot, JobStatus, WaitOptions};
+pub use listing::{ListFlags, ListOptions, Listing, ListingCoding, ListingEntry, ListingPage};
 pub use multipart::MultipartUpload;
 pub use names::{Bucket, Namespace, ObjectName, Provider};
 pub use object::{
-    AppendHandle, ArchiveMember, CopyOptions, GetOptions, HeadOptions, ObjectHandle, ObjectProperties, PromoteOptions,
-    PutOptions, PutResult, Range, Update,
+    AppendHandle, ArchiveMember, ByteRange, CopyOptions, GetOptions, HeadOptions, MetadataUpdate, ObjectHandle,
+    ObjectProperties, PromoteOptions, PutOptions, PutResult,
 };
 pub use object_reader::ObjectReader;
 pub use settings::{Reads, Settings, VARIABLES, Variables};

@@ -26,12 +26,12 @@ pub struct ListOptions {
     /// As Go writes formats down: `2006-01-02T15:04:05Z07:00`. Empty: `21 Aug 26 10:00 UTC`.
     pub time_format: String,
     pub flags: ListFlags,
-    pub coding: Coding,
+    pub coding: ListingCoding,
 }
 
 /// How answers are asked for; what comes is read either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Coding {
+pub enum ListingCoding {
     #[default]
     MessagePack,
     Json,
@@ -42,7 +42,7 @@ pub enum Coding {
 pub struct ListFlags(pub u64);
 
 impl ListFlags {
-    /// Of a remote bucket: what the cluster has.
+    /// In a remote bucket, what the cluster has.
     pub const CACHED: Self = Self(1);
     /// Also what is in archives.
     pub const IN_ARCHIVES: Self = Self(1 << 3);
@@ -59,7 +59,7 @@ impl ListFlags {
 /// An object, or a folder of a listing that is not recursive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Entry {
+pub struct ListingEntry {
     #[serde(alias = "n")]
     pub name: String,
     /// In bytes.
@@ -84,7 +84,7 @@ pub struct Entry {
     pub flags: u64,
 }
 
-impl Entry {
+impl ListingEntry {
     pub fn is_in_cluster(&self) -> bool {
         self.flags & (1 << 6) != 0
     }
@@ -106,25 +106,25 @@ impl Entry {
 /// One answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Page {
-    /// Of the listing, for its next page.
+pub struct ListingPage {
+    /// Identifies the listing, for its next page.
     #[serde(alias = "UUID")]
     pub uuid: String,
     /// Empty: this is the last one. A page without entries may have one.
     #[serde(alias = "ContinuationToken", rename = "continuation_token")]
     pub token: String,
     #[serde(alias = "Entries", deserialize_with = "or_empty")]
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ListingEntry>,
 }
 
-fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entry>, D::Error> {
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ListingEntry>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A number, or the text of one.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    struct Number;
-    impl Visitor<'_> for Number {
+    struct NumberVisitor;
+    impl Visitor<'_> for NumberVisitor {
         type Value = u64;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,16 +148,16 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
             Ok(0)
         }
     }
-    deserializer.deserialize_any(Number).map_err(D::Error::custom)
+    deserializer.deserialize_any(NumberVisitor).map_err(D::Error::custom)
 }
 
-impl Page {
+impl ListingPage {
     /// # Errors
     /// Why it cannot be read.
-    pub(crate) fn of(bytes: &[u8], coding: Coding) -> Result<Self, String> {
+    pub(crate) fn of(bytes: &[u8], coding: ListingCoding) -> Result<Self, String> {
         match coding {
-            Coding::MessagePack => rmp_serde::from_slice(bytes).map_err(|error| error.to_string()),
-            Coding::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+            ListingCoding::MessagePack => rmp_serde::from_slice(bytes).map_err(|error| error.to_string()),
+            ListingCoding::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
         }
     }
 }
@@ -171,7 +171,7 @@ impl<'a> BucketHandle<'a> {
 
     /// # Errors
     /// What the server says, on any page.
-    pub fn list_all(&self, options: &ListOptions) -> Result<Vec<Entry>, Error> {
+    pub fn list_all(&self, options: &ListOptions) -> Result<Vec<ListingEntry>, Error> {
         self.list(options).collect()
     }
 
@@ -179,12 +179,12 @@ impl<'a> BucketHandle<'a> {
     ///
     /// # Errors
     /// What the server says.
-    pub fn list_page(&self, options: &ListOptions, after: Option<&Page>) -> Result<Page, Error> {
+    pub fn list_page(&self, options: &ListOptions, after: Option<&ListingPage>) -> Result<ListingPage, Error> {
         let (uuid, token) = after.map_or(("", ""), |page| (page.uuid.as_str(), page.token.as_str()));
         self.page(options, uuid, token)
     }
 
-    fn page(&self, options: &ListOptions, uuid: &str, token: &str) -> Result<Page, Error> {
+    fn page(&self, options: &ListOptions, uuid: &str, token: &str) -> Result<ListingPage, Error> {
         let value = json!({
             "prefix": options.prefix,
             "pagesize": options.page_size,
@@ -196,15 +196,15 @@ impl<'a> BucketHandle<'a> {
             "time_format": options.time_format,
         });
         let mut call = self.new_call(Method::GET).action("list", &value);
-        if options.coding == Coding::MessagePack {
+        if options.coding == ListingCoding::MessagePack {
             call.headers.push((header::ACCEPT, "application/msgpack".to_owned()));
         }
         let request = call.shown();
         let answer = self.client.call(call)?;
         let kind = crate::headers::text(answer.headers(), header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let coding = if kind.contains("msgpack") { Coding::MessagePack } else { Coding::Json };
+        let coding = if kind.contains("msgpack") { ListingCoding::MessagePack } else { ListingCoding::Json };
         let bytes = body(&request, answer)?;
-        let page = Page::of(&bytes, coding).map_err(|reason| unreadable(&request, reason, &bytes))?;
+        let page = ListingPage::of(&bytes, coding).map_err(|reason| unreadable(&request, reason, &bytes))?;
         if !page.token.is_empty() && page.token == token {
             return Err(unreadable(&request, "the listing does not get on", page.token.as_bytes()));
         }
@@ -217,14 +217,14 @@ impl<'a> BucketHandle<'a> {
 pub struct Listing<'a> {
     bucket: BucketHandle<'a>,
     options: ListOptions,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<ListingEntry>,
     uuid: String,
     token: String,
     is_last: bool,
 }
 
 impl Iterator for Listing<'_> {
-    type Item = Result<Entry, Error>;
+    type Item = Result<ListingEntry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.entries.is_empty() && !self.is_last {
@@ -254,17 +254,17 @@ mod tests {
     fn ais_17_json_and_messagepack_give_the_same_page() {
         let text = r#"{"uuid":"U","continuation_token":"b","entries":[{"name":"a","size":"5","checksum":"c0","atime":"t",
             "version":"1","location":"t[x]:mp","custom-md":"k=v","copies":1,"flags":64,"new":{"x":[1]}}],"flags":0}"#;
-        let json = Page::of(text.as_bytes(), Coding::Json).unwrap();
+        let json = ListingPage::of(text.as_bytes(), ListingCoding::Json).unwrap();
         let packed = rmp_serde::to_vec_named(&serde_json::json!({
             "UUID": "U", "ContinuationToken": "b", "Flags": 0, "Entries": [{
                 "n": "a", "s": 5, "cs": "c0", "a": "t", "v": "1", "t": "t[x]:mp", "m": "k=v", "c": 1, "f": 64,
             }],
         }));
-        let packed = Page::of(&packed.unwrap(), Coding::MessagePack).unwrap();
+        let packed = ListingPage::of(&packed.unwrap(), ListingCoding::MessagePack).unwrap();
         assert_eq!(json, packed);
         assert_eq!((json.entries[0].size, json.entries[0].is_in_cluster()), (5, true));
         for text in [r#"{"uuid":"U","continuation_token":"","entries":null,"flags":0}"#, r#"{"uuid":"U"}"#] {
-            let page = Page::of(text.as_bytes(), Coding::Json).unwrap();
+            let page = ListingPage::of(text.as_bytes(), ListingCoding::Json).unwrap();
             assert_eq!((page.uuid.as_str(), page.entries.len(), page.token.as_str()), ("U", 0, ""));
         }
     }
@@ -278,8 +278,8 @@ mod tests {
     proptest! {
         #[test]
         fn pages_of_any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
-            for coding in [Coding::Json, Coding::MessagePack] {
-                let _ = Page::of(&bytes, coding);
+            for coding in [ListingCoding::Json, ListingCoding::MessagePack] {
+                let _ = ListingPage::of(&bytes, coding);
             }
         }
 
@@ -287,12 +287,12 @@ mod tests {
         fn a_page_that_is_damaged_anywhere_is_read_or_refused(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
             let value = page();
             for (mut bytes, coding) in [
-                (rmp_serde::to_vec_named(&value).unwrap(), Coding::MessagePack),
-                (value.to_string().into_bytes(), Coding::Json),
+                (rmp_serde::to_vec_named(&value).unwrap(), ListingCoding::MessagePack),
+                (value.to_string().into_bytes(), ListingCoding::Json),
             ] {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
-                let _ = Page::of(&bytes, coding);
+                let _ = ListingPage::of(&bytes, coding);
             }
         }
 
@@ -300,9 +300,9 @@ mod tests {
         fn a_page_that_is_cut_anywhere_is_refused(at in any::<prop::sample::Index>()) {
             let value = page();
             let packed = rmp_serde::to_vec_named(&value).unwrap();
-            prop_assert!(Page::of(&packed[..at.index(packed.len())], Coding::MessagePack).is_err());
+            prop_assert!(ListingPage::of(&packed[..at.index(packed.len())], ListingCoding::MessagePack).is_err());
             let text = value.to_string();
-            prop_assert!(Page::of(&text.as_bytes()[..at.index(text.len())], Coding::Json).is_err());
+            prop_assert!(ListingPage::of(&text.as_bytes()[..at.index(text.len())], ListingCoding::Json).is_err());
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use web::Method;
 
-use crate::call::{Call, body_text, unreadable};
+use crate::call::{ApiCall, body_text, unreadable};
 use crate::custom_metadata::{self, CustomMetadata};
 use crate::headers::CUSTOM;
 use crate::{ChecksumKind, Error, ObjectContent, ObjectHandle};
@@ -43,7 +43,7 @@ impl MultipartUpload<'_> {
         &self.id
     }
 
-    fn call(&self, method: Method) -> Call {
+    fn call(&self, method: Method) -> ApiCall {
         let mut call = self.object.new_call(method);
         call.query.push(("uploadId", self.id.clone()));
         call

@@ -63,7 +63,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Of the cluster `uuid`, with this name; each may be empty.
+    /// The namespace of the cluster `uuid` with this name; each may be empty.
     ///
     /// # Errors
     /// Other characters than letters, digits, `-` and `_`, or more than 32 of them.
@@ -81,7 +81,7 @@ impl Namespace {
         self.uuid.is_empty() && self.name.is_empty()
     }
 
-    /// Of another cluster; empty for this one.
+    /// Another cluster's; empty for this one.
     pub fn uuid(&self) -> &str {
         &self.uuid
     }

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use serde_json::json;
-use web::{Answer, HeaderMap, Method, header};
+use web::{HeaderMap, Method, WebAnswer, header};
 
-use crate::call::{Call, body_text, encoded, encoded_path};
+use crate::call::{ApiCall, body_text, encoded, encoded_path};
 use crate::checksum::{Checksum, ChecksumKind};
 use crate::client::Client;
-use crate::content::Prepared;
+use crate::content::PreparedContent;
 use crate::custom_metadata::{self, CustomMetadata};
 use crate::headers::{
     ACCESSED, APPEND_HANDLE, CHECKSUM_KIND, CHECKSUM_VALUE, COPIES, CUSTOM, LOCATION, PRESENT, VERSION, number, text,
@@ -58,10 +58,10 @@ pub struct PutResult {
 
 #[derive(Clone, Debug)]
 pub struct GetOptions {
-    pub range: Option<Range>,
+    pub range: Option<ByteRange>,
     /// A file in an archive, in place of the archive.
     pub member: Option<ArchiveMember>,
-    /// Of a remote bucket: look whether there is something newer.
+    /// In a remote bucket, look whether there is something newer.
     pub latest: bool,
     /// Compare what arrives with the object's checksum. Ranges and members of archives have none of their own.
     pub verify: bool,
@@ -77,7 +77,7 @@ impl Default for GetOptions {
 
 /// Bytes of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Range {
+pub enum ByteRange {
     From(u64),
     /// At least one byte.
     Of {
@@ -87,7 +87,7 @@ pub enum Range {
     Last(u64),
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for ByteRange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::From(start) => write!(formatter, "bytes={start}-"),
@@ -140,7 +140,7 @@ pub struct ObjectProperties {
 
 /// What happens to custom metadata that is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Update {
+pub enum MetadataUpdate {
     #[default]
     Merge,
     Replace,
@@ -152,7 +152,7 @@ pub struct AppendHandle(String);
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CopyOptions {
-    /// Of a remote bucket: look whether there is something newer.
+    /// In a remote bucket, look whether there is something newer.
     pub latest: bool,
     /// Also remove the copy when the source is not there any more.
     pub synchronize: bool,
@@ -207,9 +207,9 @@ impl<'a> ObjectHandle<'a> {
         format!("{}{}", self.bucket.flat_name(), self.name)
     }
 
-    pub(crate) fn new_call(&self, method: Method) -> Call {
+    pub(crate) fn new_call(&self, method: Method) -> ApiCall {
         let path = format!("/v1/objects/{}/{}", encoded(self.bucket.name()), encoded_path(self.name.as_str()));
-        Call::new(method, path, self.bucket.query())
+        ApiCall::new(method, path, self.bucket.query())
     }
 
     /// # Errors
@@ -244,12 +244,12 @@ impl<'a> ObjectHandle<'a> {
     /// The answer, and the checksum of what was sent.
     pub(crate) fn send(
         &self,
-        mut call: Call,
+        mut call: ApiCall,
         content: ObjectContent,
         known: Option<&Checksum>,
         kind: Option<ChecksumKind>,
-    ) -> Result<(Answer, Option<Checksum>), Error> {
-        let Prepared { content, again, checksum, sent } = content.prepare(kind.filter(|_| known.is_none()))?;
+    ) -> Result<(WebAnswer, Option<Checksum>), Error> {
+        let PreparedContent { content, again, checksum, sent } = content.prepare(kind.filter(|_| known.is_none()))?;
         let checksum = known.cloned().or(checksum);
         if let Some(checksum) = &checksum {
             call.header(CHECKSUM_KIND, checksum.kind.as_str());
@@ -269,11 +269,11 @@ impl<'a> ObjectHandle<'a> {
         Ok(ObjectReader::new(self.clone(), options.clone(), answer))
     }
 
-    pub(crate) fn get_range(&self, options: &GetOptions, range: Range) -> Result<Answer, Error> {
+    pub(crate) fn get_range(&self, options: &GetOptions, range: ByteRange) -> Result<WebAnswer, Error> {
         self.read(|| self.get_call(options, Some(range)))
     }
 
-    fn get_call(&self, options: &GetOptions, range: Option<Range>) -> Call {
+    fn get_call(&self, options: &GetOptions, range: Option<ByteRange>) -> ApiCall {
         let mut call = self.new_call(Method::GET);
         match &options.member {
             None => {}
@@ -293,10 +293,10 @@ impl<'a> ObjectHandle<'a> {
     }
 
     /// From the target itself where that is wished; where it fails, the way that always works.
-    fn read(&self, call: impl Fn() -> Call) -> Result<Answer, Error> {
+    fn read(&self, call: impl Fn() -> ApiCall) -> Result<WebAnswer, Error> {
         if self.client.settings().reads == Reads::Direct {
             let map = self.client.known_map()?;
-            let server = map.target_of(&self.bucket, &self.name).ok().and_then(super::cluster::Node::server);
+            let server = map.target_of(&self.bucket, &self.name).ok().and_then(super::cluster::ClusterNode::server);
             if let Some(answer) = server.and_then(|server| self.client.try_once(&server, call()).ok()) {
                 return Ok(answer);
             }
@@ -338,11 +338,11 @@ impl<'a> ObjectHandle<'a> {
 
     /// # Errors
     /// A name or value that cannot be read again; what the server says.
-    pub fn set_custom(&self, metadata: &CustomMetadata, update: Update) -> Result<(), Error> {
+    pub fn set_custom(&self, metadata: &CustomMetadata, update: MetadataUpdate) -> Result<(), Error> {
         custom_metadata::check(metadata)?;
         let mut call = self.new_call(Method::PATCH).action("", metadata);
         call.is_repeatable = true;
-        if update == Update::Replace {
+        if update == MetadataUpdate::Replace {
             call.query.push(("set-new-custom", "true".to_owned()));
         }
         self.client.call(call).map(drop)
@@ -417,7 +417,7 @@ impl<'a> ObjectHandle<'a> {
             "notshr": options.is_not_shared,
         });
         let path = format!("/v1/objects/{}", encoded(self.bucket.name()));
-        let mut call = Call::new(Method::POST, path, self.bucket.query());
+        let mut call = ApiCall::new(Method::POST, path, self.bucket.query());
         call.named_action("promote", source, &value);
         let request = call.shown();
         let id = body_text(&request, self.client.call(call)?)?;

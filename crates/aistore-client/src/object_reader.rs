@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 use std::ops::Range as Span;
 
 use bytes::{Buf as _, Bytes};
-use web::{Answer, Body, Failure, header};
+use web::{AnswerBody, WebAnswer, WebFailure, header};
 
-use crate::checksum::{Checksum, Hasher};
-use crate::object::{GetOptions, ObjectProperties, Range};
+use crate::checksum::{Checksum, ChecksumHasher};
+use crate::object::{ByteRange, GetOptions, ObjectProperties};
 use crate::{Error, ObjectHandle};
 
 /// Holds one piece of the object at a time. Dropping it ends the transfer. Errors of [`Read`] hold an [`Error`].
@@ -16,7 +16,7 @@ pub struct ObjectReader<'a> {
     object: ObjectHandle<'a>,
     options: GetOptions,
     properties: ObjectProperties,
-    body: Body,
+    body: AnswerBody,
     /// Arrived, and not read yet.
     held: Bytes,
     /// In the object, of the first byte of this answer.
@@ -28,7 +28,7 @@ pub struct ObjectReader<'a> {
     /// How much arrived.
     position: u64,
     /// With what it should give.
-    hasher: Option<(Hasher, Checksum)>,
+    hasher: Option<(ChecksumHasher, Checksum)>,
     resumes: u32,
 }
 
@@ -36,11 +36,11 @@ pub struct ObjectReader<'a> {
 const MOST_ROOM: u64 = 64 << 20;
 
 impl<'a> ObjectReader<'a> {
-    pub(crate) fn new(object: ObjectHandle<'a>, options: GetOptions, answer: Answer) -> Self {
+    pub(crate) fn new(object: ObjectHandle<'a>, options: GetOptions, answer: WebAnswer) -> Self {
         let properties = ObjectProperties::of_headers(answer.headers());
         let is_whole = answer.status().as_u16() == 200 && options.member.is_none();
         let checksum = properties.checksum.clone().filter(|_| options.verify && is_whole);
-        let hasher = checksum.map(|checksum| (Hasher::new(checksum.kind), checksum));
+        let hasher = checksum.map(|checksum| (ChecksumHasher::new(checksum.kind), checksum));
         let range = content_range(&answer).filter(|_| answer.status().as_u16() == 206);
         let (start, is_range) = (range.unwrap_or(0), range.is_some());
         let (left, resumes) = (properties.size, options.resumes);
@@ -60,7 +60,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// The bytes as they come: nothing is compared, and what breaks off is not taken up again.
-    pub fn into_body(self) -> Body {
+    pub fn into_body(self) -> AnswerBody {
         self.body
     }
 
@@ -97,7 +97,7 @@ impl<'a> ObjectReader<'a> {
     fn of_io(&self, error: io::Error) -> Error {
         match error.downcast::<Error>() {
             Ok(error) => error,
-            Err(error) => Error::Unanswered { request: self.request(), failure: Failure::of_body(&error) },
+            Err(error) => Error::Unanswered { request: self.request(), failure: WebFailure::of_body(&error) },
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> ObjectReader<'a> {
                 Err(error) => error,
             };
             if self.resume().is_none() {
-                let failure = Failure::of_body(&broken);
+                let failure = WebFailure::of_body(&broken);
                 return Err(io::Error::other(Error::Unanswered { request: self.request(), failure }));
             }
         }
@@ -141,7 +141,7 @@ impl<'a> ObjectReader<'a> {
             return None;
         }
         let at = self.start + self.position;
-        let range = self.left.map_or(Range::From(at), |length| Range::Of { start: at, length });
+        let range = self.left.map_or(ByteRange::From(at), |length| ByteRange::Of { start: at, length });
         let answer = self.object.get_range(&self.options, range).ok()?;
         let found = ObjectProperties::of_headers(answer.headers());
         // What has neither cannot be told from another object.
@@ -184,7 +184,7 @@ impl fmt::Debug for ObjectReader<'_> {
 }
 
 /// Where the bytes of an answer begin in the object: `bytes 5-9/20`.
-fn content_range(answer: &Answer) -> Option<u64> {
+fn content_range(answer: &WebAnswer) -> Option<u64> {
     let text = answer.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     text.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
 }

@@ -2,11 +2,11 @@
 
 use xxhash_rust::xxh64::xxh64;
 
-use crate::{Bucket, ClusterMap, Error, Node, ObjectName};
+use crate::{Bucket, ClusterMap, ClusterNode, Error, ObjectName};
 
 const SEED: u64 = 1_103_515_245;
 
-/// Of an object's full name, such as `ais/@#/demo/a`.
+/// Digest of an object's full name, such as `ais/@#/demo/a`.
 fn digest(flat_name: &str) -> u64 {
     xxh64(flat_name.as_bytes(), SEED)
 }
@@ -28,7 +28,7 @@ impl ClusterMap {
     ///
     /// # Errors
     /// [`Error::NoTarget`]: none takes requests.
-    pub fn target_of(&self, bucket: &Bucket, object: &ObjectName) -> Result<&Node, Error> {
+    pub fn target_of(&self, bucket: &Bucket, object: &ObjectName) -> Result<&ClusterNode, Error> {
         let digest = digest(&format!("{}{object}", bucket.flat_name()));
         let targets = self.targets.values().filter(|node| !node.is_away());
         targets.max_by_key(|node| mix(node.id_digest ^ digest)).ok_or(Error::NoTarget)
@@ -53,10 +53,10 @@ mod tests {
     #[test]
     fn ais_36_the_highest_number_wins_and_nodes_that_are_away_never_do() {
         let node = |id: &str, id_digest, flags| {
-            (id.to_owned(), Node { id: id.to_owned(), id_digest, flags, ..Node::default() })
+            (id.to_owned(), ClusterNode { id: id.to_owned(), id_digest, flags, ..ClusterNode::default() })
         };
         let (bucket, object) = (Bucket::new("bck1").unwrap(), ObjectName::new("obj1").unwrap());
-        let of = |targets: Vec<(String, Node)>| {
+        let of = |targets: Vec<(String, ClusterNode)>| {
             let map = ClusterMap { targets: targets.into_iter().collect(), ..ClusterMap::default() };
             map.target_of(&bucket, &object).map(|node| node.id.clone())
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use web::{Identity, Limits, Pace, Proxies, Retries, Secret, Tls, Trust};
+use web::{ClientIdentity, Pace, Proxies, Retries, Secret, Tls, TlsTrust, WebLimits};
 
 use crate::Error;
 use crate::names::invalid;
@@ -12,7 +12,7 @@ use crate::names::invalid;
 /// Make it with [`Settings::new`] and change what should be otherwise.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Of any proxy of the cluster, or of what stands before it: `http://host:port`, and a path where the API is not at
+    /// URL of any proxy of the cluster, or of what stands before it: `http://host:port`, and a path where the API is not at
     /// the root.
     pub endpoint: String,
     /// Sent as `Authorization: Bearer` with every request, also with those that a redirect leads to.
@@ -20,7 +20,7 @@ pub struct Settings {
     pub tls: Tls,
     /// HTTP proxies on the way to the cluster.
     pub proxies: Proxies,
-    pub limits: Limits,
+    pub limits: WebLimits,
     /// For answers that may be others the next time (429, 502, 503, 504), and for broken connections where asking twice
     /// does the same as asking once.
     pub retries: Retries,
@@ -55,7 +55,7 @@ impl Settings {
             token: None,
             tls: Tls::default(),
             proxies: Proxies::default(),
-            limits: Limits { connect, stall, pace: Pace::default(), deadline: None },
+            limits: WebLimits { connect, stall, pace: Pace::default(), deadline: None },
             retries: Retries::default(),
             busy_limit: Duration::from_secs(30),
             redirect_wait: Duration::from_secs(1),
@@ -85,12 +85,12 @@ impl Settings {
         }
         let file = |name: &'static str| variable(name).map(read).transpose();
         if let Some(authorities) = file("AIS_CLIENT_CA")? {
-            settings.tls.trust = Trust::Authorities(authorities);
+            settings.tls.trust = TlsTrust::Authorities(authorities);
         }
         settings.tls.identity = match (file("AIS_CRT")?, file("AIS_CRT_KEY")?) {
             (Some(certificates), Some(key)) => {
                 let key = String::from_utf8(key).map_err(|_| invalid("private key", "AIS_CRT_KEY", "it is not PEM"))?;
-                Some(Identity { certificates, key: Secret::new(key) })
+                Some(ClientIdentity { certificates, key: Secret::new(key) })
             }
             (None, None) => None,
             (Some(_), None) => return Err(invalid("client certificate", "AIS_CRT", "AIS_CRT_KEY is not set")),
@@ -98,7 +98,7 @@ impl Settings {
         };
         if let Some(value) = variable("AIS_SKIP_VERIFY_CRT") {
             match value.to_ascii_lowercase().as_str() {
-                "1" | "t" | "true" | "y" | "yes" | "on" => settings.tls.trust = Trust::Anyone,
+                "1" | "t" | "true" | "y" | "yes" | "on" => settings.tls.trust = TlsTrust::Anyone,
                 "0" | "f" | "false" | "n" | "no" | "off" => {}
                 _ => return Err(invalid("value of AIS_SKIP_VERIFY_CRT", &value, "write true or false")),
             }
@@ -180,13 +180,13 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(settings.endpoint, "http://h:1");
-        assert_eq!(settings.tls.trust, Trust::Authorities(b"ca".to_vec()));
+        assert_eq!(settings.tls.trust, TlsTrust::Authorities(b"ca".to_vec()));
         assert_eq!(settings.tls.identity.as_ref().unwrap().certificates, b"crt");
         assert_eq!(settings.tls.identity.as_ref().unwrap().key.reveal(), "key");
         assert_eq!((settings.limits.stall, settings.limits.connect), (FOREVER, Duration::from_millis(1500)));
         let shown = format!("{settings:?}");
         assert!(!shown.contains("secret"), "{shown}");
-        assert_eq!(of(&[("AIS_ENDPOINT", "x"), ("AIS_SKIP_VERIFY_CRT", "True")]).unwrap().tls.trust, Trust::Anyone);
+        assert_eq!(of(&[("AIS_ENDPOINT", "x"), ("AIS_SKIP_VERIFY_CRT", "True")]).unwrap().tls.trust, TlsTrust::Anyone);
     }
 
     #[test]

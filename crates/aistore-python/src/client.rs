@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use aistore_client::former::{self, ListObjects, PROVIDER_AIS};
 use aistore_client::{
-    Bucket, Client as Inner, CopyBucketOptions, CustomMetadata, Error, EvictOptions, GetOptions, HeadOptions,
-    ObjectHandle, ObjectName, Provider, PutOptions, Range, WaitOptions,
+    Bucket, ByteRange, Client as Inner, CopyBucketOptions, CustomMetadata, Error, EvictOptions, GetOptions,
+    HeadOptions, ObjectHandle, ObjectName, Provider, PutOptions, WaitOptions,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use tempfile::NamedTempFile;
 
-use crate::content::Given;
+use crate::content::GivenContent;
 use crate::environment;
 use crate::exceptions::{exception, os_error};
 use crate::results::{Bck, BucketEntry, ObjectProperties, PutProperties, quoted};
@@ -34,15 +34,15 @@ use crate::waiting::wait;
 /// Raises:
 ///     InvalidArgument: no endpoint was given, or it is not a URL.
 ///     OSError: a file that an environment variable names cannot be read.
-#[pyclass(frozen, module = "pydist_aistore")]
-pub struct Client {
+#[pyclass(frozen, name = "Client", module = "pydist_aistore")]
+pub struct PythonClient {
     /// As the user wrote it, and known to hold no password.
     endpoint: String,
     /// `None` once it is closed.
     inner: Mutex<Option<Inner>>,
 }
 
-impl Client {
+impl PythonClient {
     fn inner(&self) -> PyResult<Inner> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.clone().ok_or_else(|| PyValueError::new_err("the client is closed"))
@@ -74,12 +74,12 @@ fn bucket(py: Python<'_>, name: &str, provider: &str) -> PyResult<Bucket> {
 }
 
 /// An object by its name, for whichever client.
-struct Named {
+struct NamedObject {
     bucket: Bucket,
     name: ObjectName,
 }
 
-impl Named {
+impl NamedObject {
     fn new(py: Python<'_>, bck_name: &str, obj_name: &str, provider: &str) -> PyResult<Self> {
         let bucket = bucket(py, bck_name, provider)?;
         Ok(Self { bucket, name: ObjectName::new(obj_name).map_err(|error| exception(py, &error))? })
@@ -91,7 +91,7 @@ impl Named {
 }
 
 #[pymethods]
-impl Client {
+impl PythonClient {
     #[new]
     #[pyo3(signature = (endpoint = None, *, token = None, connect_timeout = None, read_timeout = None,
         busy_timeout = None))]
@@ -103,7 +103,7 @@ impl Client {
         read_timeout: Option<f64>,
         busy_timeout: Option<f64>,
     ) -> PyResult<Self> {
-        let given = environment::Given { endpoint, token, connect_timeout, read_timeout };
+        let given = environment::GivenSettings { endpoint, token, connect_timeout, read_timeout };
         let mut settings = environment::settings(py, &given)?.map_err(|error| exception(py, &error))?;
         if let Some(limit) = busy_timeout {
             settings.busy_limit = seconds("busy_timeout", limit)?;
@@ -344,14 +344,14 @@ impl Client {
         content: Option<&Bound<'_, PyAny>>,
         custom: Option<CustomMetadata>,
     ) -> PyResult<PutProperties> {
-        let Given { content, raised } = match (path, content) {
-            (Some(path), None) => Given::file(path),
-            (None, Some(content)) => Given::of(content)?,
+        let GivenContent { content, raised } = match (path, content) {
+            (Some(path), None) => GivenContent::file(path),
+            (None, Some(content)) => GivenContent::of(content)?,
             (None, None) => return Err(PyTypeError::new_err("either `path` or `content` must be given")),
             (Some(_), Some(_)) => return Err(PyTypeError::new_err("`path` and `content` cannot both be given")),
         };
         let options = PutOptions { custom: custom.unwrap_or_default(), ..PutOptions::default() };
-        let named = Named::new(py, bck_name, obj_name, provider)?;
+        let named = NamedObject::new(py, bck_name, obj_name, provider)?;
         let put = self.ask(py, move |client| named.of(client)?.put(content, &options));
         match (put, raised.take()) {
             (Err(_), Some(raised)) => Err(raised),
@@ -394,7 +394,7 @@ impl Client {
     ) -> PyResult<Py<PyAny>> {
         let range = range(offset, length).map_err(|error| exception(py, &error))?;
         let options = GetOptions { range, ..GetOptions::default() };
-        let named = Named::new(py, bck_name, obj_name, provider)?;
+        let named = NamedObject::new(py, bck_name, obj_name, provider)?;
         let Some(path) = path else {
             let bytes = self.ask(py, move |client| named.of(client)?.get(&options)?.bytes())?;
             return Ok(pyo3::types::PyBytes::new(py, &bytes).into_any().unbind());
@@ -430,7 +430,7 @@ impl Client {
         obj_name: &str,
         provider: &str,
     ) -> PyResult<ObjectProperties> {
-        let named = Named::new(py, bck_name, obj_name, provider)?;
+        let named = NamedObject::new(py, bck_name, obj_name, provider)?;
         let known = self.ask(py, move |client| named.of(client)?.properties(&HeadOptions::default()))?;
         Ok(ObjectProperties::of(known))
     }
@@ -446,7 +446,7 @@ impl Client {
     ///     ObjectNotFound: the object does not exist.
     #[pyo3(signature = (bck_name, obj_name, provider = "ais"))]
     fn delete_object(&self, py: Python<'_>, bck_name: &str, obj_name: &str, provider: &str) -> PyResult<()> {
-        let named = Named::new(py, bck_name, obj_name, provider)?;
+        let named = NamedObject::new(py, bck_name, obj_name, provider)?;
         self.ask(py, move |client| named.of(client)?.delete())
     }
 }
@@ -456,14 +456,14 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     converted.map_err(|_| PyValueError::new_err(format!("`{name}` must be a number of seconds, 0 or more")))
 }
 
-fn range(offset: i64, length: Option<u64>) -> Result<Option<Range>, Error> {
+fn range(offset: i64, length: Option<u64>) -> Result<Option<ByteRange>, Error> {
     let invalid = |what, value: String, reason: &str| Error::Invalid { what, value, reason: reason.to_owned() };
     match (u64::try_from(offset), length) {
         (_, Some(0)) => Err(invalid("length", "0".to_owned(), "it must be at least 1")),
         (Ok(0), None) => Ok(None),
-        (Ok(start), None) => Ok(Some(Range::From(start))),
-        (Ok(start), Some(length)) => Ok(Some(Range::Of { start, length })),
-        (Err(_), None) => Ok(Some(Range::Last(offset.unsigned_abs()))),
+        (Ok(start), None) => Ok(Some(ByteRange::From(start))),
+        (Ok(start), Some(length)) => Ok(Some(ByteRange::Of { start, length })),
+        (Err(_), None) => Ok(Some(ByteRange::Last(offset.unsigned_abs()))),
         (Err(_), Some(_)) => Err(invalid("offset", offset.to_string(), "a negative one goes without `length`")),
     }
 }

@@ -12,29 +12,29 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
 /// Content, and what Python raised while it was read.
-pub struct Given {
+pub struct GivenContent {
     pub content: ObjectContent,
-    pub raised: Raised,
+    pub raised: RaisedException,
 }
 
 /// Reading an open file happens on a thread of its own: what is raised there is kept for who waits.
 #[derive(Clone, Default)]
-pub struct Raised(Arc<Mutex<Option<PyErr>>>);
+pub struct RaisedException(Arc<Mutex<Option<PyErr>>>);
 
-impl Raised {
+impl RaisedException {
     pub fn take(&self) -> Option<PyErr> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl Given {
+impl GivenContent {
     pub fn file(path: PathBuf) -> Self {
-        Self { content: ObjectContent::file(path), raised: Raised::default() }
+        Self { content: ObjectContent::file(path), raised: RaisedException::default() }
     }
 
     /// Bytes, something that holds bytes, or a file that was opened for reading bytes.
     pub fn of(value: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let raised = Raised::default();
+        let raised = RaisedException::default();
         let content = if let Ok(bytes) = value.cast::<PyBytes>() {
             // Python's own memory; nothing is copied.
             ObjectContent::bytes(Bytes::from_owner(PyBackedBytes::from(bytes.clone())))
@@ -58,7 +58,7 @@ fn unusable(value: &Bound<'_, PyAny>) -> PyErr {
 }
 
 /// From where the file stands to its end. The length must be known first; what cannot tell it is read whole.
-fn open_file(file: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<ObjectContent> {
+fn open_file(file: &Bound<'_, PyAny>, raised: &RaisedException) -> PyResult<ObjectContent> {
     let can_seek = file.hasattr("seekable")? && file.call_method0("seekable")?.extract()?;
     if !can_seek {
         return Ok(ObjectContent::bytes(bytes_of(&file.call_method0("read")?)?));
@@ -80,7 +80,7 @@ fn bytes_of(read: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 struct FileReader {
     file: Py<PyAny>,
-    raised: Raised,
+    raised: RaisedException,
 }
 
 impl Read for FileReader {

@@ -6,7 +6,7 @@ use aistore_client::{Error, Settings, VARIABLES};
 use pyo3::prelude::*;
 
 /// What the arguments of a client say.
-pub struct Given {
+pub struct GivenSettings {
     pub endpoint: Option<String>,
     pub token: Option<String>,
     /// In seconds; 0 is no limit.
@@ -14,7 +14,7 @@ pub struct Given {
     pub read_timeout: Option<f64>,
 }
 
-pub fn settings(py: Python<'_>, given: &Given) -> PyResult<Result<Settings, Error>> {
+pub fn settings(py: Python<'_>, given: &GivenSettings) -> PyResult<Result<Settings, Error>> {
     let environment = py.import("os")?.getattr("environ")?;
     let mut known: HashMap<&str, String> = HashMap::new();
     for name in VARIABLES {

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 /// In the order of [`CLASSES`], which has their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+enum ExceptionClass {
     AisError,
     InvalidArgument,
     ConnectionFailed,
@@ -39,7 +39,7 @@ enum Class {
 }
 
 /// Name, the class above it, documentation. A class stands below the one that it derives from.
-const CLASSES: [(&str, Option<Class>, &str); 23] = [
+const CLASSES: [(&str, Option<ExceptionClass>, &str); 23] = [
     (
         "AisError",
         None,
@@ -49,47 +49,51 @@ const CLASSES: [(&str, Option<Class>, &str); 23] = [
     ),
     (
         "InvalidArgument",
-        Some(Class::AisError),
+        Some(ExceptionClass::AisError),
         "A name, number or setting is not valid; no request was sent. Also a ValueError.",
     ),
     (
         "ConnectionFailed",
-        Some(Class::AisError),
+        Some(ExceptionClass::AisError),
         "The server did not answer, or the connection broke. Also a ConnectionError.",
     ),
-    ("TimedOut", Some(Class::AisError), "The server was silent for longer than the limit. Also a TimeoutError."),
+    (
+        "TimedOut",
+        Some(ExceptionClass::AisError),
+        "The server was silent for longer than the limit. Also a TimeoutError.",
+    ),
     (
         "ProtocolError",
-        Some(Class::AisError),
+        Some(ExceptionClass::AisError),
         "The answer is not one of AIStore's, or redirects to where requests are not sent.",
     ),
-    ("JobError", Some(Class::AisError), "A job failed, was aborted, or did not finish in time."),
-    ("ChecksumMismatch", Some(Class::AisError), "The content that arrived is not what was sent."),
-    ("NoTargets", Some(Class::AisError), "The cluster has no storage target."),
-    ("Refused", Some(Class::AisError), "The server refused for a reason without a class of its own."),
-    ("AlreadyExists", Some(Class::Refused), "The bucket exists."),
+    ("JobError", Some(ExceptionClass::AisError), "A job failed, was aborted, or did not finish in time."),
+    ("ChecksumMismatch", Some(ExceptionClass::AisError), "The content that arrived is not what was sent."),
+    ("NoTargets", Some(ExceptionClass::AisError), "The cluster has no storage target."),
+    ("Refused", Some(ExceptionClass::AisError), "The server refused for a reason without a class of its own."),
+    ("AlreadyExists", Some(ExceptionClass::Refused), "The bucket exists."),
     (
         "Busy",
-        Some(Class::Refused),
+        Some(ExceptionClass::Refused),
         "The cluster is busy, for example with a rebalance, and cannot do this at the same time.",
     ),
-    ("NotFound", Some(Class::Refused), "Something that was named does not exist."),
-    ("BucketNotFound", Some(Class::NotFound), "The bucket does not exist."),
-    ("ObjectNotFound", Some(Class::NotFound), "The object does not exist."),
-    ("Unauthorized", Some(Class::Refused), "The token is missing or not accepted."),
-    ("Forbidden", Some(Class::Refused), "The token does not allow this."),
-    ("RangeNotSatisfiable", Some(Class::Refused), "The range lies outside the object."),
-    ("OutOfSpace", Some(Class::Refused), "The cluster's disks are full."),
-    ("NotSupported", Some(Class::Refused), "The server does not support this."),
-    ("EtlNotAvailable", Some(Class::NotSupported), "The server was built without ETL."),
-    ("NotAllowed", Some(Class::Refused), "The server does not offer this, or not for this bucket."),
-    ("TooManyRequests", Some(Class::Refused), "The server limits the rate of requests; retries did not help."),
-    ("Unavailable", Some(Class::Refused), "The server is starting or overloaded; retries did not help."),
+    ("NotFound", Some(ExceptionClass::Refused), "Something that was named does not exist."),
+    ("BucketNotFound", Some(ExceptionClass::NotFound), "The bucket does not exist."),
+    ("ObjectNotFound", Some(ExceptionClass::NotFound), "The object does not exist."),
+    ("Unauthorized", Some(ExceptionClass::Refused), "The token is missing or not accepted."),
+    ("Forbidden", Some(ExceptionClass::Refused), "The token does not allow this."),
+    ("RangeNotSatisfiable", Some(ExceptionClass::Refused), "The range lies outside the object."),
+    ("OutOfSpace", Some(ExceptionClass::Refused), "The cluster's disks are full."),
+    ("NotSupported", Some(ExceptionClass::Refused), "The server does not support this."),
+    ("EtlNotAvailable", Some(ExceptionClass::NotSupported), "The server was built without ETL."),
+    ("NotAllowed", Some(ExceptionClass::Refused), "The server does not offer this, or not for this bucket."),
+    ("TooManyRequests", Some(ExceptionClass::Refused), "The server limits the rate of requests; retries did not help."),
+    ("Unavailable", Some(ExceptionClass::Refused), "The server is starting or overloaded; retries did not help."),
 ];
 
 static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
 
-impl Class {
+impl ExceptionClass {
     fn of(error: &Error) -> Self {
         match error {
             Error::Invalid { .. } | Error::NoEndpoint => Self::InvalidArgument,
@@ -169,14 +173,19 @@ fn make_types(py: Python<'_>) -> PyResult<Vec<Py<PyType>>> {
 }
 
 /// Those that have one of Python's own above them stand first.
-const CLASS_ORDER: [Class; 4] = [Class::AisError, Class::InvalidArgument, Class::ConnectionFailed, Class::TimedOut];
+const CLASS_ORDER: [ExceptionClass; 4] = [
+    ExceptionClass::AisError,
+    ExceptionClass::InvalidArgument,
+    ExceptionClass::ConnectionFailed,
+    ExceptionClass::TimedOut,
+];
 
 /// The exception for an error. A file that cannot be read is an `OSError` as Python would raise it.
 pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     if let Error::File { path, source } = error {
         return os_error(py, source, path);
     }
-    let class = Class::of(error);
+    let class = ExceptionClass::of(error);
     let Some(kind) = TYPES.get(py).and_then(|types| types.get(class as usize)) else {
         return PyException::new_err(error.to_string());
     };

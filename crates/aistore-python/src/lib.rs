@@ -26,7 +26,7 @@ use pyo3::prelude::*;
 fn pydist_aistore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("ProviderAIS", aistore_client::former::PROVIDER_AIS)?;
-    module.add_class::<client::Client>()?;
+    module.add_class::<client::PythonClient>()?;
     module.add_class::<results::Bck>()?;
     module.add_class::<results::BucketEntry>()?;
     module.add_class::<results::ObjectProperties>()?;

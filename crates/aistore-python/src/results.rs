@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aistore_client::{Bucket, Entry, ObjectProperties as Known, PutResult};
+use aistore_client::{Bucket, ListingEntry, ObjectProperties as Known, PutResult};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 
@@ -59,8 +59,8 @@ pub struct BucketEntry {
 }
 
 impl BucketEntry {
-    pub fn of(entry: Entry) -> Self {
-        let Entry { name, size, checksum, atime, version, location, custom, copies, flags } = entry;
+    pub fn of(entry: ListingEntry) -> Self {
+        let ListingEntry { name, size, checksum, atime, version, location, custom, copies, flags } = entry;
         Self { name, size, checksum, atime, version, location, custom, copies, flags }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use archive::{ExtractOptions, LinkHandling, ListedEntry, ListedKind, ListingDepth, TopFolder};
 use cli::{Printer, Table, TransferOptions};
-use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, Pace, Watch};
+use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest};
 
@@ -214,7 +214,7 @@ impl ArchiveSession<'_> {
             ..FetchSettings::of(self.environment)
         };
         let tell = |event: Event| self.printer.tell(event);
-        let watch = Watch { tell: &tell, cancelled: self.cancelled };
+        let watch = FetchWatch { tell: &tell, cancelled: self.cancelled };
         let fetched = self.step("fetch", || fetch::fetch(request, &settings, watch))?;
         if self.json {
             self.printer.json(

@@ -27,16 +27,16 @@ Examples:
   builder 3.12.10 3.12.10-atls --platform all --locked
   builder all --offline --format tar.zst,zip"
 )]
-pub struct Arguments {
+pub struct BuilderArguments {
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<BuilderCommand>,
     #[command(flatten)]
     pub build: BuildArguments,
     #[command(flatten)]
     pub global: GlobalArguments,
 }
 
-impl CommandLine for Arguments {
+impl CommandLine for BuilderArguments {
     fn show(&self) -> &ShowOptions {
         &self.global.show
     }
@@ -73,7 +73,7 @@ impl CommandLine for Arguments {
     }
 }
 
-impl Arguments {
+impl BuilderArguments {
     /// For `builder 3.12.10 plan`: the same words in their order.
     fn turned_round(words: &[String]) -> Option<clap::Error> {
         let place = words.iter().position(|word| Self::command().find_subcommand(word).is_some())?;
@@ -104,7 +104,7 @@ fn is_version(word: &str) -> bool {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum BuilderCommand {
     /// Show what a build would do, and stop before any package is downloaded.
     #[command(after_help = "Examples:
   builder plan 3.12.10
@@ -364,7 +364,7 @@ pub struct SourceArguments {
     pub downloads: DownloadArguments,
 }
 
-/// Of every command that may download something. What is not given is [`store::download::DownloadSettings`]' own.
+/// Options of every command that may download something. What is not given is [`store::download::DownloadSettings`]' own.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DownloadArguments {
     /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up
@@ -426,12 +426,12 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
+        BuilderArguments::command().debug_assert();
     }
 
     #[test]
     fn every_command_ends_its_help_with_examples_that_parse() {
-        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+        assert_eq!(cli::faulty_examples::<BuilderArguments>(), [""; 0]);
     }
 
     #[test]
@@ -441,11 +441,12 @@ mod tests {
             ("plna", "did you mean `builder plan`?"),
             ("prune", "did you mean `builder store prune`?"),
         ] {
-            let error =
-                Arguments::try_parse_from(["builder", word, "3.12.10"]).and_then(Arguments::checked).unwrap_err();
+            let error = BuilderArguments::try_parse_from(["builder", word, "3.12.10"])
+                .and_then(BuilderArguments::checked)
+                .unwrap_err();
             assert!(error.to_string().contains(tip), "{error}");
         }
-        let unlike = Arguments::try_parse_from(["builder", "frobnicate"]).and_then(Arguments::checked);
+        let unlike = BuilderArguments::try_parse_from(["builder", "frobnicate"]).and_then(BuilderArguments::checked);
         assert!(unlike.is_ok(), "told with the versions that there are");
     }
 
@@ -457,7 +458,7 @@ mod tests {
             (&["all", "plan", "--platform", "all"], "`builder plan all`"),
         ] {
             let words = std::iter::once(&"builder").chain(words);
-            let error = Arguments::try_parse_from(words).and_then(Arguments::checked).unwrap_err();
+            let error = BuilderArguments::try_parse_from(words).and_then(BuilderArguments::checked).unwrap_err();
             assert!(error.to_string().contains(tip), "{error}");
         }
     }
@@ -469,18 +470,18 @@ mod tests {
             &["lock", "3.12.10", "--format=zip"],
             &["plan", "all", "--emulate"],
         ] {
-            let error = Arguments::try_parse_from(std::iter::once(&"builder").chain(words)).unwrap_err();
-            let text = Arguments::explained(error).to_string();
+            let error = BuilderArguments::try_parse_from(std::iter::once(&"builder").chain(words)).unwrap_err();
+            let text = BuilderArguments::explained(error).to_string();
             assert!(text.contains("is an option of builds") && !text.contains("-- --"), "{text}");
         }
-        let unknown = Arguments::try_parse_from(["builder", "plan", "3.12.10", "--nonsense"]).unwrap_err();
-        assert!(!Arguments::explained(unknown).to_string().contains("option of builds"));
+        let unknown = BuilderArguments::try_parse_from(["builder", "plan", "3.12.10", "--nonsense"]).unwrap_err();
+        assert!(!BuilderArguments::explained(unknown).to_string().contains("option of builds"));
     }
 
     #[test]
     fn the_limits_that_help_names_are_those_of_downloads() {
         let settings = store::download::DownloadSettings::of(&vocab::Environment::default());
-        let command = Arguments::command();
+        let command = BuilderArguments::command();
         for (name, limit) in [("min_rate", settings.pace.lowest), ("max_download", settings.largest)] {
             let argument = command.get_arguments().find(|argument| argument.get_id() == name).unwrap();
             let help = argument.get_help().unwrap().to_string();
@@ -492,10 +493,11 @@ mod tests {
     #[test]
     fn versions_and_subcommands_do_not_mix_up() {
         let parse = |words: &[&str]| {
-            Arguments::try_parse_from(std::iter::once(&"builder").chain(words)).and_then(Arguments::checked)
+            BuilderArguments::try_parse_from(std::iter::once(&"builder").chain(words))
+                .and_then(BuilderArguments::checked)
         };
         assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.selection.versions, ["3.12.10", "3.10.11"]);
-        let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else {
+        let Some(BuilderCommand::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else {
             panic!("not a plan")
         };
         assert_eq!(plan.selection.versions, ["all"]);

@@ -9,20 +9,22 @@ use std::time::Duration;
 use cli::Printer;
 use config_merger::{BuildSettings, Config, LoadOptions, Repository};
 use pipeline::asked_once::AskedOnce;
-use pipeline::build::{Cell, Ending, Report, Run};
+use pipeline::build::{BuildEnding, BuildReport, BuildRun, PlatformOutcome};
 use pipeline::options::BuildOptions;
-use pipeline::prepare::Preparation;
+use pipeline::prepare::PlatformPreparation;
 use resolve::MissingRule;
 use serde_json::json;
 use store::Context;
 use store::download::{DownloadSettings, Downloader, UserIndex};
 use store::export::Import;
-use store::remote::{Remote, RemoteSettings};
+use store::remote::{RemoteSettings, RemoteStore};
 use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
-use crate::arguments::{Arguments, BuildArguments, Command, DownloadArguments, GlobalArguments, SourceArguments};
+use crate::arguments::{
+    BuildArguments, BuilderArguments, BuilderCommand, DownloadArguments, GlobalArguments, SourceArguments,
+};
 use crate::asked_platforms::AskedPlatforms;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
@@ -53,7 +55,7 @@ pub enum UsageError {
 }
 
 /// What every command works with.
-pub struct Session<'a> {
+pub struct BuilderSession<'a> {
     pub environment: &'a Environment,
     pub printer: &'a Arc<Printer>,
     cancelled: &'a Arc<AtomicBool>,
@@ -63,13 +65,13 @@ pub struct Session<'a> {
 
 /// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
-    arguments: &Arguments,
+    arguments: &BuilderArguments,
     environment: &Environment,
     printer: &Arc<Printer>,
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Exit, Box<dyn Fault>> {
     let global = &arguments.global;
-    if let Some(Command::Store(command)) = &arguments.command {
+    if let Some(BuilderCommand::Store(command)) = &arguments.command {
         return store_commands::run(store_root(global, environment)?, command, global, environment, printer, cancelled);
     }
     let repository = match &global.repository {
@@ -77,23 +79,23 @@ pub fn run(
         Some(root) => Repository::named(std::path::absolute(root).unwrap_or_else(|_| root.clone()))?,
         None => Repository::find(&std::env::current_dir().unwrap_or_default())?,
     };
-    let session = Session { environment, printer, cancelled, global, repository };
+    let session = BuilderSession { environment, printer, cancelled, global, repository };
     match &arguments.command {
         None => session.build(&arguments.build, false),
-        Some(Command::Plan(plan)) => session.build(&plan.into(), false),
-        Some(Command::Lock(lock)) => session.build(&lock.into(), true),
-        Some(Command::Check(arguments)) => survey_commands::check(&session, arguments),
-        Some(Command::Matrix(arguments)) => survey_commands::matrix(&session, arguments),
-        Some(Command::Outdated(arguments)) => survey_commands::outdated(&session, arguments),
-        Some(Command::Diff(arguments)) => survey_commands::diff(&session, arguments),
-        Some(Command::New { version, from }) => session.new_version(version, from.as_deref()),
-        Some(Command::Clean { versions, store }) => session.clean(versions, *store),
-        Some(Command::Export(arguments)) => export_commands::export(&session, arguments),
-        Some(Command::Store(_)) => unreachable!("it needs no repository and was done above"),
+        Some(BuilderCommand::Plan(plan)) => session.build(&plan.into(), false),
+        Some(BuilderCommand::Lock(lock)) => session.build(&lock.into(), true),
+        Some(BuilderCommand::Check(arguments)) => survey_commands::check(&session, arguments),
+        Some(BuilderCommand::Matrix(arguments)) => survey_commands::matrix(&session, arguments),
+        Some(BuilderCommand::Outdated(arguments)) => survey_commands::outdated(&session, arguments),
+        Some(BuilderCommand::Diff(arguments)) => survey_commands::diff(&session, arguments),
+        Some(BuilderCommand::New { version, from }) => session.new_version(version, from.as_deref()),
+        Some(BuilderCommand::Clean { versions, store }) => session.clean(versions, *store),
+        Some(BuilderCommand::Export(arguments)) => export_commands::export(&session, arguments),
+        Some(BuilderCommand::Store(_)) => unreachable!("it needs no repository and was done above"),
     }
 }
 
-impl Session<'_> {
+impl BuilderSession<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(&arguments.selection.versions)?;
         let asked = AskedPlatforms::parse(&arguments.selection.platform)?;
@@ -144,7 +146,7 @@ impl Session<'_> {
                 let folder = self.repository.root().join(version.folder_name());
                 context = build_log::logged(context, &folder, &platforms);
             }
-            let run = Run {
+            let run = BuildRun {
                 context: &context,
                 repository: &self.repository,
                 version,
@@ -154,8 +156,8 @@ impl Session<'_> {
                 asked_once: &asked_once,
                 today: jiff::Zoned::now().date(),
             };
-            let on_plans = |preparations: &[Preparation]| self.show_plans(version, preparations, &options);
-            let mut on_cell = |(platform, outcome): Cell| {
+            let on_plans = |preparations: &[PlatformPreparation]| self.show_plans(version, preparations, &options);
+            let mut on_cell = |(platform, outcome): PlatformOutcome| {
                 let name = format!("{version:<24} {platform:<16}");
                 endings.push(match outcome {
                     Ok(report) => {
@@ -204,7 +206,7 @@ impl Session<'_> {
         }
     }
 
-    fn show_plans(&self, version: &VersionString, preparations: &[Preparation], options: &BuildOptions) {
+    fn show_plans(&self, version: &VersionString, preparations: &[PlatformPreparation], options: &BuildOptions) {
         if self.global.show.json {
             for plan in preparations.iter().filter_map(|it| it.plan.as_ref()) {
                 self.printer.json("plan", plan);
@@ -223,15 +225,15 @@ impl Session<'_> {
         self.printer.summarize(&shown.markdown());
     }
 
-    fn show(&self, report: &Report) {
+    fn show(&self, report: &BuildReport) {
         if self.global.show.json {
             match &report.ending {
-                Ending::Planned { .. } => {}
-                Ending::TestRun { prefix, artifact } => {
+                BuildEnding::Planned { .. } => {}
+                BuildEnding::TestRun { prefix, artifact } => {
                     self.printer.json("test-run", &json!({ "prefix": prefix, "artifacts": [artifact] }));
                 }
-                Ending::UpToDate(product) | Ending::Built(product) => {
-                    let built = matches!(report.ending, Ending::Built(_));
+                BuildEnding::UpToDate(product) | BuildEnding::Built(product) => {
+                    let built = matches!(report.ending, BuildEnding::Built(_));
                     let steps: Vec<_> = report
                         .steps
                         .iter()
@@ -257,9 +259,9 @@ impl Session<'_> {
             self.printer.summarize(&cli::markdown::fenced(&ending));
         }
         match &report.ending {
-            Ending::Planned { .. } => {}
-            Ending::TestRun { prefix, .. } => self.printer.data(&prefix.display().to_string()),
-            Ending::UpToDate(product) | Ending::Built(product) => {
+            BuildEnding::Planned { .. } => {}
+            BuildEnding::TestRun { prefix, .. } => self.printer.data(&prefix.display().to_string()),
+            BuildEnding::UpToDate(product) | BuildEnding::Built(product) => {
                 self.printer.data(&product.prefix.display().to_string());
             }
         }
@@ -417,7 +419,7 @@ impl Session<'_> {
         &self,
         sources: &SourceArguments,
         downloader: &Downloader,
-    ) -> Result<Option<Remote>, Box<dyn Fault>> {
+    ) -> Result<Option<RemoteStore>, Box<dyn Fault>> {
         let Some((address, given)) = remote_store::asked(sources.remote_store.as_deref(), self.environment) else {
             return Ok(None);
         };
@@ -439,7 +441,7 @@ impl Session<'_> {
         Ok(remote)
     }
 
-    /// With the indexes of the configurations, for which credentials are looked for as for the user's own.
+    /// With the indexes of the configurations, for which credentials are looked for the user's own.
     pub(crate) fn download_settings<'c>(
         &self,
         given: &DownloadArguments,

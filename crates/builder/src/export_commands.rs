@@ -8,8 +8,8 @@ use config_merger::LoadOptions;
 use export::{Export, ListedFile, list, wanted};
 use pipeline::asked_once::AskedOnce;
 use pipeline::options::BuildOptions;
-use pipeline::prepare::{self, Prepared};
-use pipeline::steps::Steps;
+use pipeline::prepare::{self, PreparedPlatform};
+use pipeline::steps::TimedSteps;
 use serde_json::json;
 use store::download::Downloader;
 use store::export::{Growing, Import};
@@ -18,12 +18,12 @@ use vocab::{Exit, Fault, PlatformKey, VersionString};
 
 use crate::arguments::{BuildArguments, ExportArguments};
 use crate::asked_platforms::AskedPlatforms;
-use crate::commands::{Session, UsageError, store_root};
+use crate::commands::{BuilderSession, UsageError, store_root};
 use crate::endings::{Ended, combined};
 
 /// Everything is checked before the first build, so that all that is missing is said at once.
 pub fn require(
-    session: &Session<'_>,
+    session: &BuilderSession<'_>,
     import: &Import,
     versions: &[VersionString],
     asked: &AskedPlatforms,
@@ -40,7 +40,7 @@ pub fn require(
 }
 
 /// Exports, or lists what an export would hold.
-pub fn export(session: &Session<'_>, arguments: &ExportArguments) -> Result<Exit, Box<dyn Fault>> {
+pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Result<Exit, Box<dyn Fault>> {
     let build = BuildArguments::from(arguments);
     let versions = session.versions(&arguments.selection.versions)?;
     let asked = AskedPlatforms::parse(&arguments.selection.platform)?;
@@ -101,7 +101,7 @@ pub fn export(session: &Session<'_>, arguments: &ExportArguments) -> Result<Exit
     Ok(combined(&endings))
 }
 
-fn open(session: &Session<'_>, dir: &Path) -> Result<Growing, Box<dyn Fault>> {
+fn open(session: &BuilderSession<'_>, dir: &Path) -> Result<Growing, Box<dyn Fault>> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let growing = Growing::open(&dir, env!("CARGO_PKG_VERSION"))?;
     if growing.restarted() {
@@ -113,9 +113,9 @@ fn open(session: &Session<'_>, dir: &Path) -> Result<Growing, Box<dyn Fault>> {
 
 fn prepared(
     export: &Export<'_>,
-    loaded: config_merger::Loaded,
+    loaded: config_merger::LoadedConfig,
     platforms: &[PlatformKey],
-) -> Result<Vec<Prepared>, Box<dyn Fault>> {
+) -> Result<Vec<PreparedPlatform>, Box<dyn Fault>> {
     let context: &Context = export.context;
     let preparations = prepare::prepare(
         context,
@@ -124,12 +124,12 @@ fn prepared(
         platforms,
         export.options,
         export.asked_once,
-        &mut Steps::default(),
+        &mut TimedSteps::default(),
     )?;
     preparations.into_iter().map(|preparation| preparation.ready).collect()
 }
 
-fn finish(session: &Session<'_>, growing: Growing, endings: &[Ended]) -> Result<(), Box<dyn Fault>> {
+fn finish(session: &BuilderSession<'_>, growing: Growing, endings: &[Ended]) -> Result<(), Box<dyn Fault>> {
     let dir = growing.root().to_owned();
     if growing.is_empty() {
         return Ok(());
@@ -153,7 +153,7 @@ fn finish(session: &Session<'_>, growing: Growing, endings: &[Ended]) -> Result<
     Ok(())
 }
 
-fn print_list(session: &Session<'_>, listed: &std::collections::BTreeSet<ListedFile>) {
+fn print_list(session: &BuilderSession<'_>, listed: &std::collections::BTreeSet<ListedFile>) {
     if session.global.show.json {
         session.printer.json("mirror", &json!({ "files": listed }));
         return;

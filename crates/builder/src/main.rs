@@ -18,10 +18,10 @@ use std::process::ExitCode;
 
 use vocab::Environment;
 
-use arguments::Arguments;
+use arguments::BuilderArguments;
 
 fn main() -> ExitCode {
-    cli::run(&cli::build!(), |arguments: &Arguments, process| {
+    cli::run(&cli::build!(), |arguments: &BuilderArguments, process| {
         let environment = Environment::new(process.variables.clone());
         commands::run(arguments, &environment, &process.printer, &process.cancelled)
     })

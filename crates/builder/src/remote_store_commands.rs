@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use cli::Printer;
 use pipeline::upkeep::{self, Pushed, Repair, SharedPruned, SharedVerified, Upkeep};
 use store::Context;
-use store::remote::{Remote, RemoteSettings};
+use store::remote::{RemoteSettings, RemoteStore};
 use vocab::{Exit, Fault};
 
 use crate::remote_store;
@@ -88,7 +88,7 @@ pub fn prune(
     output.show("pruned", ended, &text, Exit::Done, interrupted)
 }
 
-fn open(context: &Context, option: Option<&str>, changes: bool) -> Result<Remote, Box<dyn Fault>> {
+fn open(context: &Context, option: Option<&str>, changes: bool) -> Result<RemoteStore, Box<dyn Fault>> {
     let asked = remote_store::asked(option, &context.environment);
     let (address, given) = asked.ok_or(RemoteStoreError::NoAddress)?;
     let read_only = remote_store::is_read_only(&context.environment)?;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use cli::{Table, markdown};
-use pipeline::build::Report;
-use pipeline::plan::Plan;
+use pipeline::build::BuildReport;
+use pipeline::plan::BuildPlan;
 use pipeline::plan_matrix::plan_matrix;
-use pipeline::prepare::Preparation;
+use pipeline::prepare::PlatformPreparation;
 use pipeline::summary;
 use vocab::VersionString;
 
@@ -20,7 +20,7 @@ pub struct PlansShown {
 
 impl PlansShown {
     /// `None` where the only platform has no plan: its fault says why.
-    pub fn new(version: &VersionString, preparations: &[Preparation]) -> Option<Self> {
+    pub fn new(version: &VersionString, preparations: &[PlatformPreparation]) -> Option<Self> {
         let [only] = preparations else {
             let matrix = plan_matrix(preparations);
             let heading = format!("{version} for {} platforms", preparations.len());
@@ -33,7 +33,7 @@ impl PlansShown {
         only.plan.as_ref().map(Self::of_one)
     }
 
-    fn of_one(plan: &Plan) -> Self {
+    fn of_one(plan: &BuildPlan) -> Self {
         let (headers, rows) = summary::plan_table(plan, &cli::bytes);
         let table = filled(Table::new(headers).right(3), rows);
         Self { heading: summary::plan_line(plan, &cli::bytes), table, reasons: Vec::new() }
@@ -63,7 +63,7 @@ fn filled(mut table: Table, rows: Vec<Vec<String>>) -> Table {
 }
 
 /// The last output of a build, empty after a plan.
-pub fn ending(report: &Report) -> String {
+pub fn ending(report: &BuildReport) -> String {
     let time = |elapsed: Duration| cli::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
     summary::ending_lines(report, &cli::bytes, &time).join("\n")
 }
@@ -72,8 +72,8 @@ pub fn ending(report: &Report) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use pipeline::build::{Ending, Product};
-    use pipeline::plan::{Action, PlanRow, PlannedBase};
+    use pipeline::build::{BuildEnding, BuildProduct};
+    use pipeline::plan::{PlanAction, PlanRow, PlannedBase};
     use unicode_width::UnicodeWidthStr;
     use vocab::{Manifest, PlatformKey};
 
@@ -94,7 +94,7 @@ mod tests {
         })
     }
 
-    fn row(name: &str, version: Option<&str>, action: Action, reason: &str) -> PlanRow {
+    fn row(name: &str, version: Option<&str>, action: PlanAction, reason: &str) -> PlanRow {
         PlanRow {
             name: name.parse().unwrap(),
             version: version.map(str::to_owned),
@@ -108,42 +108,42 @@ mod tests {
     }
 
     fn wheel(name: &str, version: &str, size: u64) -> PlanRow {
-        PlanRow { size: Some(size), ..row(name, Some(version), Action::Wheel, "") }
+        PlanRow { size: Some(size), ..row(name, Some(version), PlanAction::Wheel, "") }
     }
 
     /// What each sort of row, and text that others wrote, look like.
     fn rows() -> Vec<PlanRow> {
         let python_dateutil = PlanRow { requested: false, ..wheel("python-dateutil", "2.9.0.post0", 229_892) };
         vec![
-            row("cudf-cu12", None, Action::Skipped, "no CUDA on this platform"),
-            row("demo", Some("1.0+local"), Action::Git, "https://git.example/demo at 0123456789ab"),
+            row("cudf-cu12", None, PlanAction::Skipped, "no CUDA on this platform"),
+            row("demo", Some("1.0+local"), PlanAction::Git, "https://git.example/demo at 0123456789ab"),
             PlanRow { in_store: true, ..wheel("numpy", "2.2.6", 16_500_000) },
             row(
                 "parasail",
                 Some("1.3.4"),
-                Action::Forced,
+                PlanAction::Forced,
                 "its wheel needs a newer processor | ![](http://x.example/y.png) than the oldest one that this runtime has to support",
             ),
             python_dateutil,
-            row("pycosat", Some("0.6.6"), Action::NeedsNativeRunner, "no wheel for this platform"),
+            row("pycosat", Some("0.6.6"), PlanAction::NeedsNativeRunner, "no wheel for this platform"),
         ]
     }
 
-    fn plan(platform: &str, base: Result<PlannedBase, String>, rows: Vec<PlanRow>) -> Plan {
-        Plan { runtime: version(), platform: platform.parse().unwrap(), base, rows }
+    fn plan(platform: &str, base: Result<PlannedBase, String>, rows: Vec<PlanRow>) -> BuildPlan {
+        BuildPlan { runtime: version(), platform: platform.parse().unwrap(), base, rows }
     }
 
     /// Whether it can be built here is said elsewhere.
-    fn preparation(plan: Plan) -> Preparation {
-        Preparation { platform: plan.platform, plan: Some(plan), ready: Err(UsageError::NoPlatform.into()) }
+    fn preparation(plan: BuildPlan) -> PlatformPreparation {
+        PlatformPreparation { platform: plan.platform, plan: Some(plan), ready: Err(UsageError::NoPlatform.into()) }
     }
 
-    fn shown(preparations: &[Preparation]) -> PlansShown {
+    fn shown(preparations: &[PlatformPreparation]) -> PlansShown {
         PlansShown::new(&version(), preparations).unwrap()
     }
 
     /// All five platforms: another version, a stand-in, none at all, and one that was not resolved.
-    fn five() -> Vec<Preparation> {
+    fn five() -> Vec<PlatformPreparation> {
         let mut windows = rows();
         windows[2].version = Some("2.1.3".to_owned());
         let reason = "go-module has no CPython for macosx-x64".to_owned();
@@ -154,7 +154,7 @@ mod tests {
             preparation(plan("windows-x64", base("3.12.10"), windows)),
         ];
         let platform = PlatformKey::MacosxAarch64;
-        all.insert(3, Preparation { platform, plan: None, ready: Err(UsageError::NoPlatform.into()) });
+        all.insert(3, PlatformPreparation { platform, plan: None, ready: Err(UsageError::NoPlatform.into()) });
         all
     }
 
@@ -199,27 +199,30 @@ mod tests {
 
     #[test]
     fn a_lone_platform_without_a_plan_shows_none() {
-        let none =
-            Preparation { platform: PlatformKey::LinuxX64, plan: None, ready: Err(UsageError::NoPlatform.into()) };
+        let none = PlatformPreparation {
+            platform: PlatformKey::LinuxX64,
+            plan: None,
+            ready: Err(UsageError::NoPlatform.into()),
+        };
         assert!(PlansShown::new(&version(), &[none]).is_none());
     }
 
-    fn report(ending: Ending) -> Report {
+    fn report(ending: BuildEnding) -> BuildReport {
         let steps = vec![("fetch", Duration::from_millis(1_540)), ("check imports", Duration::from_secs(75))];
-        Report { runtime: version(), platform: PlatformKey::LinuxX64, ending, steps }
+        BuildReport { runtime: version(), platform: PlatformKey::LinuxX64, ending, steps }
     }
 
-    fn product(change: impl FnOnce(&mut Manifest)) -> Box<Product> {
+    fn product(change: impl FnOnce(&mut Manifest)) -> Box<BuildProduct> {
         let mut manifest = archive::read_manifest(include_bytes!("../../../fixtures/manifest/format-5.json")).unwrap();
         change(&mut manifest);
         let prefix = "repo/python-3.12.10-slim/pydist/linux-x64".into();
         let artifacts = ["tar.zst", "zip"].map(|format| format!("dist/runtime.{format}").into()).to_vec();
-        Box::new(Product { prefix, artifacts, manifest })
+        Box::new(BuildProduct { prefix, artifacts, manifest })
     }
 
     #[test]
     fn the_summary_of_a_build_names_all_that_was_not_installed_as_usual_and_every_warning() {
-        let built = report(Ending::Built(product(|_| ())));
+        let built = report(BuildEnding::Built(product(|_| ())));
         insta::assert_snapshot!("summary_of_a_build", ending(&built));
         insta::assert_snapshot!("summary_of_a_build_markdown", markdown::fenced(&ending(&built)));
     }
@@ -234,13 +237,13 @@ mod tests {
             manifest.base.stand_in = false;
             manifest.base.absent.clear();
         });
-        insta::assert_snapshot!("summary_up_to_date", ending(&report(Ending::UpToDate(plain))));
+        insta::assert_snapshot!("summary_up_to_date", ending(&report(BuildEnding::UpToDate(plain))));
     }
 
     #[test]
     fn the_summary_of_a_test_run_says_that_it_is_a_stub() {
-        let ends = Ending::TestRun { prefix: "pydist/linux-x64".into(), artifact: "dist/stub.tar.zst".into() };
+        let ends = BuildEnding::TestRun { prefix: "pydist/linux-x64".into(), artifact: "dist/stub.tar.zst".into() };
         insta::assert_snapshot!("summary_of_a_test_run", ending(&report(ends)));
-        assert_eq!(ending(&report(Ending::Planned { whole: true })), "");
+        assert_eq!(ending(&report(BuildEnding::Planned { whole: true })), "");
     }
 }

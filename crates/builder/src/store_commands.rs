@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use cli::{Printer, Table};
-use pipeline::upkeep::{self, Info, PruneRules, Pruned, Verified};
+use pipeline::upkeep::{self, PruneOutcome, PruneRules, StoreSummary, VerifiedStore};
 use store::Context;
 use store::Store;
 use store::download::{DownloadSettings, Downloader};
@@ -87,7 +87,7 @@ pub fn run(
     }
 }
 
-fn info_text(info: &Info, width: Option<usize>) -> String {
+fn info_text(info: &StoreSummary, width: Option<usize>) -> String {
     let mut table = Table::new(["kind", "entries", "size", "prune could free", "longest unused"])
         .right(1)
         .right(2)
@@ -106,7 +106,7 @@ fn info_text(info: &Info, width: Option<usize>) -> String {
     format!("{}\n{}", info.location.display(), table.render(width))
 }
 
-fn verified_text(verified: &Verified) -> String {
+fn verified_text(verified: &VerifiedStore) -> String {
     let mut lines: Vec<String> = verified
         .damaged
         .iter()
@@ -130,7 +130,7 @@ fn verified_text(verified: &Verified) -> String {
     lines.join("\n")
 }
 
-fn pruned_text(pruned: &Pruned, dry_run: bool) -> String {
+fn pruned_text(pruned: &PruneOutcome, dry_run: bool) -> String {
     let mut lines: Vec<String> = pruned
         .removed
         .iter()

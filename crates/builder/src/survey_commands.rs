@@ -2,12 +2,12 @@
 
 use survey::check_all::{CheckRequest, check_all};
 use survey::compare;
-use survey::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
-use survey::outdated::{Outdated, aged_table, outdated as look};
+use survey::matrix::{self, CiSystem, JobMatrix, MatrixRequest, PublishedKeys};
+use survey::outdated::{OutdatedVersion, aged_table, outdated as look};
 use vocab::{Exit, Fault, PlatformKey};
 
 use crate::asked_platforms::AskedPlatforms;
-use crate::commands::{Session, UsageError};
+use crate::commands::{BuilderSession, UsageError};
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
 use crate::survey_tables;
 
@@ -20,10 +20,10 @@ struct TooManyJobs {
 }
 
 /// `builder check`
-pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, Box<dyn Fault>> {
+pub fn check(session: &BuilderSession<'_>, arguments: &CheckArguments) -> Result<Exit, Box<dyn Fault>> {
     let versions = session.versions(&arguments.versions)?;
     let context = session.survey_context(&versions, &arguments.downloads, !arguments.online)?;
-    let published = arguments.published.as_deref().map(Published::read).transpose()?;
+    let published = arguments.published.as_deref().map(PublishedKeys::read).transpose()?;
     let checked = check_all(
         &context,
         &session.repository,
@@ -53,11 +53,11 @@ pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, 
 }
 
 /// `builder outdated`
-pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<Exit, Box<dyn Fault>> {
+pub fn outdated(session: &BuilderSession<'_>, arguments: &OutdatedArguments) -> Result<Exit, Box<dyn Fault>> {
     let versions = session.versions(&arguments.versions)?;
     let platforms = platforms(&arguments.platform)?;
     let context = session.survey_context(&versions, &arguments.downloads, false)?;
-    let mut all: Vec<Outdated> = Vec::new();
+    let mut all: Vec<OutdatedVersion> = Vec::new();
     for version in &versions {
         let found = look(&context, &session.repository, version, &platforms)?;
         for unknown in &found.unknown {
@@ -77,18 +77,18 @@ pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<
     }
     if session.global.show.json {
         session.printer.json("outdated", &serde_json::json!({ "versions": all }));
-    } else if all.iter().all(Outdated::is_empty) {
+    } else if all.iter().all(OutdatedVersion::is_empty) {
         session.printer.say("nothing is newer");
     } else {
         let table = survey_tables::outdated(&all);
         session.printer.data(&table.render(session.printer.settings().width));
         session.printer.summarize(&table.markdown());
     }
-    Ok(if all.iter().any(Outdated::lock_is_behind) { Exit::Check } else { Exit::Done })
+    Ok(if all.iter().any(OutdatedVersion::lock_is_behind) { Exit::Check } else { Exit::Done })
 }
 
 /// `builder diff`
-pub fn diff(session: &Session<'_>, arguments: &DiffArguments) -> Result<Exit, Box<dyn Fault>> {
+pub fn diff(session: &BuilderSession<'_>, arguments: &DiffArguments) -> Result<Exit, Box<dyn Fault>> {
     let read = |label: &str| compare::read(&session.repository, label);
     let comparison = compare::compare(&read(&arguments.before)?, &read(&arguments.after)?);
     if session.global.show.json {
@@ -102,9 +102,9 @@ pub fn diff(session: &Session<'_>, arguments: &DiffArguments) -> Result<Exit, Bo
 }
 
 /// `builder matrix`
-pub fn matrix(session: &Session<'_>, arguments: &MatrixArguments) -> Result<Exit, Box<dyn Fault>> {
+pub fn matrix(session: &BuilderSession<'_>, arguments: &MatrixArguments) -> Result<Exit, Box<dyn Fault>> {
     let system = CiSystem::from(arguments.format);
-    let published = arguments.published.as_deref().map(Published::read).transpose()?.unwrap_or_default();
+    let published = arguments.published.as_deref().map(PublishedKeys::read).transpose()?.unwrap_or_default();
     let matrix = matrix::matrix(
         &session.repository,
         &MatrixRequest {
@@ -136,7 +136,7 @@ pub fn matrix(session: &Session<'_>, arguments: &MatrixArguments) -> Result<Exit
 }
 
 /// What no job of the matrix does, and what it does not know.
-fn tell_gaps(session: &Session<'_>, matrix: &Matrix) {
+fn tell_gaps(session: &BuilderSession<'_>, matrix: &JobMatrix) {
     for row in &matrix.impossible {
         let text = format!("no job builds {} for {}: {}", row.version, row.platform, row.reason);
         session.warn("W_NO_JOB", text, row.hint.clone());

@@ -2,13 +2,13 @@
 
 use cli::Table;
 use pipeline::plan::brought_by;
-use survey::compare::{Change, Comparison, Package, PackageChange, PlatformComparison, Presence};
-use survey::outdated::{self, Newer, Outdated, OutdatedPackage};
+use survey::compare::{Comparison, PackageChange, PlatformComparison, Presence, SidePackage, ValueChange};
+use survey::outdated::{self, NewerWithin, OutdatedPackage, OutdatedVersion};
 use vocab::PlatformKey;
 use vocab::foreign_text::printable_line;
 
 /// One table of all versions; releases within ranges come before those beyond pins.
-pub fn outdated(all: &[Outdated]) -> Table {
+pub fn outdated(all: &[OutdatedVersion]) -> Table {
     let mut table = Table::new(["version", "package", "locked", "newer", "change", "how", "platforms"]);
     for found in all {
         let version = found.version.to_string();
@@ -28,8 +28,8 @@ pub fn outdated(all: &[Outdated]) -> Table {
         }
         for row in &found.packages {
             let (newer, how) = match &row.versions.newer {
-                Newer::Range(newer) => (newer.clone().unwrap_or_else(|| "(gone)".to_owned()), "builder lock"),
-                Newer::Pin(newest) => (newest.clone(), "beyond the pin"),
+                NewerWithin::Range(newer) => (newer.clone().unwrap_or_else(|| "(gone)".to_owned()), "builder lock"),
+                NewerWithin::Pin(newest) => (newest.clone(), "beyond the pin"),
             };
             table.row([
                 version.clone(),
@@ -50,12 +50,12 @@ fn name(row: &OutdatedPackage) -> String {
     if row.brought_by.is_empty() { name } else { format!("{name} (for {})", brought_by(&row.brought_by)) }
 }
 
-fn change_word(change: outdated::Change) -> &'static str {
+fn change_word(change: outdated::ChangedNumber) -> &'static str {
     match change {
-        outdated::Change::Major => "MAJOR",
-        outdated::Change::Minor => "minor",
-        outdated::Change::Patch => "patch",
-        outdated::Change::Other => "other",
+        outdated::ChangedNumber::Major => "MAJOR",
+        outdated::ChangedNumber::Minor => "minor",
+        outdated::ChangedNumber::Patch => "patch",
+        outdated::ChangedNumber::Other => "other",
     }
 }
 
@@ -136,7 +136,7 @@ fn lines(platform: &PlatformComparison) -> Vec<String> {
     lines
 }
 
-fn size_line(name: &str, change: &Change<u64>) -> String {
+fn size_line(name: &str, change: &ValueChange<u64>) -> String {
     let (sign, difference) = if change.after < change.before {
         ('-', change.before - change.after)
     } else {
@@ -163,13 +163,13 @@ fn packages(platform: &PlatformComparison) -> Table {
         let same_version =
             change.before.as_ref().zip(change.after.as_ref()).is_some_and(|(b, a)| b.version == a.version);
         let registry =
-            |package: &Package| package.registry.map_or("the default index".to_owned(), |n| format!("index {n}"));
+            |package: &SidePackage| package.registry.map_or("the default index".to_owned(), |n| format!("index {n}"));
         let other_registry = change
             .before
             .as_ref()
             .zip(change.after.as_ref())
             .is_some_and(|(b, a)| b.tells_registry && a.tells_registry && b.registry != a.registry);
-        let side = |package: &Option<Package>| match package {
+        let side = |package: &Option<SidePackage>| match package {
             None => String::new(),
             Some(package) => {
                 let version = package.version.clone().unwrap_or_default();
@@ -190,7 +190,7 @@ fn packages(platform: &PlatformComparison) -> Table {
 
 /// By how much it grew or shrank, where both are known.
 fn size(change: &PackageChange) -> String {
-    let of = |package: &Option<Package>| package.as_ref().map_or(Some(0), |package| package.size);
+    let of = |package: &Option<SidePackage>| package.as_ref().map_or(Some(0), |package| package.size);
     match (of(&change.before), of(&change.after)) {
         (Some(before), Some(after)) if after == before => String::new(),
         (Some(before), Some(after)) if after < before => format!("-{}", cli::bytes(before - after)),

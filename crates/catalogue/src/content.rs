@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vocab::{DistributionName, Manifest, Origin, RuleRecord};
+use vocab::{DistributionName, Manifest, RuleRecord, WheelOrigin};
 
 use crate::NativeVerdict;
 
@@ -51,7 +51,7 @@ pub struct InstalledPackage {
     /// As its metadata spells it (PEP 440).
     pub version: String,
     #[schemars(with = "crate::schema::OriginShape")]
-    pub origin: Origin,
+    pub origin: WheelOrigin,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
     /// The SPDX expression or licence line of its metadata. Absent when the metadata has none.

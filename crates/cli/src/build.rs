@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Identifies the running program; made by [`build!`](crate::build!) in its `main.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Build {
+pub struct ProgramBuild {
     /// The crate's version.
     pub version: &'static str,
     /// `674cb7e 2026-11-24` in a release, `674cb7e` or `674cb7e-modified` in another optimised build, and empty if the
@@ -14,12 +14,12 @@ pub struct Build {
     pub target: &'static str,
 }
 
-impl Build {
+impl ProgramBuild {
     /// The target triple that this was compiled for.
     pub const TARGET: &'static str = env!("PYDIST_TARGET");
 }
 
-impl fmt::Display for Build {
+impl fmt::Display for ProgramBuild {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.commit.is_empty() { "" } else { ", " };
         write!(formatter, "{} ({}{separator}{})", self.version, self.commit, self.target)
@@ -32,13 +32,13 @@ impl fmt::Display for Build {
 #[macro_export]
 macro_rules! build {
     () => {
-        $crate::Build {
+        $crate::ProgramBuild {
             version: env!("CARGO_PKG_VERSION"),
             commit: match option_env!("PYDIST_COMMIT") {
                 Some(commit) => commit,
                 None => $crate::commit!(),
             },
-            target: $crate::Build::TARGET,
+            target: $crate::ProgramBuild::TARGET,
         }
     };
 }
@@ -75,13 +75,13 @@ mod tests {
             ("", "0.1.0 (aarch64-apple-darwin)"),
         ];
         for (commit, expected) in cases {
-            let build = Build { version: "0.1.0", commit, target: "aarch64-apple-darwin" };
+            let build = ProgramBuild { version: "0.1.0", commit, target: "aarch64-apple-darwin" };
             assert_eq!(build.to_string(), expected);
         }
     }
 
     #[test]
     fn the_target_is_a_triple_of_this_platform() {
-        assert!(Build::TARGET.starts_with(std::env::consts::ARCH), "{}", Build::TARGET);
+        assert!(ProgramBuild::TARGET.starts_with(std::env::consts::ARCH), "{}", ProgramBuild::TARGET);
     }
 }

@@ -13,7 +13,7 @@ const MAN_PAGE: &str = "man-page";
 
 /// Text for standard output.
 #[derive(Debug)]
-pub(crate) enum Page {
+pub(crate) enum OutputPage {
     /// For the shell of this name.
     Completions(String),
     /// In the language of man pages; the name of one of [`man_pages`].
@@ -46,7 +46,7 @@ pub(crate) fn with_completions(command: Command) -> Command {
     command.subcommand(completions)
 }
 
-impl Page {
+impl OutputPage {
     /// `None` if the program's own work was requested. `command` is the program's, without the additions made here.
     pub(crate) fn asked_for(matches: &ArgMatches, command: &Command) -> Result<Option<Self>, clap::Error> {
         let Some((subcommand, matches)) = matches.subcommand() else { return Ok(None) };
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn every_subcommand_has_a_man_page() {
-        assert_eq!(Page::Names.render(oven()), "oven\noven-bake\noven-completions\n");
-        let own = Page::Manual("oven".into()).render(oven());
+        assert_eq!(OutputPage::Names.render(oven()), "oven\noven-bake\noven-completions\n");
+        let own = OutputPage::Manual("oven".into()).render(oven());
         assert!(own.contains(".TH oven 1") && own.contains("oven 1.2.3") && own.contains("oven\\-bake(1)"), "{own}");
-        let bake = Page::Manual("oven-bake".into()).render(oven());
+        let bake = OutputPage::Manual("oven-bake".into()).render(oven());
         assert!(bake.contains(".TH oven-bake 1") && bake.contains("How hot"), "{bake}");
     }
 }

@@ -8,12 +8,12 @@
 //! stderr, and nothing in foreign text can control the terminal or a CI runner.
 //!
 //! ```
-//! use cli::{Mode, ShowOptions, Terminal};
+//! use cli::{ShowMode, ShowOptions, Terminal};
 //!
 //! let in_ci = |name: &str| (name == "CI").then(|| "true".to_owned());
 //! let terminal = Terminal { stderr: true, width: Some(80) };
 //! let settings = cli::settings(&in_ci, terminal, &ShowOptions::default());
-//! assert_eq!(settings.mode, Mode::Plain); // no moving bars in a CI log
+//! assert_eq!(settings.mode, ShowMode::Plain); // no moving bars in a CI log
 //!
 //! let mut table = cli::Table::new(["name", "size"]).right(1);
 //! table.row(["numpy", &cli::bytes(20_100_000)]);
@@ -41,7 +41,7 @@ mod settings;
 mod table;
 mod transfer_options;
 
-pub use build::Build;
+pub use build::ProgramBuild;
 pub use command_pages::{faulty_examples, similar_command};
 pub use fault_text::{fault_json, render_fault};
 #[doc(hidden)]
@@ -50,6 +50,6 @@ pub use given_quantity::{QuantityError, parse_duration, parse_size};
 pub use printer::{Printer, finish};
 pub use program::{CommandLine, Process, run};
 pub use quantity::{bytes, duration, rate};
-pub use settings::{ColorChoice, Mode, PrinterSettings, ShowOptions, Terminal, settings};
+pub use settings::{ColorChoice, PrinterSettings, ShowMode, ShowOptions, Terminal, settings};
 pub use table::Table;
 pub use transfer_options::TransferOptions;

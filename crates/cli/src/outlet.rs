@@ -3,7 +3,7 @@
 
 use vocab::foreign_text::{is_hidden, printable};
 
-use crate::Mode;
+use crate::ShowMode;
 
 /// What a command prints, for people or as plain data. Tabs stay: completions of some shells consist of them.
 pub(crate) fn text(text: &str, in_github: bool) -> String {
@@ -29,8 +29,8 @@ pub(crate) fn json(line: &str) -> String {
 }
 
 /// `mode` decides whether `data` is lines of JSON.
-pub(crate) fn data(data: &str, mode: Mode, in_github: bool) -> String {
-    if mode == Mode::Json { data.lines().map(|line| json(line) + "\n").collect() } else { text(data, in_github) }
+pub(crate) fn data(data: &str, mode: ShowMode, in_github: bool) -> String {
+    if mode == ShowMode::Json { data.lines().map(|line| json(line) + "\n").collect() } else { text(data, in_github) }
 }
 
 /// GitHub's runner treats a line as a command if it begins with `::` after spaces, or contains `##[` anywhere.

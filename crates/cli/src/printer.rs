@@ -16,15 +16,15 @@ use crate::fault_text::{causes, fault_json, render_fault};
 use crate::github;
 use crate::lines::Lines;
 use crate::outlet;
-use crate::{Mode, PrinterSettings};
+use crate::{PrinterSettings, ShowMode};
 
 /// Shared by all threads of a command; output of two threads never mixes within a line.
 pub struct Printer {
     settings: PrinterSettings,
-    state: Mutex<State>,
+    state: Mutex<PrinterState>,
 }
 
-struct State {
+struct PrinterState {
     stdout: Box<dyn Write + Send>,
     stderr: Box<dyn Write + Send>,
     lines: Lines,
@@ -37,7 +37,7 @@ impl Printer {
         let choice = if settings.color { anstream::ColorChoice::Always } else { anstream::ColorChoice::Never };
         let stderr = AutoStream::new(io::stderr(), choice);
         let mut printer = Self::with_output(settings, io::stdout(), stderr);
-        if printer.settings.mode == Mode::Bars {
+        if printer.settings.mode == ShowMode::Bars {
             printer.state.get_mut().unwrap_or_else(PoisonError::into_inner).bars =
                 Some(Bars::new(ProgressDrawTarget::stderr()));
         }
@@ -51,7 +51,7 @@ impl Printer {
         stderr: impl Write + Send + 'static,
     ) -> Self {
         let lines = Lines::new(settings.color, settings.verbosity);
-        let state = State { stdout: Box::new(stdout), stderr: Box::new(stderr), lines, bars: None };
+        let state = PrinterState { stdout: Box::new(stdout), stderr: Box::new(stderr), lines, bars: None };
         Self { settings, state: Mutex::new(state) }
     }
 
@@ -68,16 +68,16 @@ impl Printer {
             bars.show(&event);
         }
         match self.settings.mode {
-            Mode::Json => {
+            ShowMode::Json => {
                 let line = serde_json::to_string(&event).unwrap_or_default();
                 state.data(&outlet::json(&line));
             }
-            Mode::Quiet => {
+            ShowMode::Quiet => {
                 if let Some(text) = state.lines.warning(&event) {
                     state.say(&self.uncommanded(text));
                 }
             }
-            Mode::Bars | Mode::Plain => {
+            ShowMode::Bars | ShowMode::Plain => {
                 if let Some(text) = state.lines.of(&event) {
                     state.say(&self.uncommanded(text));
                 }
@@ -123,7 +123,7 @@ impl Printer {
 
     /// Text for people, on stderr: a table, a closing line. Suppressed by `--quiet` and `--json`.
     pub fn say(&self, text: &str) {
-        if matches!(self.settings.mode, Mode::Bars | Mode::Plain) {
+        if matches!(self.settings.mode, ShowMode::Bars | ShowMode::Plain) {
             self.state().say(&outlet::text(text.trim_end_matches('\n'), self.settings.github_actions));
         }
     }
@@ -152,7 +152,7 @@ impl Printer {
         if let Some(bars) = &mut state.bars {
             bars.clear();
         }
-        if self.settings.mode == Mode::Json {
+        if self.settings.mode == ShowMode::Json {
             state.data(&outlet::json(&fault_json(fault).to_string()));
         } else {
             state.say(&self.uncommanded(render_fault(fault, &self.settings)));
@@ -178,12 +178,12 @@ impl Printer {
         if self.settings.github_actions { outlet::without_commands(&text) } else { text }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PrinterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl PrinterState {
     /// Adds a missing line break at the end. Output that nobody reads (a closed pipe) is dropped: the work itself
     /// continues.
     fn data(&mut self, text: &str) {
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn json_is_one_object_a_line_on_stdout_and_nothing_else() {
-        let (stdout, stderr) = story(PrinterSettings { mode: Mode::Json, ..PrinterSettings::default() });
+        let (stdout, stderr) = story(PrinterSettings { mode: ShowMode::Json, ..PrinterSettings::default() });
         assert_eq!(stderr, "");
         let objects: Vec<&str> = stdout.lines().filter(|line| line.starts_with('{')).collect();
         assert!(objects.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
@@ -314,11 +314,11 @@ mod tests {
             stdout.text() + &stderr.text()
         };
         assert_eq!(
-            told(Mode::Plain),
+            told(ShowMode::Plain),
             "  macosx-x64 done: pack, 1.5 s\n  macosx-x64 note: a note\nwarning[W_NATIVE]: macosx-x64: old\n"
         );
-        assert_eq!(told(Mode::Quiet), "warning[W_NATIVE]: macosx-x64: old\n");
-        let first: serde_json::Value = serde_json::from_str(told(Mode::Json).lines().next().unwrap()).unwrap();
+        assert_eq!(told(ShowMode::Quiet), "warning[W_NATIVE]: macosx-x64: old\n");
+        let first: serde_json::Value = serde_json::from_str(told(ShowMode::Json).lines().next().unwrap()).unwrap();
         let expected =
             json!({ "event": "step-finished", "step": "pack", "elapsed_ms": 1500, "platform": "macosx-x64" });
         assert_eq!(first, expected);
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn quiet_leaves_warnings_and_errors() {
-        let (_, stderr) = story(PrinterSettings { mode: Mode::Quiet, verbosity: 1, ..PrinterSettings::default() });
+        let (_, stderr) = story(PrinterSettings { mode: ShowMode::Quiet, verbosity: 1, ..PrinterSettings::default() });
         insta::assert_snapshot!(stderr);
     }
 

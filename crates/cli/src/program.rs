@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use vocab::{Event, Exit, Fault};
 
-use crate::command_pages::{self, Page};
+use crate::command_pages::{self, OutputPage};
 use crate::completion;
-use crate::{Build, Printer, ShowOptions, Terminal, finish, settings};
+use crate::{Printer, ProgramBuild, ShowOptions, Terminal, finish, settings};
 
 /// The arguments of a program of this project.
 pub trait CommandLine: Parser {
@@ -55,7 +55,10 @@ fn text_of(variables: &BTreeMap<OsString, OsString>, name: &str) -> Option<Strin
 }
 
 /// Parses the arguments, does the work, and prints any error. The whole `main` of a program.
-pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Result<Exit, Box<dyn Fault>>) -> ExitCode {
+pub fn run<A: CommandLine>(
+    build: &ProgramBuild,
+    work: impl FnOnce(&A, &Process) -> Result<Exit, Box<dyn Fault>>,
+) -> ExitCode {
     match completion::answered(|| command_pages::with_completions(A::command()), std::env::args_os()) {
         Ok(false) => {}
         Ok(true) => return ExitCode::SUCCESS,
@@ -74,7 +77,7 @@ pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Res
         }
     };
     match asked {
-        Asked::Work(arguments) => {
+        AskedFor::Work(arguments) => {
             let process = surroundings(arguments.show());
             let result = work(&arguments, &process);
             // Work that finished before it noticed the interrupt is done.
@@ -82,28 +85,31 @@ pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Res
             let code = finish(&process.printer, result);
             if is_cut { ExitCode::from(Exit::Interrupted.code()) } else { code }
         }
-        Asked::Page(page) => {
+        AskedFor::Page(page) => {
             Printer::new(crate::PrinterSettings::default()).data(&page.render(A::command()));
             ExitCode::SUCCESS
         }
     }
 }
 
-enum Asked<A> {
+enum AskedFor<A> {
     Work(A),
-    Page(Page),
+    Page(OutputPage),
 }
 
-fn read<A: CommandLine>(build: &Build, words: impl IntoIterator<Item = OsString>) -> Result<Asked<A>, clap::Error> {
+fn read<A: CommandLine>(
+    build: &ProgramBuild,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<AskedFor<A>, clap::Error> {
     // clap needs it for the life of the process, and this runs once.
     let version: &'static str = build.to_string().leak();
     let command = command_pages::with_subcommands(A::command()).version(version);
     let matches = command.try_get_matches_from(words).map_err(A::explained)?;
-    if let Some(page) = Page::asked_for(&matches, &A::command())? {
-        return Ok(Asked::Page(page));
+    if let Some(page) = OutputPage::asked_for(&matches, &A::command())? {
+        return Ok(AskedFor::Page(page));
     }
     let arguments = A::from_arg_matches(&matches).map_err(|error| error.format(&mut A::command()))?;
-    arguments.checked().map(Asked::Work)
+    arguments.checked().map(AskedFor::Work)
 }
 
 fn surroundings(options: &ShowOptions) -> Process {
@@ -166,9 +172,10 @@ mod tests {
         }
     }
 
-    const BUILD: Build = Build { version: "1.2.3", commit: "674cb7e", target: "x86_64-unknown-linux-gnu" };
+    const BUILD: ProgramBuild =
+        ProgramBuild { version: "1.2.3", commit: "674cb7e", target: "x86_64-unknown-linux-gnu" };
 
-    fn oven(line: &str) -> Result<Asked<Oven>, clap::Error> {
+    fn oven(line: &str) -> Result<AskedFor<Oven>, clap::Error> {
         read(&BUILD, line.split(' ').map(OsString::from))
     }
 
@@ -183,7 +190,7 @@ mod tests {
 
     #[test]
     fn arguments_are_read_and_checked() {
-        let Ok(Asked::Work(asked)) = oven("oven --degrees 220 -vv --color never") else { panic!("not read") };
+        let Ok(AskedFor::Work(asked)) = oven("oven --degrees 220 -vv --color never") else { panic!("not read") };
         assert_eq!((asked.degrees, asked.show.verbose, asked.show.color), (220, 2, crate::ColorChoice::Never));
         let kind = |line: &str| oven(line).err().map(|error| error.kind());
         assert_eq!(kind("oven --degrees 301"), Some(ErrorKind::ValueValidation));
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn completions_and_man_pages_need_no_other_argument() {
         for line in ["oven completions zsh", "oven man-page", "oven man-page --list", "oven man-page oven"] {
-            assert!(matches!(oven(line), Ok(Asked::Page(_))), "for {line}");
+            assert!(matches!(oven(line), Ok(AskedFor::Page(_))), "for {line}");
         }
         for line in ["oven completions nosuch", "oven completions", "oven man-page nosuch"] {
             assert!(oven(line).is_err_and(|message| message.use_stderr()), "for {line}");

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 /// How events are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum ShowMode {
     /// Moving bars on a terminal.
     Bars,
     /// One line for each finished thing, without control characters.
@@ -68,7 +68,7 @@ impl Terminal {
 /// How a [`Printer`](crate::Printer) prints; see [`settings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrinterSettings {
-    pub mode: Mode,
+    pub mode: ShowMode,
     /// 1 or more: output of external programs as well.
     pub verbosity: u8,
     /// Whether to use colours on standard error.
@@ -95,10 +95,10 @@ pub fn settings(
     let dumb = environment("TERM").is_some_and(|value| value == "dumb");
     let capable = terminal.stderr && !dumb;
     let mode = match options {
-        ShowOptions { json: true, .. } => Mode::Json,
-        ShowOptions { quiet: true, .. } => Mode::Quiet,
-        _ if capable && !is_on("CI") => Mode::Bars,
-        _ => Mode::Plain,
+        ShowOptions { json: true, .. } => ShowMode::Json,
+        ShowOptions { quiet: true, .. } => ShowMode::Quiet,
+        _ if capable && !is_on("CI") => ShowMode::Bars,
+        _ => ShowMode::Plain,
     };
     // https://no-color.org: any value except the empty one.
     let no_color = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -127,15 +127,15 @@ mod tests {
     fn bars_and_colours_need_a_terminal_that_wants_them() {
         let cases = [
             // (variables, terminal, mode, colour)
-            (&[][..], true, Mode::Bars, true),
-            (&[], false, Mode::Plain, false),
-            (&[("TERM", "dumb")], true, Mode::Plain, false),
-            (&[("CI", "true")], true, Mode::Plain, false),
-            (&[("CI", "false")], true, Mode::Bars, true),
-            (&[("NO_COLOR", "1")], true, Mode::Bars, false),
-            (&[("NO_COLOR", "")], true, Mode::Bars, true),
-            (&[("CLICOLOR_FORCE", "1")], false, Mode::Plain, true),
-            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, Mode::Plain, false),
+            (&[][..], true, ShowMode::Bars, true),
+            (&[], false, ShowMode::Plain, false),
+            (&[("TERM", "dumb")], true, ShowMode::Plain, false),
+            (&[("CI", "true")], true, ShowMode::Plain, false),
+            (&[("CI", "false")], true, ShowMode::Bars, true),
+            (&[("NO_COLOR", "1")], true, ShowMode::Bars, false),
+            (&[("NO_COLOR", "")], true, ShowMode::Bars, true),
+            (&[("CLICOLOR_FORCE", "1")], false, ShowMode::Plain, true),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, ShowMode::Plain, false),
         ];
         for (variables, stderr, mode, color) in cases {
             let environment = |name: &str| {
@@ -152,7 +152,7 @@ mod tests {
         let terminal = Terminal { stderr: true, width: None };
         let options = ShowOptions { color: ColorChoice::Always, json: true, quiet: true, ..ShowOptions::default() };
         let chosen = settings(&environment, terminal, &options);
-        assert_eq!((chosen.mode, chosen.color), (Mode::Json, true));
+        assert_eq!((chosen.mode, chosen.color), (ShowMode::Json, true));
     }
 
     #[test]

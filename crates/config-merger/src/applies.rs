@@ -10,7 +10,7 @@ use crate::marker_environment;
 
 /// The answer for one marker on one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applies {
+pub enum MarkerAnswer {
     /// The marker is true, or there is none.
     Yes,
     /// The marker is false.
@@ -26,8 +26,8 @@ pub(crate) fn applies(
     platform: PlatformKey,
     python: PythonVersion,
     system: Option<SystemVersion>,
-) -> Applies {
-    let Some(target) = marker_environment(platform, python) else { return Applies::Yes };
+) -> MarkerAnswer {
+    let Some(target) = marker_environment(platform, python) else { return MarkerAnswer::Yes };
     let release = system.filter(|_| platform.os() == Os::Macos).map(darwin_release);
     // A runtime's own list requests no extra.
     let one = |expression: &MarkerExpression| match kernel_comparison(expression) {
@@ -38,16 +38,16 @@ pub(crate) fn applies(
         None => Some(MarkerTree::expression(expression.clone()).evaluate(&target, &[])),
     };
     if marker.is_true() {
-        return Applies::Yes;
+        return MarkerAnswer::Yes;
     }
-    let mut result = Applies::No;
+    let mut result = MarkerAnswer::No;
     for alternative in marker.to_dnf() {
         let answers: Vec<Option<bool>> = alternative.iter().map(one).collect();
         if answers.iter().all(|answer| *answer == Some(true)) {
-            return Applies::Yes;
+            return MarkerAnswer::Yes;
         }
         if !answers.contains(&Some(false)) {
-            result = Applies::Unknown;
+            result = MarkerAnswer::Unknown;
         }
     }
     result

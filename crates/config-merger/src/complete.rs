@@ -10,23 +10,23 @@ use crate::layer::{
     RunnersLayer, SystemVersionText,
 };
 use crate::merge::index_url_key;
-use crate::places::Places;
+use crate::places::ValuePlaces;
 use crate::read_layer::copy_key;
-use crate::report::Report;
+use crate::report::FindingReport;
 use crate::requirement_text::parse;
 use crate::{
-    ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, PinnedRelease, Place,
-    PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution, Runners,
+    ArchiveSource, BuildSettings, BuildWheel, Config, ConfigFinding, CopyFile, FindingCode, Packages, PinnedRelease,
+    PlatformPackages, PythonSettings, Registries, Requirement, Resolution, RuleReasons, Runners, TextPlace,
 };
 use vocab::quoted::shown;
 
 /// What is needed besides the layer itself.
 pub(crate) struct Completion<'a> {
     pub version: &'a VersionString,
-    pub places: &'a Places,
+    pub places: &'a ValuePlaces,
     /// For faults without a place of their own.
-    pub fallback: &'a Place,
-    pub report: &'a mut Report,
+    pub fallback: &'a TextPlace,
+    pub report: &'a mut FindingReport,
 }
 
 impl Completion<'_> {
@@ -46,11 +46,11 @@ impl Completion<'_> {
         }
     }
 
-    fn place(&self, pointer: &str) -> Place {
+    fn place(&self, pointer: &str) -> TextPlace {
         self.places.get(pointer).unwrap_or(self.fallback).clone()
     }
 
-    fn item_place(&self, list: &str, text: &str) -> Place {
+    fn item_place(&self, list: &str, text: &str) -> TextPlace {
         self.places.get_item(list, text).unwrap_or(self.fallback).clone()
     }
 
@@ -74,8 +74,9 @@ impl Completion<'_> {
         }
         let spelling: HashMap<String, &String> = additional.iter().map(|url| (index_url_key(url), url)).collect();
         // An index that was refused is not reported missing as well.
-        let refused =
-            |finding: &Finding| finding.place.as_ref().is_some_and(|place| place.pointer.starts_with("/registries"));
+        let refused = |finding: &ConfigFinding| {
+            finding.place.as_ref().is_some_and(|place| place.pointer.starts_with("/registries"))
+        };
         let whole = !self.report.faults.iter().any(refused);
         let mut pinned = BTreeMap::new();
         for (name, url) in named(layer.pinned) {
@@ -195,7 +196,7 @@ fn runners(layer: RunnersLayer) -> Runners {
     }
 }
 
-fn reasons(layer: Option<ReasonsLayer>) -> Reasons {
+fn reasons(layer: Option<ReasonsLayer>) -> RuleReasons {
     named(layer)
         .map(|(name, reasons)| (name, by_platform(Some(reasons))))
         .filter(|(_, reasons)| !reasons.is_empty())

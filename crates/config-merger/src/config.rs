@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, PlatformKey, SystemVersion, VersionString};
 
-use crate::{Applies, CopyFile, Policy, PythonSettings, Requirement};
+use crate::{CopyFile, MarkerAnswer, PythonSettings, Requirement, SourcePolicy};
 
 /// Why a rule holds, by distribution and platform. No reason is empty.
-pub type Reasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
+pub type RuleReasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
 
 /// Everything that is configured for one runtime, complete and checked by [`load`](crate::load).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,9 +87,9 @@ pub struct Packages {
     /// In the order of the file that gave them; for every platform.
     pub dependencies: Vec<Requirement>,
     /// Distributions to leave out.
-    pub skip: Reasons,
+    pub skip: RuleReasons,
     /// Distributions to build from source although a wheel may exist.
-    pub force_source: Reasons,
+    pub force_source: RuleReasons,
     /// Copied on every platform, in this order.
     pub copy_files: Vec<CopyFile>,
     /// A platform without an entry has no additions.
@@ -251,7 +251,7 @@ impl Config {
     }
 
     /// Whether a requirement's marker holds on the platform's oldest system.
-    pub fn applies(&self, requirement: &Requirement, platform: PlatformKey) -> Applies {
+    pub fn applies(&self, requirement: &Requirement, platform: PlatformKey) -> MarkerAnswer {
         requirement.applies(platform, self.version.python(), self.ceiling(platform))
     }
 
@@ -262,7 +262,7 @@ impl Config {
         let mut chosen: Vec<Requirement> = Vec::new();
         let mut index_of: HashMap<&DistributionName, usize> = HashMap::new();
         for requirement in self.packages.dependencies.iter().chain(own) {
-            if self.applies(requirement, platform) != Applies::Yes {
+            if self.applies(requirement, platform) != MarkerAnswer::Yes {
                 continue;
             }
             match index_of.get(&requirement.name) {
@@ -287,7 +287,7 @@ impl Config {
         reason(&self.packages.skip, name, platform)
     }
 
-    /// From `forceSource` alone; a name in `forceNoBinaryList` is in the [`Policy`].
+    /// From `forceSource` alone; a name in `forceNoBinaryList` is in the [`SourcePolicy`].
     pub fn force_source_reason(&self, name: &DistributionName, platform: PlatformKey) -> Option<&str> {
         reason(&self.packages.force_source, name, platform)
     }
@@ -298,8 +298,8 @@ impl Config {
     }
 
     /// The general `resolution` with the platform's own applied.
-    pub fn policy(&self, platform: PlatformKey) -> Policy {
-        Policy::effective(&self.packages, platform)
+    pub fn policy(&self, platform: PlatformKey) -> SourcePolicy {
+        SourcePolicy::effective(&self.packages, platform)
     }
 
     /// Git requirements of this platform that no rule allows; each is an error before anything is downloaded.
@@ -319,6 +319,6 @@ impl Config {
     }
 }
 
-fn reason<'a>(reasons: &'a Reasons, name: &DistributionName, platform: PlatformKey) -> Option<&'a str> {
+fn reason<'a>(reasons: &'a RuleReasons, name: &DistributionName, platform: PlatformKey) -> Option<&'a str> {
     Some(reasons.get(name)?.get(&platform)?.as_str())
 }

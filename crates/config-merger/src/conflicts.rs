@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use vocab::{DistributionName, PlatformKey};
 
-use crate::places::Places;
-use crate::report::Report;
-use crate::{Applies, Config, FindingCode, Layout, Place, Requirement, Scope};
+use crate::places::ValuePlaces;
+use crate::report::FindingReport;
+use crate::{Config, FindingCode, Layout, MarkerAnswer, Requirement, Scope, TextPlace};
 use vocab::quoted::shown;
 
-pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: &mut Report) {
-    let mut check = Check { config, places, fallback, report };
+pub(crate) fn check(config: &Config, places: &ValuePlaces, fallback: &TextPlace, report: &mut FindingReport) {
+    let mut check = ConflictCheck { config, places, fallback, report };
     check.two_versions();
     check.only_binary();
     check.skipped_rules();
@@ -20,7 +20,7 @@ pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: 
 }
 
 /// A branch or a tag can move, so the same configuration could give another runtime tomorrow.
-pub(crate) fn check_commits(config: &Config, report: &mut Report) {
+pub(crate) fn check_commits(config: &Config, report: &mut FindingReport) {
     let packages = &config.packages;
     let own = packages.platform_specific.values().flat_map(|own| &own.dependencies);
     for requirement in packages.dependencies.iter().chain(own).filter(|one| one.source.is_loose_git()) {
@@ -33,14 +33,14 @@ pub(crate) fn check_commits(config: &Config, report: &mut Report) {
     }
 }
 
-struct Check<'a> {
+struct ConflictCheck<'a> {
     config: &'a Config,
-    places: &'a Places,
-    fallback: &'a Place,
-    report: &'a mut Report,
+    places: &'a ValuePlaces,
+    fallback: &'a TextPlace,
+    report: &'a mut FindingReport,
 }
 
-impl Check<'_> {
+impl ConflictCheck<'_> {
     /// A distribution that is requested in two ways on one platform.
     fn two_versions(&mut self) {
         let packages = &self.config.packages;
@@ -51,7 +51,7 @@ impl Check<'_> {
             let own = own.iter().enumerate().map(|(index, own)| (offset(platform) + index, own));
             let mut first_of: HashMap<&DistributionName, (usize, &Requirement)> = HashMap::new();
             for (index, requirement) in packages.dependencies.iter().enumerate().chain(own) {
-                if self.config.applies(requirement, platform) != Applies::Yes
+                if self.config.applies(requirement, platform) != MarkerAnswer::Yes
                     || self.config.skip_reason(&requirement.name, platform).is_some()
                 {
                     continue;
@@ -141,7 +141,7 @@ impl Check<'_> {
         for platform in PlatformKey::ALL {
             let own = packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
             for requirement in packages.dependencies.iter().chain(own) {
-                if self.config.applies(requirement, platform) != Applies::Unknown {
+                if self.config.applies(requirement, platform) != MarkerAnswer::Unknown {
                     continue;
                 }
                 match unknown.iter_mut().find(|(other, _)| std::ptr::eq(*other, requirement)) {
@@ -190,12 +190,12 @@ impl Check<'_> {
         }
     }
 
-    fn place(&self, pointer: &str) -> Place {
+    fn place(&self, pointer: &str) -> TextPlace {
         self.places.get(pointer).unwrap_or(self.fallback).clone()
     }
 
     /// The pointer of a name in a list of `resolution`, the general one or a platform's.
-    fn list_place(&self, list: &str, name: &DistributionName) -> Place {
+    fn list_place(&self, list: &str, name: &DistributionName) -> TextPlace {
         let general = format!("/packages/resolution/{list}");
         let own = PlatformKey::ALL.map(|key| format!("/packages/platformSpecific/{key}/resolution/{list}"));
         let mut lists = std::iter::once(&general).chain(&own);

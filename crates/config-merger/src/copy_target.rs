@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use vocab::{TreeLayout, TreePath};
 
-use crate::Place;
+use crate::TextPlace;
 
 /// One entry of `copyFiles`, either general or a platform's own.
 #[derive(Clone, Debug, Serialize)]
@@ -19,7 +19,7 @@ pub struct CopyFile {
     pub optional: bool,
     /// Where the entry was written. Not part of the canonical output.
     #[serde(skip)]
-    pub place: Place,
+    pub place: TextPlace,
 }
 
 impl PartialEq for CopyFile {

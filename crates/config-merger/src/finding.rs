@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use vocab::json::{JsonFault, JsonFaultKind};
-use vocab::{Exit, Fault, Place, SourceFault, SourceFaultKind};
+use vocab::{Exit, Fault, SourceFault, SourceFaultKind, TextPlace};
 
 /// The kinds of finding; each has a stable code to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,10 +51,10 @@ impl FindingCode {
 
 /// One fault or one warning. Its text form is `file:line:column pointer: text`, and the hint on a line of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct ConfigFinding {
     pub code: FindingCode,
     /// `None` only where no file is at fault.
-    pub place: Option<Place>,
+    pub place: Option<TextPlace>,
     /// What is wrong, one sentence in lower case.
     pub text: String,
     /// What to do about it, if that can be said.
@@ -62,9 +62,9 @@ pub struct Finding {
 }
 
 /// Does not prevent the configuration from being used; with `strict` it is a fault.
-pub type Warning = Finding;
+pub type ConfigWarning = ConfigFinding;
 
-impl Finding {
+impl ConfigFinding {
     /// `file:line:column pointer: text`.
     pub fn headline(&self) -> String {
         match &self.place {
@@ -74,7 +74,7 @@ impl Finding {
     }
 }
 
-impl From<JsonFault> for Finding {
+impl From<JsonFault> for ConfigFinding {
     fn from(fault: JsonFault) -> Self {
         let hint = match fault.kind {
             JsonFaultKind::Empty => Some("a configuration without settings is `{}`"),
@@ -91,7 +91,7 @@ impl From<JsonFault> for Finding {
     }
 }
 
-impl From<SourceFault> for Finding {
+impl From<SourceFault> for ConfigFinding {
     fn from(fault: SourceFault) -> Self {
         let (code, hint) = match &fault.kind {
             SourceFaultKind::TooLarge => (
@@ -105,7 +105,7 @@ impl From<SourceFault> for Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for ConfigFinding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.headline())?;
         if let Some(hint) = &self.hint {
@@ -117,18 +117,18 @@ impl fmt::Display for Finding {
 
 /// Everything that is wrong with the files of one runtime; at least one finding, in the order of file and line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Faults {
+pub struct ConfigFaults {
     /// In the order of file and line; the first of very many.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ConfigFinding>,
     /// Number of faults beyond those listed; 0 unless a file is wrong throughout.
     pub unlisted: usize,
     /// Warnings found besides, often the cause of a fault. Not part of the text form.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<ConfigWarning>,
     /// File name and content, for showing the places.
     pub(crate) sources: Vec<(Arc<str>, Arc<str>)>,
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigFaults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, finding) in self.findings.iter().enumerate() {
             if index > 0 {
@@ -143,9 +143,9 @@ impl fmt::Display for Faults {
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigFaults {}
 
-impl Fault for Faults {
+impl Fault for ConfigFaults {
     fn code(&self) -> &'static str {
         self.findings.first().map_or("E_CONFIG_VALUE", |first| first.code.as_str())
     }

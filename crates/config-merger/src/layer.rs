@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vocab::PlatformKey;
 
-use crate::{BaseSource, Dependants, Layout, Place, Scope};
+use crate::{BaseSource, Dependants, Layout, Scope, TextPlace};
 
 /// `null` is the same as absent.
-pub(crate) type Field<T> = Option<T>;
+pub(crate) type LayerField<T> = Option<T>;
 
 /// The reasons of a rule; `null` removes what the shared file says.
 pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<Reason>>>>;
@@ -28,28 +28,28 @@ pub(crate) struct Layer {
     pub schema: Option<String>,
     /// Package indexes besides the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub registries: Field<RegistriesLayer>,
+    pub registries: LayerField<RegistriesLayer>,
     /// What is installed, and by which rules.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub packages: Field<PackagesLayer>,
+    pub packages: LayerField<PackagesLayer>,
     /// How the build is run; it does not change the runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub build: Field<BuildLayer>,
+    pub build: LayerField<BuildLayer>,
     /// Where the base interpreter comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub python: Field<PythonLayer>,
+    pub python: LayerField<PythonLayer>,
     /// The oldest system that the runtime must run on: the glibc version on Linux, the macOS version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub oldest_system: Field<ByPlatform<Option<SystemVersionText>>>,
+    pub oldest_system: LayerField<ByPlatform<Option<SystemVersionText>>>,
     /// On which machines the jobs of a CI system run; it does not change the runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub runners: Field<RunnersLayer>,
+    pub runners: LayerField<RunnersLayer>,
     /// What the finished folder contains.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub layout: Field<Layout>,
+    pub layout: LayerField<Layout>,
     /// Operations (RFC 6902) on the merged configuration, applied before the overrides.
     #[serde(skip_serializing)]
-    pub patch: Field<Vec<PatchOperationText>>,
+    pub patch: LayerField<Vec<PatchOperationText>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -58,13 +58,13 @@ pub(crate) struct Layer {
 pub(crate) struct RunnersLayer {
     /// Labels of GitHub Actions runners, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub github: Field<ByPlatform<Option<String>>>,
+    pub github: LayerField<ByPlatform<Option<String>>>,
     /// Tags of GitLab runners, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gitlab: Field<ByPlatform<Option<String>>>,
+    pub gitlab: LayerField<ByPlatform<Option<String>>>,
     /// Images that have `builder` on PATH and the repository as working folder.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Field<ByPlatform<Option<String>>>,
+    pub kubernetes: LayerField<ByPlatform<Option<String>>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -73,16 +73,16 @@ pub(crate) struct RunnersLayer {
 pub(crate) struct RegistriesLayer {
     /// URL of the default index, in place of the user's own, without credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub default: Field<IndexUrl>,
+    pub default: LayerField<IndexUrl>,
     /// Index URLs queried after the default one, in order. The version's follow the shared ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub additional: Field<Vec<IndexUrl>>,
+    pub additional: LayerField<Vec<IndexUrl>>,
     /// Hosts that may be queried over plain `http:`; this machine itself always may.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub allow_http: Field<Vec<HostName>>,
+    pub allow_http: LayerField<Vec<HostName>>,
     /// Distributions that are taken only from one of the additional indexes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pinned: Field<ByName<Option<IndexUrl>>>,
+    pub pinned: LayerField<ByName<Option<IndexUrl>>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -91,34 +91,34 @@ pub(crate) struct RegistriesLayer {
 pub(crate) struct PackagesLayer {
     /// What is installed on every platform. In a version's file it replaces the shared list; absent or `null` keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dependencies: Field<Vec<RequirementText>>,
+    pub dependencies: LayerField<Vec<RequirementText>>,
     /// Add the version's list to the shared one; a distribution in both is taken from the version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub inherit_dependencies: Field<bool>,
+    pub inherit_dependencies: LayerField<bool>,
     /// Other versions for the named distributions: a version, or a specifier such as `>=2,<3`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub overrides: Field<ByName<Option<String>>>,
+    pub overrides: LayerField<ByName<Option<String>>>,
     /// Distributions left out on these platforms, each with the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub skip: Field<ReasonsLayer>,
+    pub skip: LayerField<ReasonsLayer>,
     /// Distributions built from source on these platforms, each with the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub force_source: Field<ReasonsLayer>,
+    pub force_source: LayerField<ReasonsLayer>,
     /// Files copied into the runtime on every platform.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub copy_files: Field<Vec<CopyFileLayer>>,
+    pub copy_files: LayerField<Vec<CopyFileLayer>>,
     /// Additions for single platforms.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub platform_specific: Field<ByPlatform<Option<PlatformLayer>>>,
+    pub platform_specific: LayerField<ByPlatform<Option<PlatformLayer>>>,
     /// Distributions installed without their dependencies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub no_deps: Field<Vec<Name>>,
+    pub no_deps: LayerField<Vec<Name>>,
     /// Wheels that are compiled on the building machine and shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub build_wheel: Field<ByName<Option<ByPlatform<Option<BuildWheelLayer>>>>>,
+    pub build_wheel: LayerField<ByName<Option<ByPlatform<Option<BuildWheelLayer>>>>>,
     /// When a missing wheel may be built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolution: Field<ResolutionLayer>,
+    pub resolution: LayerField<ResolutionLayer>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -127,13 +127,13 @@ pub(crate) struct PackagesLayer {
 pub(crate) struct PlatformLayer {
     /// Added to the general list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dependencies: Field<Vec<RequirementText>>,
+    pub dependencies: LayerField<Vec<RequirementText>>,
     /// Copied after the general ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub copy_files: Field<Vec<CopyFileLayer>>,
+    pub copy_files: LayerField<Vec<CopyFileLayer>>,
     /// Missing switches are those of the general `resolution`; the lists are added to its lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolution: Field<ResolutionLayer>,
+    pub resolution: LayerField<ResolutionLayer>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -142,31 +142,31 @@ pub(crate) struct PlatformLayer {
 pub(crate) struct ResolutionLayer {
     /// Any distribution without a compatible wheel may be built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub allow_source_all: Field<bool>,
+    pub allow_source_all: LayerField<bool>,
     /// `false` leaves out, with a warning, what cannot be found; otherwise that is an error.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub strict_missing: Field<bool>,
+    pub strict_missing: LayerField<bool>,
     /// Distributions that may be built from source if no wheel is compatible.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub allow_source_list: Field<Vec<Name>>,
+    pub allow_source_list: LayerField<Vec<Name>>,
     /// Distributions that are always built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub force_no_binary_list: Field<Vec<Name>>,
+    pub force_no_binary_list: LayerField<Vec<Name>>,
     /// Distributions that are never built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub only_binary_list: Field<Vec<Name>>,
+    pub only_binary_list: LayerField<Vec<Name>>,
     /// For the layout `wheelhouse`: where no wheel of these fits, or a rule wants their source, the source archive itself
     /// is shipped and built where it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ship_source_list: Field<Vec<Name>>,
+    pub ship_source_list: LayerField<Vec<Name>>,
     /// Whether all requirements are resolved together, or each alone, so that two of them may bring
     /// different versions of a distribution. `each` is only for the layout `wheelhouse`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Field<Scope>,
+    pub scope: LayerField<Scope>,
     /// For the layout `wheelhouse`: whether a distribution that cannot be installed, because one that it requires is
     /// left out, is left out as well or kept with a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dependants: Field<Dependants>,
+    pub dependants: LayerField<Dependants>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -203,17 +203,17 @@ pub(crate) struct BuildWheelLayer {
 pub(crate) struct BuildLayer {
     /// A detailed log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub enable_logging: Field<bool>,
+    pub enable_logging: LayerField<bool>,
     /// More than one download at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parallel_downloads: Field<bool>,
+    pub parallel_downloads: LayerField<bool>,
     /// Limit for each external step in seconds, 0 for none. Building from source may take longer unless this is given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Field<u64>,
+    pub timeout: LayerField<u64>,
     /// Names of environment variables that build back ends receive besides those for compilers, flags, proxies and
     /// certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pass_environment: Field<Vec<String>>,
+    pub pass_environment: LayerField<Vec<String>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -222,26 +222,26 @@ pub(crate) struct BuildLayer {
 pub(crate) struct PythonLayer {
     /// Tried in this order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sources: Field<Vec<BaseSource>>,
+    pub sources: LayerField<Vec<BaseSource>>,
     /// Short for a list of one source.
     #[serde(skip_serializing)]
     #[expect(dead_code, reason = "it stands here for the JSON Schema; the reader turns it into `sources`")]
-    pub provider: Field<BaseSource>,
+    pub provider: LayerField<BaseSource>,
     /// A release of python-build-standalone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tag: Field<String>,
+    pub tag: LayerField<String>,
     /// A build flavour of python-build-standalone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub flavor: Field<String>,
+    pub flavor: LayerField<String>,
     /// What the source `archive` provides.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub archives: Field<ByPlatform<Option<ArchiveLayer>>>,
+    pub archives: LayerField<ByPlatform<Option<ArchiveLayer>>>,
     /// Releases of python-build-standalone besides those that the builder knows, by Python version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub releases: Field<ByVersion<Option<ByPlatform<Option<ReleaseLayer>>>>>,
+    pub releases: LayerField<ByVersion<Option<ByPlatform<Option<ReleaseLayer>>>>>,
     /// A list of further releases, in the format of uv's `--python-downloads-json-url`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub downloads: Field<ArchiveLayer>,
+    pub downloads: LayerField<ArchiveLayer>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -307,7 +307,7 @@ pub(crate) struct PatchOperationText {
     /// For `add`, `replace` and `test`; there it may be `null`.
     pub value: Option<Value>,
     #[serde(skip)]
-    pub place: Place,
+    pub place: TextPlace,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]

@@ -3,8 +3,9 @@
 //!
 //! The one idea: two files are read into two normalised layers in which every key is optional, RFC 7396 merges them,
 //! and only the merged document becomes the complete [`Config`], with defaults filled in and the rules across keys
-//! checked. Reading never stops at the first fault: [`Faults`] lists them all, with line, column and a hint. Equal
-//! configurations have equal canonical text, so the digest of it ([`Loaded::digest`]) tells whether anything changed.
+//! checked. Reading never stops at the first fault: [`ConfigFaults`] lists them all, with line, column and a hint.
+//! Equal configurations have equal canonical text, so the digest of it ([`LoadedConfig::digest`]) tells whether
+//! anything changed.
 //!
 //! ```
 //! use config_merger::{LoadOptions, Repository};
@@ -62,19 +63,19 @@ mod report;
 
 mod schema;
 
-pub use applies::Applies;
+pub use applies::MarkerAnswer;
 pub use base_source::{ArchiveSource, BaseSource, PinnedRelease, PythonSettings};
 pub use config::{
-    BuildSettings, BuildWheel, Config, Dependants, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution,
-    Runners, Scope,
+    BuildSettings, BuildWheel, Config, Dependants, Layout, Packages, PlatformPackages, Registries, Resolution,
+    RuleReasons, Runners, Scope,
 };
 pub use copy_target::{CopyFile, CopyTarget, CopyTargetError};
-pub use finding::{Faults, Finding, FindingCode, Warning};
-pub use load::{LoadOptions, Loaded, load};
+pub use finding::{ConfigFaults, ConfigFinding, ConfigWarning, FindingCode};
+pub use load::{LoadOptions, LoadedConfig, load};
 pub use marker_environment::marker_environment;
-pub use policy::Policy;
+pub use policy::SourcePolicy;
 pub use repository::{Repository, RepositoryError};
 pub use requirement::{PathKind, Requirement, RequirementSource};
 pub use requirement_text::requirement_of_metadata;
 pub use schema::{SchemaKind, schema};
-pub use vocab::Place;
+pub use vocab::TextPlace;

@@ -8,15 +8,17 @@ use vocab::{Digest, DistributionName, VersionString};
 
 use crate::complete::Completion;
 use crate::layer::Layer;
-use crate::patch::{self, Operation};
-use crate::places::Places;
+use crate::patch::{self, PlacedOperation};
+use crate::places::ValuePlaces;
 use crate::read_patch::operations;
-use crate::reader::{Origin, Reader};
-use crate::report::Report;
+use crate::reader::{ConfigReader, ValueOrigin};
+use crate::report::FindingReport;
 use crate::repository::SHARED_CONFIG;
-use crate::{Config, Faults, Finding, FindingCode, Place, Repository, Warning, conflicts, merge, overrides};
+use crate::{
+    Config, ConfigFaults, ConfigFinding, ConfigWarning, FindingCode, Repository, TextPlace, conflicts, merge, overrides,
+};
 use vocab::SourceFile;
-use vocab::json::{Document, Kind, Node};
+use vocab::json::{JsonDocument, JsonKind, JsonNode};
 
 /// How strictly faults are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,22 +31,26 @@ pub struct LoadOptions {
 
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loaded {
+pub struct LoadedConfig {
     pub config: Config,
     /// `config` as JSON, with a line break at the end. Equal configurations have equal bytes.
     pub canonical: String,
     /// Digest of `canonical`.
     pub digest: Digest,
     /// What should be changed, although the configuration can be used.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<ConfigWarning>,
     /// Facts that may be of interest and need no action.
     pub notes: Vec<String>,
 }
 
 /// The configuration of `version`, or everything that is wrong with it. Reads `shared-config.json` and the version's
 /// `config.json`.
-pub fn load(repository: &Repository, version: &VersionString, options: &LoadOptions) -> Result<Loaded, Faults> {
-    let mut report = Report::default();
+pub fn load(
+    repository: &Repository,
+    version: &VersionString,
+    options: &LoadOptions,
+) -> Result<LoadedConfig, ConfigFaults> {
+    let mut report = FindingReport::default();
     let folder = repository.root().join(version.folder_name());
     let own_name = format!("{}/config.json", version.folder_name());
     if !folder.is_dir() {
@@ -66,7 +72,7 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
         Ok(None) => {
             let text = format!("the file is missing in `{}`", repository.root().display());
             let hint = Some("write `{}` into it to begin with, or build with --lenient-config".into());
-            Err(Box::new(Finding { hint, ..*file_fault(SHARED_CONFIG, &text) }))
+            Err(Box::new(ConfigFinding { hint, ..*file_fault(SHARED_CONFIG, &text) }))
         }
         Err(fault) => Err(Box::new(fault.into())),
     };
@@ -75,13 +81,13 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
 
 /// `shared` is the file, or why it could not be read.
 pub(crate) fn merge_files(
-    shared: &Result<SourceFile, Box<Finding>>,
+    shared: &Result<SourceFile, Box<ConfigFinding>>,
     own: &SourceFile,
     version: &VersionString,
     options: &LoadOptions,
-    mut report: Report,
-) -> Result<Loaded, Faults> {
-    let mut shared_report = Report::default();
+    mut report: FindingReport,
+) -> Result<LoadedConfig, ConfigFaults> {
+    let mut shared_report = FindingReport::default();
     let shared_read = match shared {
         Ok(file) => read_file(file, version, &mut shared_report),
         Err(finding) => {
@@ -111,14 +117,15 @@ pub(crate) fn merge_files(
     places.extend(own_places);
     let operations = operations(own_layer.patch.take().unwrap_or_default());
 
-    let fallback = Place { file: own.name.clone(), line: 1, column: 1, ..Place::default() };
+    let fallback = TextPlace { file: own.name.clone(), line: 1, column: 1, ..TextPlace::default() };
     let mut config = None;
     // What the two files say together is unknown while one of them cannot be read.
     if both {
         let (shared, own) = (to_value(&shared_layer), to_value(&own_layer));
         let replaced = left_aside(&shared, &own, &places, &fallback, &mut report);
         let merged = merge::merge(&shared, own, &mut report.notes);
-        let mut stage = Stage { version, operations: &operations, places, fallback: &fallback, report: &mut report };
+        let mut stage =
+            MergeStage { version, operations: &operations, places, fallback: &fallback, report: &mut report };
         let mut complete = stage.patched(&merged);
         overrides::apply(&mut complete, &stage.places, &fallback, stage.report);
         conflicts::check(&complete, &stage.places, &fallback, stage.report);
@@ -134,19 +141,19 @@ pub(crate) fn merge_files(
     let (warnings, notes) = report.finish(options.strict, &files)?;
     let config = config.expect("a file that cannot be read is a fault, and `finish` has found none");
     let canonical = canonical(&config);
-    Ok(Loaded { digest: Digest::of(&canonical), config, canonical, warnings, notes })
+    Ok(LoadedConfig { digest: Digest::of(&canonical), config, canonical, warnings, notes })
 }
 
 /// The steps from the merged document to the complete configuration.
-struct Stage<'a> {
+struct MergeStage<'a> {
     version: &'a VersionString,
-    operations: &'a [Operation],
-    places: Places,
-    fallback: &'a Place,
-    report: &'a mut Report,
+    operations: &'a [PlacedOperation],
+    places: ValuePlaces,
+    fallback: &'a TextPlace,
+    report: &'a mut FindingReport,
 }
 
-impl Stage<'_> {
+impl MergeStage<'_> {
     fn patched(&mut self, merged: &Value) -> Config {
         let config = self.complete(merged, &[]);
         // Operations refer to positions in the document; after an earlier fault these are not reliable.
@@ -158,10 +165,11 @@ impl Stage<'_> {
         if self.report.faults.is_empty() { self.complete(&document, self.operations) } else { config }
     }
 
-    fn complete(&mut self, document: &Value, operations: &[Operation]) -> Config {
-        let origin = Origin::Merged(operations);
-        let mut reader = Reader { version: self.version, origin, report: self.report, places: Places::default() };
-        let layer = reader.layer(&Node::from_value(document));
+    fn complete(&mut self, document: &Value, operations: &[PlacedOperation]) -> Config {
+        let origin = ValueOrigin::Merged(operations);
+        let mut reader =
+            ConfigReader { version: self.version, origin, report: self.report, places: ValuePlaces::default() };
+        let layer = reader.layer(&JsonNode::from_value(document));
         let touched = reader.places;
         self.places.extend_patched(touched);
         let mut completion = Completion {
@@ -178,9 +186,9 @@ impl Stage<'_> {
 fn left_aside(
     shared: &Value,
     own: &Value,
-    places: &Places,
-    fallback: &Place,
-    report: &mut Report,
+    places: &ValuePlaces,
+    fallback: &TextPlace,
+    report: &mut FindingReport,
 ) -> BTreeSet<DistributionName> {
     let replaced = merge::replaced_by_nothing(shared, own);
     if !replaced.is_empty() {
@@ -196,13 +204,14 @@ fn left_aside(
 }
 
 /// `None` if it is not a JSON object.
-fn read_file(file: &SourceFile, version: &VersionString, report: &mut Report) -> Option<(Layer, Places)> {
-    let (document, findings) = Document::parse(file);
-    report.faults.extend(findings.into_iter().map(Finding::from));
+fn read_file(file: &SourceFile, version: &VersionString, report: &mut FindingReport) -> Option<(Layer, ValuePlaces)> {
+    let (document, findings) = JsonDocument::parse(file);
+    report.faults.extend(findings.into_iter().map(ConfigFinding::from));
     let document = document?;
-    let mut reader = Reader { version, origin: Origin::File(&document), report, places: Places::default() };
+    let mut reader =
+        ConfigReader { version, origin: ValueOrigin::File(&document), report, places: ValuePlaces::default() };
     let layer = reader.layer(&document.root);
-    let is_object = matches!(document.root.kind, Kind::Object(_));
+    let is_object = matches!(document.root.kind, JsonKind::Object(_));
     is_object.then_some((layer, reader.places))
 }
 
@@ -216,7 +225,7 @@ fn canonical(config: &Config) -> String {
     text
 }
 
-fn file_fault(name: &str, text: &str) -> Box<Finding> {
-    let place = Place::of_file(name);
-    Box::new(Finding { code: FindingCode::File, place: Some(place), text: text.into(), hint: None })
+fn file_fault(name: &str, text: &str) -> Box<ConfigFinding> {
+    let place = TextPlace::of_file(name);
+    Box::new(ConfigFinding { code: FindingCode::File, place: Some(place), text: text.into(), hint: None })
 }

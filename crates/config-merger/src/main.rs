@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use config_merger::{Faults, LoadOptions, Loaded, Repository, SchemaKind};
+use config_merger::{ConfigFaults, LoadOptions, LoadedConfig, Repository, SchemaKind};
 use vocab::{Exit, Fault};
 
 /// Merge shared-config.json and python-<VERSION>/config.json, check them, and print the result.
@@ -23,7 +23,7 @@ Examples:
   config-merger 3.12.10-atls --strict --digest
   config-merger --schema config"
 )]
-struct Arguments {
+struct MergerArguments {
     /// Version string such as 3.12.10 or 3.12.10-atls.
     #[arg(value_name = "VERSION", required_unless_present = "schema")]
     runtime: Option<String>,
@@ -46,28 +46,28 @@ struct Arguments {
 
     /// Print the JSON Schema of a kind of file instead.
     #[arg(long, value_name = "KIND", value_enum, conflicts_with = "runtime")]
-    schema: Option<Schema>,
+    schema: Option<SchemaChoice>,
 
     /// Colour the output.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
-    color: Color,
+    color: ColorWhen,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Schema {
+enum SchemaChoice {
     Config,
     SharedConfig,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum Color {
+enum ColorWhen {
     #[default]
     Auto,
     Always,
     Never,
 }
 
-impl Color {
+impl ColorWhen {
     fn wanted(self) -> bool {
         match self {
             Self::Always => true,
@@ -78,14 +78,14 @@ impl Color {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = MergerArguments::parse();
     let exit = match run(&arguments) {
         Ok(text) => written(&text),
-        Err(Failure::Config(faults)) => {
+        Err(MergerFailure::Config(faults)) => {
             complain(&faults.render(arguments.color.wanted()));
             faults.exit()
         }
-        Err(Failure::Usage(fault)) => {
+        Err(MergerFailure::Usage(fault)) => {
             complain(&format!("error[{}]: {fault}\n", fault.code()));
             if let Some(hint) = fault.hint() {
                 complain(&format!("  hint: {hint}\n"));
@@ -96,19 +96,19 @@ fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-enum Failure {
+enum MergerFailure {
     Usage(Box<dyn Fault>),
-    Config(Faults),
+    Config(ConfigFaults),
 }
 
 /// What is printed to standard output.
-fn run(arguments: &Arguments) -> Result<String, Failure> {
+fn run(arguments: &MergerArguments) -> Result<String, MergerFailure> {
     match arguments.schema {
-        Some(Schema::Config) => return Ok(config_merger::schema(SchemaKind::Config)),
-        Some(Schema::SharedConfig) => return Ok(config_merger::schema(SchemaKind::SharedConfig)),
+        Some(SchemaChoice::Config) => return Ok(config_merger::schema(SchemaKind::Config)),
+        Some(SchemaChoice::SharedConfig) => return Ok(config_merger::schema(SchemaKind::SharedConfig)),
         None => {}
     }
-    let usage = |error: config_merger::RepositoryError| Failure::Usage(error.into());
+    let usage = |error: config_merger::RepositoryError| MergerFailure::Usage(error.into());
     let repository = match &arguments.repository {
         Some(folder) => Repository::at(folder),
         None => Repository::find(".".as_ref()).map_err(usage)?,
@@ -116,12 +116,12 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     let version = arguments.runtime.as_deref().unwrap_or_default();
     let version = repository.version(version).map_err(usage)?;
     let options = LoadOptions { strict: arguments.strict, lenient: arguments.lenient_config };
-    let loaded = config_merger::load(&repository, &version, &options).map_err(Failure::Config)?;
+    let loaded = config_merger::load(&repository, &version, &options).map_err(MergerFailure::Config)?;
     tell(&loaded);
     Ok(if arguments.digest { format!("{}\n", loaded.digest) } else { loaded.canonical })
 }
 
-fn tell(loaded: &Loaded) {
+fn tell(loaded: &LoadedConfig) {
     for warning in &loaded.warnings {
         complain(&format!("warning[{}]: {warning}\n", warning.code.as_str()));
     }

@@ -28,7 +28,7 @@ pub fn marker_environment(platform: PlatformKey, python: PythonVersion) -> Optio
         platform_system,
         platform_version: "",
         python_full_version: &python.to_string(),
-        python_version: &python.series(),
+        python_version: &python.minor_version(),
         sys_platform,
     })
     .ok()

@@ -41,7 +41,7 @@ const TEXT_KEYS: [&str; 14] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
+enum MarkerToken<'a> {
     Word(&'a str),
     Quoted(&'a str),
     /// `==`, `<` and the like.
@@ -53,23 +53,23 @@ enum Token<'a> {
 /// Whether the whole is well-formed is left to the parser.
 pub(crate) fn check(marker: &str) -> Result<(), Complaint> {
     let tokens = tokens(marker);
-    let joints = tokens.iter().filter(|token| matches!(token, Token::Word("and" | "or"))).count();
-    if joints > MAX_JOINTS || tokens.iter().filter(|token| **token == Token::Open).count() > MAX_PARENTHESES {
+    let joints = tokens.iter().filter(|token| matches!(token, MarkerToken::Word("and" | "or"))).count();
+    if joints > MAX_JOINTS || tokens.iter().filter(|token| **token == MarkerToken::Open).count() > MAX_PARENTHESES {
         return complain("a marker with too many comparisons", "simplify the marker");
     }
     for (index, token) in tokens.iter().enumerate() {
         let (operator, left) = match token {
-            Token::Sign(sign) => (*sign, index.checked_sub(1)),
-            Token::Word("in") if index > 0 && tokens[index - 1] == Token::Word("not") => {
+            MarkerToken::Sign(sign) => (*sign, index.checked_sub(1)),
+            MarkerToken::Word("in") if index > 0 && tokens[index - 1] == MarkerToken::Word("not") => {
                 ("not in", index.checked_sub(2))
             }
-            Token::Word("in") => ("in", index.checked_sub(1)),
+            MarkerToken::Word("in") => ("in", index.checked_sub(1)),
             _ => continue,
         };
         let left = left.and_then(|left| tokens.get(left));
         match (left, tokens.get(index + 1)) {
-            (Some(Token::Word(key)), Some(Token::Quoted(value))) => comparison(key, operator, value)?,
-            (Some(Token::Quoted(value)), Some(Token::Word(key))) => comparison(key, operator, value)?,
+            (Some(MarkerToken::Word(key)), Some(MarkerToken::Quoted(value))) => comparison(key, operator, value)?,
+            (Some(MarkerToken::Quoted(value)), Some(MarkerToken::Word(key))) => comparison(key, operator, value)?,
             _ => {
                 return complain(
                     format!("`{operator}` compares no name with a quoted text in the marker {}", shown(marker)),
@@ -135,26 +135,26 @@ fn meaningless(key: &str, operator: &str, value: &str) -> Result<(), Complaint> 
 }
 
 /// A quoted text that is not closed extends to the end of the marker.
-fn tokens(marker: &str) -> Vec<Token<'_>> {
+fn tokens(marker: &str) -> Vec<MarkerToken<'_>> {
     let mut tokens = Vec::new();
     let mut rest = marker.trim_start();
     while let Some(first) = rest.chars().next() {
         let (token, length) = match first {
-            '(' => (Token::Open, 1),
-            ')' => (Token::Close, 1),
+            '(' => (MarkerToken::Open, 1),
+            ')' => (MarkerToken::Close, 1),
             '\'' | '"' => {
                 let inside = &rest[1..];
                 let end = inside.find(first).unwrap_or(inside.len());
-                (Token::Quoted(&inside[..end]), (end + 2).min(rest.len()))
+                (MarkerToken::Quoted(&inside[..end]), (end + 2).min(rest.len()))
             }
             _ if is_sign(first) => {
                 let end = rest.find(|c| !is_sign(c)).unwrap_or(rest.len());
-                (Token::Sign(&rest[..end]), end)
+                (MarkerToken::Sign(&rest[..end]), end)
             }
             _ => {
                 let ends = |c: char| c.is_whitespace() || is_sign(c) || matches!(c, '(' | ')' | '\'' | '"');
                 let end = rest.find(ends).unwrap_or(rest.len());
-                (Token::Word(&rest[..end]), end)
+                (MarkerToken::Word(&rest[..end]), end)
             }
         };
         tokens.push(token);

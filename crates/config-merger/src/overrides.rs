@@ -2,15 +2,15 @@
 
 use vocab::DistributionName;
 
-use crate::places::Places;
-use crate::report::Report;
+use crate::places::ValuePlaces;
+use crate::report::FindingReport;
 use crate::requirement::compact;
 use crate::requirement_text::parse_override;
-use crate::{Config, FindingCode, Place, RequirementSource};
+use crate::{Config, FindingCode, RequirementSource, TextPlace};
 use vocab::quoted::shown;
 
 /// Name, extras and marker of a requirement stay; its specifier is replaced.
-pub(crate) fn apply(config: &mut Config, places: &Places, fallback: &Place, report: &mut Report) {
+pub(crate) fn apply(config: &mut Config, places: &ValuePlaces, fallback: &TextPlace, report: &mut FindingReport) {
     let version = config.version.clone();
     // A requirement that was refused is not reported missing as well.
     let whole = report.faults.is_empty();

@@ -3,8 +3,8 @@
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-use crate::report::Report;
-use crate::{FindingCode, Place};
+use crate::report::FindingReport;
+use crate::{FindingCode, TextPlace};
 use vocab::quoted::shown;
 
 /// After each of them the whole document is examined.
@@ -16,16 +16,16 @@ const MAX_DEPTH: usize = 32;
 
 /// One operation and its place in the file.
 #[derive(Clone, Debug)]
-pub(crate) struct Operation {
+pub(crate) struct PlacedOperation {
     pub index: usize,
     pub verb: PatchOperation,
-    pub place: Place,
+    pub place: TextPlace,
 }
 
-impl Operation {
+impl PlacedOperation {
     /// The place of the operation that wrote the value at `pointer`, or else changed something below it; the last such
     /// operation counts. If there is none, the last operation of all.
-    pub(crate) fn responsible(operations: &[Self], pointer: &str) -> Place {
+    pub(crate) fn responsible(operations: &[Self], pointer: &str) -> TextPlace {
         let last = |near: &dyn Fn(&Self) -> bool| operations.iter().rev().find(|operation| near(operation));
         let found = last(&|operation| operation.wrote(pointer))
             .or_else(|| last(&|operation| operation.path().starts_with(pointer)))
@@ -61,7 +61,7 @@ impl Operation {
 }
 
 /// Applies the operations one by one; stops with a fault at the first that fails.
-pub(crate) fn apply(document: &mut Value, operations: &[Operation], report: &mut Report) {
+pub(crate) fn apply(document: &mut Value, operations: &[PlacedOperation], report: &mut FindingReport) {
     for operation in operations {
         let name =
             format!("operation {} (`{}` at {})", operation.index, operation.verb_name(), shown(&operation.path()));

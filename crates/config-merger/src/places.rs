@@ -2,32 +2,32 @@
 
 use std::collections::HashMap;
 
-use crate::Place;
+use crate::TextPlace;
 
 /// Keyed by pointer in normalised spelling; an item of a list by the list's pointer and its own text, since merging
 /// changes its index.
 #[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<String, Place>);
+pub(crate) struct ValuePlaces(HashMap<String, TextPlace>);
 
-impl Places {
+impl ValuePlaces {
     /// The last place that is set for a pointer counts.
-    pub(crate) fn set(&mut self, pointer: &str, place: Place) {
+    pub(crate) fn set(&mut self, pointer: &str, place: TextPlace) {
         self.0.insert(pointer.to_owned(), place);
     }
 
     /// `text` identifies the item, since its index changes in the merge.
-    pub(crate) fn set_item(&mut self, list: &str, text: &str, place: Place) {
+    pub(crate) fn set_item(&mut self, list: &str, text: &str, place: TextPlace) {
         // Of equal items, the first is shown.
         self.0.entry(item_key(list, text)).or_insert(place);
     }
 
     /// `pointer` must be in normalised spelling.
-    pub(crate) fn get(&self, pointer: &str) -> Option<&Place> {
+    pub(crate) fn get(&self, pointer: &str) -> Option<&TextPlace> {
         self.0.get(pointer)
     }
 
     /// The place of an item by its text.
-    pub(crate) fn get_item(&self, list: &str, text: &str) -> Option<&Place> {
+    pub(crate) fn get_item(&self, list: &str, text: &str) -> Option<&TextPlace> {
         self.0.get(&item_key(list, text))
     }
 

@@ -8,7 +8,7 @@ use crate::{Dependants, Packages, Resolution, Scope};
 
 /// The general `resolution` and the platform's own combined, with nothing left unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct SourcePolicy {
     /// No `resolution` says anything about sources: if a wheel is missing, the source is always tried, as if
     /// `allow_source_all` were set.
     pub seed: bool,
@@ -25,7 +25,7 @@ pub struct Policy {
     pub dependants: Dependants,
 }
 
-impl Policy {
+impl SourcePolicy {
     pub(crate) fn effective(packages: &Packages, platform: PlatformKey) -> Self {
         let of_platforms = packages.platform_specific.values().filter_map(|platform| platform.resolution.as_ref());
         let nowhere = !packages.resolution.iter().chain(of_platforms).any(Resolution::is_about_sources);

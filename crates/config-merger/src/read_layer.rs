@@ -11,16 +11,16 @@ use crate::layer::{
     BuildLayer, BuildWheelLayer, CopyFileLayer, HostName, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer, Reason,
     ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer,
 };
-use crate::reader::{Cursor, Reader};
+use crate::reader::{ConfigCursor, ConfigReader};
 use crate::requirement_text::{self, refuse_password};
 use crate::{CopyTarget, Dependants, FindingCode, Scope};
-use vocab::json::Node;
+use vocab::json::JsonNode;
 use vocab::quoted::shown;
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// Reads a whole file. What is wrong is missing in the result and listed in the report.
-    pub(crate) fn layer(&mut self, root: &Node) -> Layer {
-        let at = Cursor { node: root, pointer: String::new() };
+    pub(crate) fn layer(&mut self, root: &JsonNode) -> Layer {
+        let at = ConfigCursor { node: root, pointer: String::new() };
         let Some(mut fields) = self.fields(&at) else { return Layer::default() };
         let layer = Layer {
             schema: fields.take("$schema").and_then(|at| self.string(&at, "the path of a schema").map(str::to_owned)),
@@ -37,7 +37,7 @@ impl Reader<'_> {
         layer
     }
 
-    fn registries(&mut self, at: &Cursor<'_>) -> Option<RegistriesLayer> {
+    fn registries(&mut self, at: &ConfigCursor<'_>) -> Option<RegistriesLayer> {
         let mut fields = self.fields(at)?;
         let layer = RegistriesLayer {
             default: fields.take("default").and_then(|at| {
@@ -58,7 +58,7 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    fn runners(&mut self, at: &Cursor<'_>) -> Option<RunnersLayer> {
+    fn runners(&mut self, at: &ConfigCursor<'_>) -> Option<RunnersLayer> {
         let mut fields = self.fields(at)?;
         let mut of = |key: &'static str, reader: &mut Self| {
             let at = fields.take(key)?;
@@ -70,7 +70,7 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    fn runner(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn runner(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "the name of a runner, a string,")?.trim();
         if text.is_empty() || text.chars().any(char::is_control) {
             self.fault(at, FindingCode::Value, "a runner has a name".to_owned(), None);
@@ -79,13 +79,13 @@ impl Reader<'_> {
         Some(text.to_owned())
     }
 
-    fn additional_index(&mut self, at: &Cursor<'_>) -> Option<IndexUrl> {
+    fn additional_index(&mut self, at: &ConfigCursor<'_>) -> Option<IndexUrl> {
         let url = self.index_url(at)?;
         self.remember_item(at, "/registries/additional", &url.0);
         Some(url)
     }
 
-    fn host_name(&mut self, at: &Cursor<'_>) -> Option<HostName> {
+    fn host_name(&mut self, at: &ConfigCursor<'_>) -> Option<HostName> {
         let text = self.string(at, "the name of a host, a string,")?.trim().to_ascii_lowercase();
         if Url::parse(&format!("http://{text}/")).is_ok_and(|url| url.host_str() == Some(&text) && url.port().is_none())
         {
@@ -96,7 +96,7 @@ impl Reader<'_> {
         None
     }
 
-    fn index_url(&mut self, at: &Cursor<'_>) -> Option<IndexUrl> {
+    fn index_url(&mut self, at: &ConfigCursor<'_>) -> Option<IndexUrl> {
         let text = self.string(at, "the URL of an index, a string,")?.trim();
         match check_url(text, "an index") {
             Ok(()) => Some(IndexUrl(text.to_owned())),
@@ -107,7 +107,7 @@ impl Reader<'_> {
         }
     }
 
-    fn packages(&mut self, at: &Cursor<'_>) -> Option<PackagesLayer> {
+    fn packages(&mut self, at: &ConfigCursor<'_>) -> Option<PackagesLayer> {
         let mut fields = self.fields(at)?;
         let layer = PackagesLayer {
             dependencies: fields.take("dependencies").and_then(|at| {
@@ -138,7 +138,7 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    fn platform_packages(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<PlatformLayer> {
+    fn platform_packages(&mut self, at: &ConfigCursor<'_>, pointer: &str) -> Option<PlatformLayer> {
         let mut fields = self.fields(at)?;
         let layer = PlatformLayer {
             dependencies: fields
@@ -151,7 +151,7 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    fn requirements(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<RequirementText>> {
+    fn requirements(&mut self, at: &ConfigCursor<'_>, pointer: &str) -> Option<Vec<RequirementText>> {
         let expected = "a list of requirements";
         self.list(at, expected, |reader, at| {
             let text = reader.string(at, "a requirement, a string,")?;
@@ -166,7 +166,7 @@ impl Reader<'_> {
     }
 
     /// Reads a requirement and returns its canonical text.
-    fn requirement(&mut self, at: &Cursor<'_>, text: &str) -> Option<String> {
+    fn requirement(&mut self, at: &ConfigCursor<'_>, text: &str) -> Option<String> {
         match requirement_text::parse(text, self.version) {
             Ok(parsed) => {
                 for oddity in parsed.oddities {
@@ -181,7 +181,7 @@ impl Reader<'_> {
         }
     }
 
-    fn override_value(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn override_value(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a version, a string,")?.trim();
         match requirement_text::parse_override(text) {
             Ok(_) => Some(text.to_owned()),
@@ -192,13 +192,13 @@ impl Reader<'_> {
         }
     }
 
-    fn reasons(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<ReasonsLayer> {
+    fn reasons(&mut self, at: &ConfigCursor<'_>, pointer: &str) -> Option<ReasonsLayer> {
         self.by_name(at, pointer, |reader, at, pointer| {
             reader.by_platform(at, pointer, |reader, at, _| reader.reason(at))
         })
     }
 
-    fn reason(&mut self, at: &Cursor<'_>) -> Option<Reason> {
+    fn reason(&mut self, at: &ConfigCursor<'_>) -> Option<Reason> {
         let text = self.string(at, "a reason, a string,")?.trim();
         if text.is_empty() {
             let hint = "say why in a few words; they stand in the summary and in the manifest";
@@ -208,7 +208,7 @@ impl Reader<'_> {
         Some(Reason(text.to_owned()))
     }
 
-    fn copy_files(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<CopyFileLayer>> {
+    fn copy_files(&mut self, at: &ConfigCursor<'_>, pointer: &str) -> Option<Vec<CopyFileLayer>> {
         self.list(at, "a list of objects with `from` and `to`", |reader, at| {
             let copy = reader.copy_file(at)?;
             reader.remember_item(at, pointer, &copy_key(&copy.from, &copy.to));
@@ -216,7 +216,7 @@ impl Reader<'_> {
         })
     }
 
-    fn copy_file(&mut self, at: &Cursor<'_>) -> Option<CopyFileLayer> {
+    fn copy_file(&mut self, at: &ConfigCursor<'_>) -> Option<CopyFileLayer> {
         let mut fields = self.fields(at)?;
         let from = self.required(&mut fields, at, "from").and_then(|at| self.copy_source(&at));
         let to = self.required(&mut fields, at, "to").and_then(|at| self.copy_target(&at));
@@ -225,7 +225,7 @@ impl Reader<'_> {
         Some(CopyFileLayer { from: from?, to: to?, optional })
     }
 
-    fn copy_source(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn copy_source(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a path below the package folder, a string,")?;
         let hint = "it is relative to the package folder and stays inside it, written with `/`";
         match text.parse::<TreePath>() {
@@ -242,7 +242,7 @@ impl Reader<'_> {
         }
     }
 
-    fn copy_target(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn copy_target(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a path in the runtime, a string,")?;
         match text.parse::<CopyTarget>() {
             Ok(target) => Some(target.to_string()),
@@ -258,7 +258,7 @@ impl Reader<'_> {
         }
     }
 
-    fn names(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<Name>> {
+    fn names(&mut self, at: &ConfigCursor<'_>, pointer: &str) -> Option<Vec<Name>> {
         self.list(at, "a list of distribution names", |reader, at| {
             let text = reader.string(at, "a distribution name, a string,")?.trim();
             if text.is_empty() {
@@ -275,7 +275,7 @@ impl Reader<'_> {
         })
     }
 
-    fn build_wheel(&mut self, at: &Cursor<'_>) -> Option<BuildWheelLayer> {
+    fn build_wheel(&mut self, at: &ConfigCursor<'_>) -> Option<BuildWheelLayer> {
         let mut fields = self.fields(at)?;
         let reason = self.required(&mut fields, at, "reason").and_then(|at| self.reason(&at));
         let build_requires = fields.take("buildRequires").and_then(|at| {
@@ -295,7 +295,7 @@ impl Reader<'_> {
         })
     }
 
-    fn config_setting(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn config_setting(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a `KEY=VALUE` string")?;
         if text.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()) {
             let hint = "for example `--build-option=--static` or `cmake.define.ROOT={packageRoot}/root`";
@@ -305,7 +305,7 @@ impl Reader<'_> {
         Some(text.to_owned())
     }
 
-    fn resolution(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<ResolutionLayer> {
+    fn resolution(&mut self, at: &ConfigCursor<'_>, pointer: &str) -> Option<ResolutionLayer> {
         let mut fields = self.fields(at)?;
         let mut list = |reader: &mut Self, key: &'static str| {
             let at = fields.take(key)?;
@@ -337,7 +337,7 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    fn build(&mut self, at: &Cursor<'_>) -> Option<BuildLayer> {
+    fn build(&mut self, at: &ConfigCursor<'_>) -> Option<BuildLayer> {
         let mut fields = self.fields(at)?;
         let layer = BuildLayer {
             enable_logging: fields.take("enableLogging").and_then(|at| self.flag(&at)),
@@ -358,10 +358,10 @@ impl Reader<'_> {
     /// The value of a key that must be present; its absence is reported at the object.
     pub(crate) fn required<'n>(
         &mut self,
-        fields: &mut crate::reader::Fields<'n>,
-        at: &Cursor<'n>,
+        fields: &mut crate::reader::ObjectFields<'n>,
+        at: &ConfigCursor<'n>,
         key: &'static str,
-    ) -> Option<Cursor<'n>> {
+    ) -> Option<ConfigCursor<'n>> {
         let value = fields.take(key);
         if value.is_none() {
             self.fault(at, FindingCode::Value, format!("`{key}` is missing"), None);

@@ -4,15 +4,15 @@ use vocab::{Os, PlatformKey, SystemVersion};
 
 use crate::FindingCode;
 use crate::layer::{ByPlatform, SystemVersionText};
-use crate::reader::{Cursor, Reader};
+use crate::reader::{ConfigCursor, ConfigReader};
 use vocab::quoted::shown;
 
 /// The minor numbers of the glibc versions that uv's `--python-platform` supports; all are 2.something.
 const GLIBC_MINORS: [u16; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// Checks each version against what its platform knows; Windows is refused.
-    pub(crate) fn oldest_systems(&mut self, at: &Cursor<'_>) -> Option<ByPlatform<Option<SystemVersionText>>> {
+    pub(crate) fn oldest_systems(&mut self, at: &ConfigCursor<'_>) -> Option<ByPlatform<Option<SystemVersionText>>> {
         self.by_platform(at, "/oldestSystem", |reader, at, pointer| {
             // The pointer of an entry ends with its key, unless the key was refused.
             let platform: Option<PlatformKey> = pointer.rsplit('/').next().and_then(|key| key.parse().ok());
@@ -20,7 +20,7 @@ impl Reader<'_> {
         })
     }
 
-    fn oldest_system(&mut self, at: &Cursor<'_>, platform: Option<PlatformKey>) -> Option<SystemVersionText> {
+    fn oldest_system(&mut self, at: &ConfigCursor<'_>, platform: Option<PlatformKey>) -> Option<SystemVersionText> {
         let text = self.string(at, "a version such as `2.28`, a string,")?.trim();
         let refused = |text: String, hint: &str| Some((text, hint.to_owned()));
         let complaint = match (platform.map(PlatformKey::os), text.parse::<SystemVersion>()) {

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::FindingCode;
 use crate::layer::{PatchOperationText, PatchVerb};
-use crate::patch::{MAX_OPERATIONS, Operation};
-use crate::reader::{Cursor, Reader};
-use vocab::json::{Kind, Node};
+use crate::patch::{MAX_OPERATIONS, PlacedOperation};
+use crate::reader::{ConfigCursor, ConfigReader};
+use vocab::json::{JsonKind, JsonNode};
 use vocab::quoted::shown;
 
 const VERBS: [(&str, PatchVerb); 6] = [
@@ -19,9 +19,9 @@ const VERBS: [(&str, PatchVerb); 6] = [
     ("test", PatchVerb::Test),
 ];
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// At most [`MAX_OPERATIONS`]. Their effect is checked later, in `patch`.
-    pub(crate) fn patch(&mut self, at: &Cursor<'_>) -> Option<Vec<PatchOperationText>> {
+    pub(crate) fn patch(&mut self, at: &ConfigCursor<'_>) -> Option<Vec<PatchOperationText>> {
         self.remember(at, "/patch");
         let operations = self.list(at, "a list of operations (RFC 6902)", |reader, at| reader.patch_operation(at))?;
         if operations.len() > MAX_OPERATIONS {
@@ -32,7 +32,7 @@ impl Reader<'_> {
         Some(operations)
     }
 
-    fn patch_operation(&mut self, at: &Cursor<'_>) -> Option<PatchOperationText> {
+    fn patch_operation(&mut self, at: &ConfigCursor<'_>) -> Option<PatchOperationText> {
         let mut fields = self.fields(at)?;
         let verb = self.required(&mut fields, at, "op").and_then(|at| self.patch_verb(&at));
         let path = self.required(&mut fields, at, "path").and_then(|at| self.json_pointer(&at));
@@ -57,7 +57,7 @@ impl Reader<'_> {
         complete.then_some(PatchOperationText { op, path, from, value, place: self.place(&at.pointer, at.node.span) })
     }
 
-    fn patch_verb(&mut self, at: &Cursor<'_>) -> Option<PatchVerb> {
+    fn patch_verb(&mut self, at: &ConfigCursor<'_>) -> Option<PatchVerb> {
         let text = self.string(at, "an operation, a string,")?;
         let found = VERBS.iter().find(|(word, _)| *word == text);
         if found.is_none() {
@@ -68,7 +68,7 @@ impl Reader<'_> {
         found.map(|(_, verb)| *verb)
     }
 
-    fn json_pointer(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn json_pointer(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a JSON pointer, a string,")?;
         if let Err(error) = json_patch::jsonptr::Pointer::parse(text) {
             let text = format!("{} is not a JSON pointer: {error}", shown(text));
@@ -80,7 +80,7 @@ impl Reader<'_> {
 }
 
 /// The operations that were read, ready to be applied.
-pub(crate) fn operations(texts: Vec<PatchOperationText>) -> Vec<Operation> {
+pub(crate) fn operations(texts: Vec<PatchOperationText>) -> Vec<PlacedOperation> {
     let operation = |(index, text): (usize, PatchOperationText)| {
         let pointer = |text: &str| json_patch::jsonptr::PointerBuf::parse(text).unwrap_or_default();
         let path = pointer(&text.path);
@@ -94,19 +94,19 @@ pub(crate) fn operations(texts: Vec<PatchOperationText>) -> Vec<Operation> {
             PatchVerb::Copy => PatchOperation::Copy(json_patch::CopyOperation { from, path }),
             PatchVerb::Test => PatchOperation::Test(json_patch::TestOperation { path, value }),
         };
-        Operation { index, verb, place: text.place }
+        PlacedOperation { index, verb, place: text.place }
     };
     texts.into_iter().enumerate().map(operation).collect()
 }
 
-fn to_value(node: &Node) -> Value {
+fn to_value(node: &JsonNode) -> Value {
     match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Bool(flag) => Value::Bool(*flag),
-        Kind::Number(number) => Value::Number(number.clone()),
-        Kind::String(text) => Value::String(text.clone()),
-        Kind::Array(items) => items.iter().map(to_value).collect(),
-        Kind::Object(members) => {
+        JsonKind::Null => Value::Null,
+        JsonKind::Bool(flag) => Value::Bool(*flag),
+        JsonKind::Number(number) => Value::Number(number.clone()),
+        JsonKind::String(text) => Value::String(text.clone()),
+        JsonKind::Array(items) => items.iter().map(to_value).collect(),
+        JsonKind::Object(members) => {
             // If a key is repeated, the first one counts, as everywhere.
             let pairs = members.iter().rev().map(|member| (member.key.clone(), to_value(&member.value)));
             Value::Object(pairs.collect())

@@ -4,15 +4,15 @@ use vocab::Digest;
 
 use crate::layer::{ArchiveLayer, PythonLayer, ReleaseLayer};
 use crate::read_layer::check_url;
-use crate::reader::{Cursor, Reader};
+use crate::reader::{ConfigCursor, ConfigReader};
 use crate::requirement_text::repository_path;
 use crate::{BaseSource, FindingCode, Layout};
-use vocab::json::Kind;
+use vocab::json::JsonKind;
 use vocab::quoted::shown;
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// `provider` is read as a list of one source.
-    pub(crate) fn python(&mut self, at: &Cursor<'_>) -> Option<PythonLayer> {
+    pub(crate) fn python(&mut self, at: &ConfigCursor<'_>) -> Option<PythonLayer> {
         let mut fields = self.fields(at)?;
         if fields.has("provider") && fields.has("sources") {
             let text = "`provider` and `sources` cannot both be given";
@@ -42,7 +42,7 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    fn base_sources(&mut self, at: &Cursor<'_>) -> Option<Vec<BaseSource>> {
+    fn base_sources(&mut self, at: &ConfigCursor<'_>) -> Option<Vec<BaseSource>> {
         let mut sources = self.list(at, "a list of sources", |reader, at| reader.base_source(at))?;
         let mut seen = Vec::new();
         sources.retain(|source| {
@@ -51,7 +51,7 @@ impl Reader<'_> {
                 true
             }
         });
-        if let Kind::Array(items) = &at.node.kind
+        if let JsonKind::Array(items) = &at.node.kind
             && items.is_empty()
         {
             let hint = "leave the key out for the default order";
@@ -60,19 +60,19 @@ impl Reader<'_> {
         (!sources.is_empty()).then_some(sources)
     }
 
-    fn base_source(&mut self, at: &Cursor<'_>) -> Option<BaseSource> {
+    fn base_source(&mut self, at: &ConfigCursor<'_>) -> Option<BaseSource> {
         let words = BaseSource::ALL.map(BaseSource::as_str);
         self.word(at, "a source of base interpreters", &words).map(|index| BaseSource::ALL[index])
     }
 
     /// Unknown words are reported.
-    pub(crate) fn layout(&mut self, at: &Cursor<'_>) -> Option<Layout> {
+    pub(crate) fn layout(&mut self, at: &ConfigCursor<'_>) -> Option<Layout> {
         const LAYOUTS: [Layout; 3] = [Layout::Installed, Layout::Wheelhouse, Layout::Both];
         self.word(at, "a layout", &["installed", "wheelhouse", "both"]).map(|index| LAYOUTS[index])
     }
 
     /// The index of one of `words`.
-    pub fn word(&mut self, at: &Cursor<'_>, what: &str, words: &[&str]) -> Option<usize> {
+    pub fn word(&mut self, at: &ConfigCursor<'_>, what: &str, words: &[&str]) -> Option<usize> {
         let text = self.string(at, &format!("{what}, a string,"))?;
         let found = words.iter().position(|word| *word == text);
         if found.is_none() {
@@ -83,7 +83,7 @@ impl Reader<'_> {
     }
 
     /// A word that is safe in a URL and in a file name.
-    fn plain_word(&mut self, at: &Cursor<'_>, expected: &str) -> Option<String> {
+    fn plain_word(&mut self, at: &ConfigCursor<'_>, expected: &str) -> Option<String> {
         let text = self.string(at, expected)?.trim();
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'));
         if text.is_empty() || !plain || text.contains("..") {
@@ -94,7 +94,7 @@ impl Reader<'_> {
         Some(text.to_owned())
     }
 
-    fn release(&mut self, at: &Cursor<'_>) -> Option<ReleaseLayer> {
+    fn release(&mut self, at: &ConfigCursor<'_>) -> Option<ReleaseLayer> {
         let mut fields = self.fields(at)?;
         let tag = self.required(&mut fields, at, "tag");
         let tag = tag.and_then(|at| self.plain_word(&at, "a release such as `20250529`, a string,"));
@@ -104,7 +104,7 @@ impl Reader<'_> {
         Some(ReleaseLayer { tag: tag?, asset: asset?, sha256: sha256? })
     }
 
-    fn asset(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn asset(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let name = self.plain_word(at, "the name of a file of the release, a string,")?;
         if name.ends_with(".tar.gz") || name.ends_with(".tar.zst") {
             return Some(name);
@@ -114,7 +114,7 @@ impl Reader<'_> {
         None
     }
 
-    fn archive(&mut self, at: &Cursor<'_>) -> Option<ArchiveLayer> {
+    fn archive(&mut self, at: &ConfigCursor<'_>) -> Option<ArchiveLayer> {
         let mut fields = self.fields(at)?;
         let url = self.required(&mut fields, at, "url").and_then(|at| self.archive_url(&at));
         let sha256 = self.required(&mut fields, at, "sha256").and_then(|at| self.digest(&at));
@@ -122,7 +122,7 @@ impl Reader<'_> {
         Some(ArchiveLayer { url: url?, sha256: sha256? })
     }
 
-    fn archive_url(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn archive_url(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a URL or a path, a string,")?.trim();
         let checked = if text.starts_with("./") || text.starts_with("../") {
             repository_path(text, self.version).map(drop)
@@ -138,7 +138,7 @@ impl Reader<'_> {
         }
     }
 
-    fn digest(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn digest(&mut self, at: &ConfigCursor<'_>) -> Option<String> {
         let text = self.string(at, "a SHA-256, a string,")?;
         match text.trim().parse::<Digest>() {
             Ok(digest) => Some(digest.to_string()),

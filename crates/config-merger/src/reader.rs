@@ -9,11 +9,11 @@ use vocab::{DistributionName, PlatformKey, PythonVersion, VersionString};
 
 use crate::complaint::Complaint;
 use crate::layer::{ByName, ByPlatform, ByVersion};
-use crate::patch::Operation;
-use crate::places::Places;
-use crate::report::Report;
-use crate::{FindingCode, Place};
-use vocab::json::{Document, Kind, MAX_KEY, Member, Node, Span, below, short};
+use crate::patch::PlacedOperation;
+use crate::places::ValuePlaces;
+use crate::report::FindingReport;
+use crate::{FindingCode, TextPlace};
+use vocab::json::{JsonDocument, JsonKind, JsonMember, JsonNode, JsonSpan, MAX_KEY, below, short};
 use vocab::quoted::shown;
 
 /// Files with more unknown keys than this get no suggestions for the rest.
@@ -21,76 +21,82 @@ const MAX_SUGGESTIONS: usize = 100;
 
 /// Where the values come from.
 #[derive(Clone, Copy)]
-pub(crate) enum Origin<'a> {
-    File(&'a Document),
+pub(crate) enum ValueOrigin<'a> {
+    File(&'a JsonDocument),
     /// A merged configuration to which these operations were applied.
-    Merged(&'a [Operation]),
+    Merged(&'a [PlacedOperation]),
 }
 
-pub(crate) struct Reader<'a> {
+pub(crate) struct ConfigReader<'a> {
     pub version: &'a VersionString,
-    pub origin: Origin<'a>,
-    pub report: &'a mut Report,
-    pub places: Places,
+    pub origin: ValueOrigin<'a>,
+    pub report: &'a mut FindingReport,
+    pub places: ValuePlaces,
 }
 
 /// A value and its JSON pointer.
 #[derive(Clone)]
-pub(crate) struct Cursor<'n> {
-    pub node: &'n Node,
+pub(crate) struct ConfigCursor<'n> {
+    pub node: &'n JsonNode,
     /// In the spelling of the file.
     pub pointer: String,
 }
 
 /// An object whose keys are taken one by one; whatever is left is unknown.
-pub(crate) struct Fields<'n> {
-    members: &'n [Member],
+pub(crate) struct ObjectFields<'n> {
+    members: &'n [JsonMember],
     pub pointer: String,
     asked: Vec<&'static str>,
 }
 
-impl<'n> Fields<'n> {
+impl<'n> ObjectFields<'n> {
     /// `None` if the key is absent or `null`. If a key is repeated, the first one counts.
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<Cursor<'n>> {
-        self.take_even_null(key).filter(|value| !matches!(value.node.kind, Kind::Null))
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<ConfigCursor<'n>> {
+        self.take_even_null(key).filter(|value| !matches!(value.node.kind, JsonKind::Null))
     }
 
     /// Like [`take`](Self::take), for keys where `null` is a value of its own.
-    pub(crate) fn take_even_null(&mut self, key: &'static str) -> Option<Cursor<'n>> {
+    pub(crate) fn take_even_null(&mut self, key: &'static str) -> Option<ConfigCursor<'n>> {
         self.asked.push(key);
         let member = self.members.iter().find(|member| member.key == key)?;
-        Some(Cursor { node: &member.value, pointer: below(&self.pointer, key) })
+        Some(ConfigCursor { node: &member.value, pointer: below(&self.pointer, key) })
     }
 
     /// Whether the key is there and not `null`. Does not count as taking it.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.members.iter().any(|member| member.key == key && !matches!(member.value.kind, Kind::Null))
+        self.members.iter().any(|member| member.key == key && !matches!(member.value.kind, JsonKind::Null))
     }
 }
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// The place in the file; in a merged configuration, of the operation that wrote it.
-    pub(crate) fn place(&self, pointer: &str, span: Span) -> Place {
+    pub(crate) fn place(&self, pointer: &str, span: JsonSpan) -> TextPlace {
         match self.origin {
-            Origin::File(document) => document.place(pointer, span),
-            Origin::Merged(operations) => Operation::responsible(operations, pointer),
+            ValueOrigin::File(document) => document.place(pointer, span),
+            ValueOrigin::Merged(operations) => PlacedOperation::responsible(operations, pointer),
         }
     }
 
     /// Reports an error at a value. The value is then left out, so later steps need not check it again.
-    pub(crate) fn fault(&mut self, at: &Cursor<'_>, code: FindingCode, text: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn fault(
+        &mut self,
+        at: &ConfigCursor<'_>,
+        code: FindingCode,
+        text: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.fault_at(&at.pointer, at.node.span, code, text.into(), hint);
     }
 
     /// Reports a [`Complaint`] of the requirement parser at the value that was parsed.
-    pub(crate) fn complaint(&mut self, at: &Cursor<'_>, code: FindingCode, complaint: Complaint) {
+    pub(crate) fn complaint(&mut self, at: &ConfigCursor<'_>, code: FindingCode, complaint: Complaint) {
         self.fault(at, code, complaint.text, complaint.hint);
     }
 
     /// Reports a warning, unless the value comes from a file, which has been read before.
     pub(crate) fn warning(
         &mut self,
-        at: &Cursor<'_>,
+        at: &ConfigCursor<'_>,
         code: FindingCode,
         text: impl Into<String>,
         hint: Option<String>,
@@ -102,17 +108,17 @@ impl Reader<'_> {
         }
     }
 
-    fn fault_at(&mut self, pointer: &str, span: Span, code: FindingCode, text: String, hint: Option<String>) {
+    fn fault_at(&mut self, pointer: &str, span: JsonSpan, code: FindingCode, text: String, hint: Option<String>) {
         let text = match self.origin {
-            Origin::File(_) => text,
-            Origin::Merged(_) => format!("after this operation, at {}: {text}", shown(pointer)),
+            ValueOrigin::File(_) => text,
+            ValueOrigin::Merged(_) => format!("after this operation, at {}: {text}", shown(pointer)),
         };
         let place = self.place(pointer, span);
         self.report.fault(code, place, text, hint);
     }
 
     /// Records the place of a value that later steps may complain about. `normalised` is its pointer there.
-    pub(crate) fn remember(&mut self, at: &Cursor<'_>, normalised: &str) {
+    pub(crate) fn remember(&mut self, at: &ConfigCursor<'_>, normalised: &str) {
         if self.is_from_here(at) {
             let place = self.place(&at.pointer, at.node.span);
             self.places.set(normalised, place);
@@ -120,7 +126,7 @@ impl Reader<'_> {
     }
 
     /// Like [`remember`](Self::remember), for an item of a list, which is found by its text.
-    pub(crate) fn remember_item(&mut self, at: &Cursor<'_>, list: &str, text: &str) {
+    pub(crate) fn remember_item(&mut self, at: &ConfigCursor<'_>, list: &str, text: &str) {
         if self.is_from_here(at) {
             let place = self.place(&at.pointer, at.node.span);
             self.places.set_item(list, text, place);
@@ -128,21 +134,21 @@ impl Reader<'_> {
     }
 
     /// A value that no operation touched keeps its place in the file.
-    fn is_from_here(&self, at: &Cursor<'_>) -> bool {
+    fn is_from_here(&self, at: &ConfigCursor<'_>) -> bool {
         match self.origin {
-            Origin::File(_) => true,
-            Origin::Merged(operations) => operations.iter().any(|operation| operation.wrote(&at.pointer)),
+            ValueOrigin::File(_) => true,
+            ValueOrigin::Merged(operations) => operations.iter().any(|operation| operation.wrote(&at.pointer)),
         }
     }
 
-    fn unexpected(&mut self, at: &Cursor<'_>, expected: &str) {
+    fn unexpected(&mut self, at: &ConfigCursor<'_>, expected: &str) {
         self.fault(at, FindingCode::Type, format!("{expected} is expected, not {}", at.node.describe()), None);
     }
 
     /// The members of an object. Call [`finish`](Self::finish) when all known keys have been taken.
-    pub(crate) fn fields<'n>(&mut self, at: &Cursor<'n>) -> Option<Fields<'n>> {
+    pub(crate) fn fields<'n>(&mut self, at: &ConfigCursor<'n>) -> Option<ObjectFields<'n>> {
         match &at.node.kind {
-            Kind::Object(members) => Some(Fields { members, pointer: at.pointer.clone(), asked: Vec::new() }),
+            JsonKind::Object(members) => Some(ObjectFields { members, pointer: at.pointer.clone(), asked: Vec::new() }),
             _ => {
                 self.unexpected(at, "an object");
                 None
@@ -151,7 +157,7 @@ impl Reader<'_> {
     }
 
     /// Warns about the keys that nothing has taken.
-    pub(crate) fn finish(&mut self, fields: &Fields<'_>) {
+    pub(crate) fn finish(&mut self, fields: &ObjectFields<'_>) {
         for member in fields.members.iter().filter(|member| !fields.asked.contains(&member.key.as_str())) {
             let place = self.place(&below(&fields.pointer, short(&member.key)), member.key_span);
             let suggest = self.report.warnings.len() < MAX_SUGGESTIONS;
@@ -169,9 +175,9 @@ impl Reader<'_> {
     }
 
     /// `expected` completes the message "expected …".
-    pub(crate) fn string<'n>(&mut self, at: &Cursor<'n>, expected: &str) -> Option<&'n str> {
+    pub(crate) fn string<'n>(&mut self, at: &ConfigCursor<'n>, expected: &str) -> Option<&'n str> {
         match &at.node.kind {
-            Kind::String(text) => Some(text),
+            JsonKind::String(text) => Some(text),
             _ => {
                 self.unexpected(at, expected);
                 None
@@ -180,9 +186,9 @@ impl Reader<'_> {
     }
 
     /// `true` or `false`; anything else is reported.
-    pub(crate) fn flag(&mut self, at: &Cursor<'_>) -> Option<bool> {
+    pub(crate) fn flag(&mut self, at: &ConfigCursor<'_>) -> Option<bool> {
         match &at.node.kind {
-            Kind::Bool(flag) => Some(*flag),
+            JsonKind::Bool(flag) => Some(*flag),
             _ => {
                 self.unexpected(at, "`true` or `false`");
                 None
@@ -191,8 +197,8 @@ impl Reader<'_> {
     }
 
     /// A whole number, 0 or more.
-    pub(crate) fn number(&mut self, at: &Cursor<'_>, expected: &str) -> Option<u64> {
-        let number = if let Kind::Number(number) = &at.node.kind { number.as_u64() } else { None };
+    pub(crate) fn number(&mut self, at: &ConfigCursor<'_>, expected: &str) -> Option<u64> {
+        let number = if let JsonKind::Number(number) = &at.node.kind { number.as_u64() } else { None };
         if number.is_none() {
             self.unexpected(at, expected);
         }
@@ -202,15 +208,16 @@ impl Reader<'_> {
     /// The items that are valid; the others are reported and left out.
     pub(crate) fn list<'n, T>(
         &mut self,
-        at: &Cursor<'n>,
+        at: &ConfigCursor<'n>,
         expected: &str,
-        mut item: impl FnMut(&mut Self, &Cursor<'n>) -> Option<T>,
+        mut item: impl FnMut(&mut Self, &ConfigCursor<'n>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let Kind::Array(nodes) = &at.node.kind else {
+        let JsonKind::Array(nodes) = &at.node.kind else {
             self.unexpected(at, expected);
             return None;
         };
-        let cursors = nodes.iter().enumerate().map(|(index, node)| Cursor { node, pointer: below(&at.pointer, index) });
+        let cursors =
+            nodes.iter().enumerate().map(|(index, node)| ConfigCursor { node, pointer: below(&at.pointer, index) });
         Some(cursors.filter_map(|cursor| item(self, &cursor)).collect())
     }
 
@@ -218,9 +225,9 @@ impl Reader<'_> {
     /// the entry. `null` is kept: it removes what the shared file says.
     pub(crate) fn by_name<'n, T>(
         &mut self,
-        at: &Cursor<'n>,
+        at: &ConfigCursor<'n>,
         normalised: &str,
-        mut value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+        mut value: impl FnMut(&mut Self, &ConfigCursor<'n>, &str) -> Option<T>,
     ) -> Option<ByName<Option<T>>> {
         let entries = self.entries(at, normalised, |reader, cursor, pointer| value(reader, cursor, pointer))?;
         Some(ByName(
@@ -228,12 +235,12 @@ impl Reader<'_> {
         ))
     }
 
-    /// Like [`by_name`](Self::by_name), with platform keys as keys.
+    /// Like [`by_name`](Self::by_name), with platform keys.
     pub(crate) fn by_platform<'n, T>(
         &mut self,
-        at: &Cursor<'n>,
+        at: &ConfigCursor<'n>,
         normalised: &str,
-        value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+        value: impl FnMut(&mut Self, &ConfigCursor<'n>, &str) -> Option<T>,
     ) -> Option<ByPlatform<Option<T>>> {
         self.entries::<PlatformKey, T>(at, normalised, value).map(ByPlatform)
     }
@@ -241,9 +248,9 @@ impl Reader<'_> {
     /// Like [`by_name`](Self::by_name), with Python versions as keys.
     pub(crate) fn by_version<'n, T>(
         &mut self,
-        at: &Cursor<'n>,
+        at: &ConfigCursor<'n>,
         normalised: &str,
-        value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+        value: impl FnMut(&mut Self, &ConfigCursor<'n>, &str) -> Option<T>,
     ) -> Option<ByVersion<Option<T>>> {
         let entries = self.entries::<VersionKey, T>(at, normalised, value)?;
         Some(ByVersion(entries.into_iter().map(|(version, value)| (version.0, value)).collect()))
@@ -251,18 +258,18 @@ impl Reader<'_> {
 
     fn entries<'n, K: EntryKey, T>(
         &mut self,
-        at: &Cursor<'n>,
+        at: &ConfigCursor<'n>,
         normalised: &str,
-        mut value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+        mut value: impl FnMut(&mut Self, &ConfigCursor<'n>, &str) -> Option<T>,
     ) -> Option<BTreeMap<K, Option<T>>> {
-        let Kind::Object(members) = &at.node.kind else {
+        let JsonKind::Object(members) = &at.node.kind else {
             self.unexpected(at, K::EXPECTED);
             return None;
         };
         let mut entries = BTreeMap::new();
         let mut spellings: BTreeMap<K, &str> = BTreeMap::new();
         for member in members {
-            let cursor = Cursor { node: &member.value, pointer: below(&at.pointer, short(&member.key)) };
+            let cursor = ConfigCursor { node: &member.value, pointer: below(&at.pointer, short(&member.key)) };
             if short(&member.key).len() < member.key.len() {
                 let text = format!("{} is longer than {MAX_KEY} characters", shown(&member.key));
                 self.fault_at(&cursor.pointer, member.key_span, K::CODE, text, None);
@@ -289,7 +296,7 @@ impl Reader<'_> {
             let pointer = below(normalised, key.text());
             self.remember(&cursor, &pointer);
             let entry = match member.value.kind {
-                Kind::Null => Some(None),
+                JsonKind::Null => Some(None),
                 _ => value(self, &cursor, &pointer).map(Some),
             };
             if let Some(entry) = entry {

@@ -2,13 +2,13 @@
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
-use crate::{Faults, Finding};
+use crate::{ConfigFaults, ConfigFinding};
 use vocab::quoted::without_passwords;
 
 /// In a longer line (a file without line breaks) a picture would show nothing useful.
 const MAX_LINE: usize = 200;
 
-impl Faults {
+impl ConfigFaults {
     /// Each finding starts with a line `error[CODE]: file:line:column pointer: text`, the same with and without colour
     /// and at every width of the terminal.
     pub fn render(&self, colour: bool) -> String {
@@ -35,7 +35,7 @@ impl Faults {
     }
 
     /// `None` if there is no text to point at.
-    fn picture(&self, finding: &Finding, handler: &GraphicalReportHandler) -> Option<String> {
+    fn picture(&self, finding: &ConfigFinding, handler: &GraphicalReportHandler) -> Option<String> {
         let place = finding.place.as_ref().filter(|place| place.line > 0)?;
         let (name, source) = self.sources.iter().find(|(name, _)| *name == place.file)?;
         let (start, length) = place.span;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Faults, Finding, FindingCode, Place};
+use crate::{ConfigFaults, ConfigFinding, FindingCode, TextPlace};
 use vocab::SourceFile;
 
 /// A file that is wrong throughout gets only this many listed.
@@ -12,28 +12,34 @@ const MAX_LISTED: usize = 500;
 const MAX_KEPT: usize = 20_000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub faults: Vec<Finding>,
-    pub warnings: Vec<Finding>,
+pub(crate) struct FindingReport {
+    pub faults: Vec<ConfigFinding>,
+    pub warnings: Vec<ConfigFinding>,
     pub notes: Vec<String>,
     /// Number of findings that were not kept.
     dropped: usize,
 }
 
-impl Report {
+impl FindingReport {
     /// Counts faults beyond the limit instead of keeping them.
-    pub(crate) fn fault(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn fault(&mut self, code: FindingCode, place: TextPlace, text: impl Into<String>, hint: Option<String>) {
         if self.faults.len() < MAX_KEPT {
-            self.faults.push(Finding { code, place: Some(place), text: text.into(), hint });
+            self.faults.push(ConfigFinding { code, place: Some(place), text: text.into(), hint });
         } else {
             self.dropped += 1;
         }
     }
 
     /// Drops warnings beyond the limit.
-    pub(crate) fn warning(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        code: FindingCode,
+        place: TextPlace,
+        text: impl Into<String>,
+        hint: Option<String>,
+    ) {
         if self.warnings.len() < MAX_KEPT {
-            self.warnings.push(Finding { code, place: Some(place), text: text.into(), hint });
+            self.warnings.push(ConfigFinding { code, place: Some(place), text: text.into(), hint });
         }
     }
 
@@ -45,17 +51,18 @@ impl Report {
         self.dropped += other.dropped;
     }
 
-    /// Returns warnings and notes; or, if there is a fault (with `strict` also a warning), everything as [`Faults`].
+    /// Returns warnings and notes; or, if there is a fault (with `strict` also a warning), everything as
+    /// [`ConfigFaults`].
     pub(crate) fn finish(
         mut self,
         strict: bool,
         sources: &[&SourceFile],
-    ) -> Result<(Vec<Finding>, Vec<String>), Faults> {
+    ) -> Result<(Vec<ConfigFinding>, Vec<String>), ConfigFaults> {
         if strict {
             self.faults.append(&mut self.warnings);
         }
-        let order = |list: &mut Vec<Finding>| {
-            let rank = |finding: &Finding| {
+        let order = |list: &mut Vec<ConfigFinding>| {
+            let rank = |finding: &ConfigFinding| {
                 let file = finding.place.as_ref().map(|place| &place.file);
                 sources.iter().position(|source| Some(&source.name) == file)
             };
@@ -77,6 +84,6 @@ impl Report {
         self.faults.truncate(MAX_LISTED);
         let sources = sources.iter().map(|source| (Arc::clone(&source.name), Arc::clone(&source.text)));
         let sources = sources.collect();
-        Err(Faults { findings: self.faults, unlisted, warnings: self.warnings, sources })
+        Err(ConfigFaults { findings: self.faults, unlisted, warnings: self.warnings, sources })
     }
 }

@@ -9,8 +9,8 @@ use pep508_rs::{ExtraName, MarkerTree};
 use serde::{Serialize, Serializer};
 use vocab::{DistributionName, PlatformKey, PythonVersion, SystemVersion, TreePath, VersionString};
 
-use crate::Place;
-use crate::applies::{self, Applies};
+use crate::TextPlace;
+use crate::applies::{self, MarkerAnswer};
 
 /// Serialised as its canonical text. Two are equal if their texts are.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Requirement {
     /// The whole in canonical form; a path in it is relative to the package folder.
     pub text: String,
     /// Where it was written. Not part of the canonical output.
-    pub place: Place,
+    pub place: TextPlace,
     /// The specifier before `packages.overrides` replaced it, possibly empty. Not part of the canonical output.
     pub overridden: Option<String>,
 }
@@ -101,7 +101,7 @@ impl Requirement {
 
     /// Whether the marker holds on the target, whatever machine this runs on. `system` is the oldest that the runtime
     /// must run on.
-    pub fn applies(&self, platform: PlatformKey, python: PythonVersion, system: Option<SystemVersion>) -> Applies {
+    pub fn applies(&self, platform: PlatformKey, python: PythonVersion, system: Option<SystemVersion>) -> MarkerAnswer {
         applies::applies(&self.marker, platform, python, system)
     }
 

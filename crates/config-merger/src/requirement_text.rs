@@ -6,11 +6,11 @@ use url::Url;
 use vocab::{DistributionName, TreePath, VersionString};
 
 use crate::complaint::{Complaint, complain};
-use crate::{PathKind, Place, Requirement, RequirementSource, marker_text};
+use crate::{PathKind, Requirement, RequirementSource, TextPlace, marker_text};
 use vocab::quoted::shown;
 
 /// A requirement and what was unusual about its marker.
-pub(crate) struct Parsed {
+pub(crate) struct ParsedRequirement {
     pub requirement: Requirement,
     pub oddities: Vec<String>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Parsed {
 const ARCHIVES: [&str; 7] = [".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"];
 
 /// Paths are relative to the package folder of `version`. The requirement's place is left empty.
-pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Complaint> {
+pub(crate) fn parse(text: &str, version: &VersionString) -> Result<ParsedRequirement, Complaint> {
     let text = text.trim();
     check_size(text)?;
     refuse_options(text)?;
@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Compl
     if check_size(&requirement.text).is_err() || marker_text::check(written_out).is_err() {
         return complain("a marker that amounts to too many comparisons", "simplify the marker");
     }
-    Ok(Parsed { requirement, oddities })
+    Ok(ParsedRequirement { requirement, oddities })
 }
 
 /// The specifier of an override: a bare version means exactly that version.
@@ -389,7 +389,7 @@ fn parse_marker(text: Option<&str>, oddities: &mut Vec<String>) -> Result<Marker
 }
 
 fn bare(name: DistributionName, extras: Vec<ExtraName>, source: RequirementSource, marker: MarkerTree) -> Requirement {
-    Requirement { name, extras, source, marker, text: String::new(), place: Place::default(), overridden: None }
+    Requirement { name, extras, source, marker, text: String::new(), place: TextPlace::default(), overridden: None }
 }
 
 fn first_line(text: &str) -> &str {

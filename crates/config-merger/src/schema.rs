@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::complete::Completion;
 use crate::layer::Layer;
-use crate::places::Places;
-use crate::report::Report;
-use crate::{Config, Dependants, Place, Scope};
+use crate::places::ValuePlaces;
+use crate::report::FindingReport;
+use crate::{Config, Dependants, Scope, TextPlace};
 
 /// The kinds of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +51,10 @@ pub fn schema(kind: SchemaKind) -> String {
 
 /// What a runtime is made by that says nothing at all.
 fn empty() -> Config {
-    let (version, fallback) = ("3.12.10".parse().expect("a literal version"), Place::of_file(""));
-    let mut report = Report::default();
+    let (version, fallback) = ("3.12.10".parse().expect("a literal version"), TextPlace::of_file(""));
+    let mut report = FindingReport::default();
     let completion =
-        Completion { version: &version, places: &Places::default(), fallback: &fallback, report: &mut report };
+        Completion { version: &version, places: &ValuePlaces::default(), fallback: &fallback, report: &mut report };
     { completion }.config(Layer::default())
 }
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use resolve::WhyBuilt;
-use vocab::{Origin, Outcome, PlatformKey};
+use vocab::{PlatformKey, RuleOutcome, WheelOrigin};
 
-use pipeline::gather::{Gathered, Gathering};
-use pipeline::prepare::Prepared;
+use pipeline::gather::{GatherOutcome, GatheredWheel};
+use pipeline::prepare::PreparedPlatform;
 
 pub(super) struct Serving {
     pub(super) hosts: BTreeSet<PlatformKey>,
@@ -17,11 +17,11 @@ pub(super) struct Serving {
     pub(super) not_for: Vec<String>,
 }
 
-pub(super) fn serving(prepared: &Prepared, gathering: &Gathering, asked: &[PlatformKey]) -> Serving {
+pub(super) fn serving(prepared: &PreparedPlatform, gathering: &GatherOutcome, asked: &[PlatformKey]) -> Serving {
     let platform = prepared.request.target.platform;
     let left_out = prepared.rows.left_out.iter().chain(&gathering.left_out);
-    let native = left_out.into_iter().find(|row| row.outcome == Outcome::NeedsNativeRunner);
-    let built = |gathered: &&Gathered| !matches!(gathered.origin, Origin::Wheel);
+    let native = left_out.into_iter().find(|row| row.outcome == RuleOutcome::NeedsNativeRunner);
+    let built = |gathered: &&GatheredWheel| !matches!(gathered.origin, WheelOrigin::Wheel);
     let compiled = gathering.wheels.iter().filter(built).find(|gathered| {
         let is_pure = gathered.wheel.contents.file_name.is_pure();
         !is_pure || prepared.request.why_built(&gathered.name) != WhyBuilt::NoWheel

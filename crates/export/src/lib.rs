@@ -20,9 +20,9 @@ mod wanted;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use config_merger::{Loaded, Repository};
+use config_merger::{LoadedConfig, Repository};
 use interpreter::BaseTree;
-use resolve::{Answered, LockedSource, Uv, fetch_tool_wheel, pinned_uv};
+use resolve::{AnsweredQuestions, LockedSource, Uv, fetch_tool_wheel, pinned_uv};
 use store::Context;
 use store::export::{ExportError, ExportErrorKind, ExportedRuntime, Given, Growing};
 use store::remote::ChosenInterpreter;
@@ -31,10 +31,10 @@ use wheel::WheelTarget;
 use wheel::windows_launcher::{self, WindowsLaunchers};
 
 use pipeline::asked_once::AskedOnce;
-use pipeline::gather::{self, Gathering};
+use pipeline::gather::{self, GatherOutcome};
 use pipeline::options::BuildOptions;
-use pipeline::prepare::{self, Preparation, Prepared};
-use pipeline::steps::Steps;
+use pipeline::prepare::{self, PlatformPreparation, PreparedPlatform};
+use pipeline::steps::TimedSteps;
 
 pub use listing::{ListedFile, list};
 pub use wanted::wanted;
@@ -87,11 +87,11 @@ impl Export<'_> {
     pub fn version(
         &self,
         growing: &mut Growing,
-        loaded: Loaded,
+        loaded: LoadedConfig,
         platforms: &[PlatformKey],
         on_cell: &mut dyn FnMut(PlatformKey, Result<Exported, Box<dyn Fault>>),
     ) -> Result<(), Box<dyn Fault>> {
-        let mut steps = Steps::default();
+        let mut steps = TimedSteps::default();
         prepare::tell_of(self.context, &loaded, platforms);
         let (context, options) = (self.context, self.options);
         let preparations =
@@ -105,7 +105,7 @@ impl Export<'_> {
                 without_tools |= !self.host(growing, prepared, *host)?;
             }
         }
-        for Preparation { platform, ready, .. } in preparations {
+        for PlatformPreparation { platform, ready, .. } in preparations {
             let exported = ready.and_then(|prepared| self.runtime(growing, &prepared, &mut steps));
             if context.is_cancelled() {
                 return Err(Interrupted.into());
@@ -116,7 +116,7 @@ impl Export<'_> {
     }
 
     /// Names all files that are missing, rather than the first.
-    fn require_files(&self, preparations: &[Preparation]) -> Result<(), NotInStore> {
+    fn require_files(&self, preparations: &[PlatformPreparation]) -> Result<(), NotInStore> {
         let at_hand = |sha256| store::download::is_at_hand(self.context, sha256);
         let rows = preparations.iter().filter_map(|it| it.ready.as_ref().ok()).flat_map(|it| &it.rows.distributions);
         let files: BTreeSet<String> = rows
@@ -133,8 +133,8 @@ impl Export<'_> {
     fn runtime(
         &self,
         growing: &mut Growing,
-        prepared: &Prepared,
-        steps: &mut Steps,
+        prepared: &PreparedPlatform,
+        steps: &mut TimedSteps,
     ) -> Result<Exported, Box<dyn Fault>> {
         let (context, root) = (self.context, self.repository.root());
         let tree = steps.run(context, "prepare the interpreter", || {
@@ -169,7 +169,7 @@ impl Export<'_> {
             if let Some(sha256) = launchers {
                 given.remote.give_blob(&giving.near(), &context.store.blob(&sha256), &sha256);
             }
-            gather::gather(&giving, root, prepared, &tree, &options, &mut Steps::default())?;
+            gather::gather(&giving, root, prepared, &tree, &options, &mut TimedSteps::default())?;
             self.outcome(growing, &given)?;
             let trees = std::iter::once(&tree).chain(helpers.iter().map(|(_, helper)| helper));
             whole(&given, trees, prepared, &said).map_err(|reason| object_fault(growing, reason).into())
@@ -191,7 +191,12 @@ impl Export<'_> {
 
     /// Adds the tools that work for the builder on this kind of machine, as files of the index: uv. False, with a
     /// warning, if no index has it.
-    fn host(&self, growing: &mut Growing, prepared: &Prepared, host: PlatformKey) -> Result<bool, Box<dyn Fault>> {
+    fn host(
+        &self,
+        growing: &mut Growing,
+        prepared: &PreparedPlatform,
+        host: PlatformKey,
+    ) -> Result<bool, Box<dyn Fault>> {
         let Some(tool) = pinned_uv(host) else { return Ok(false) };
         let target = WheelTarget::new(host, prepared.base.actual);
         let sha256 = match fetch_tool_wheel(self.context, &tool, &target, || uv_of(self.context, prepared)) {
@@ -214,9 +219,9 @@ impl Export<'_> {
     /// The wheel with launchers, if the runtime needs launchers that its interpreter does not have.
     fn launchers(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlatform,
         tree: &BaseTree,
-        gathering: &Gathering,
+        gathering: &GatherOutcome,
     ) -> Result<Option<Digest>, Box<dyn Fault>> {
         let needed = tree.layout.platform.is_windows()
             && gathering.wheels.iter().any(|gathered| gathered.wheel.contents.has_scripts())
@@ -271,7 +276,7 @@ fn object_fault(growing: &Growing, reason: String) -> ExportError {
 fn whole<'t>(
     given: &Given,
     trees: impl Iterator<Item = &'t BaseTree>,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     said: &Notes,
 ) -> Result<(), String> {
     let objects = given.objects();
@@ -293,8 +298,8 @@ fn whole<'t>(
     Ok(())
 }
 
-fn uv_of(context: &Context, prepared: &Prepared) -> Result<Uv, Box<dyn Fault>> {
-    Ok(Uv::find(context, &prepared.host.interpreter(context)?, &Answered::default())?)
+fn uv_of(context: &Context, prepared: &PreparedPlatform) -> Result<Uv, Box<dyn Fault>> {
+    Ok(Uv::find(context, &prepared.host.interpreter(context)?, &AnsweredQuestions::default())?)
 }
 
 fn chosen(tree: &BaseTree) -> ChosenInterpreter {

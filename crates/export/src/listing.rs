@@ -7,7 +7,7 @@ use serde::Serialize;
 use vocab::{Digest, PlatformKey};
 use wheel::windows_launcher;
 
-use pipeline::prepare::Prepared;
+use pipeline::prepare::PreparedPlatform;
 
 /// One file, or for a repository one commit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -23,7 +23,7 @@ pub struct ListedFile {
 }
 
 /// Sorted, each once.
-pub fn list<'a>(prepared: impl Iterator<Item = &'a Prepared>, hosts: &[PlatformKey]) -> BTreeSet<ListedFile> {
+pub fn list<'a>(prepared: impl Iterator<Item = &'a PreparedPlatform>, hosts: &[PlatformKey]) -> BTreeSet<ListedFile> {
     let mut files = BTreeSet::new();
     for it in prepared {
         let base = &it.base;

@@ -5,23 +5,23 @@ use std::ops::Range as Bytes;
 use std::time::Duration;
 
 use aistore_client::{
-    Address, Bucket, Client, Error, GetOptions, ObjectName, ObjectProperties, ObjectReader, Range, RefusalKind,
+    Address, Bucket, ByteRange, Client, Error, GetOptions, ObjectName, ObjectProperties, ObjectReader, RefusalKind,
     Retries, Settings,
 };
-use web::{Limits, may_pass};
+use web::{WebLimits, may_pass};
 
-use super::origin::{Answer, MAX_MANIFEST, read_bounded};
-use super::server::Setback;
+use super::origin::{MAX_MANIFEST, RangeAnswer, read_bounded};
+use super::server::ServerSetback;
 use super::{FetchErrorKind, FetchSettings};
 
 /// One object of a cluster.
-pub(super) struct Cluster {
+pub(super) struct ClusterObject {
     client: Client,
     bucket: Bucket,
     name: String,
 }
 
-impl Cluster {
+impl ClusterObject {
     /// Makes no request.
     pub(super) fn new(place: &str, settings: &FetchSettings) -> Result<Self, FetchErrorKind> {
         let refused = |error: Error| FetchErrorKind::Place { reason: error.to_string() };
@@ -29,7 +29,7 @@ impl Cluster {
         ObjectName::new(&address.prefix).map_err(refused)?;
         let mut of = Settings::of(address.endpoint.as_deref(), &|name| settings.cluster.get(name)).map_err(refused)?;
         of.proxies = settings.proxies.clone();
-        of.limits = Limits { pace: settings.pace, deadline: settings.deadline, ..of.limits };
+        of.limits = WebLimits { pace: settings.pace, deadline: settings.deadline, ..of.limits };
         // Each range is asked for again by who wants it, with what it has then.
         of.retries = Retries { attempts: 1, first_pause: Duration::ZERO };
         of.busy_limit = Duration::ZERO;
@@ -48,7 +48,7 @@ impl Cluster {
     }
 
     /// All of it; `None` if there is no such object.
-    pub(super) fn small(&self) -> Result<Option<Vec<u8>>, Setback> {
+    pub(super) fn small(&self) -> Result<Option<Vec<u8>>, ServerSetback> {
         let reader = match self.get(None) {
             Err(error) if error.is(RefusalKind::ObjectNotFound) => return Ok(None),
             result => result.map_err(|error| self.setback(error))?,
@@ -56,17 +56,18 @@ impl Cluster {
         // Compared with its checksum; what breaks off is asked for again.
         let text = read_bounded(reader).map_err(|error| match error.downcast::<Error>() {
             Ok(error) => self.setback(error),
-            Err(error) => Setback::passing(error.to_string()),
+            Err(error) => ServerSetback::passing(error.to_string()),
         })?;
         Ok(Some(text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })?))
     }
 
-    /// As [`super::origin::Origin::range`]. AIStore knows no `If-Range`: the version is compared after the answer has begun.
-    pub(super) fn range(&self, range: &Bytes<u64>, tag: Option<&str>) -> Result<Answer, Setback> {
-        let asked = Range::Of { start: range.start, length: range.end - range.start };
+    /// As [`super::origin::ArtifactOrigin::range`]. AIStore knows no `If-Range`: the version is compared after the
+    /// answer has begun.
+    pub(super) fn range(&self, range: &Bytes<u64>, tag: Option<&str>) -> Result<RangeAnswer, ServerSetback> {
+        let asked = ByteRange::Of { start: range.start, length: range.end - range.start };
         let reader = match self.get(Some(asked)) {
             Err(error) if error.is(RefusalKind::RangeNotSatisfiable) => {
-                return Ok(Answer::NoRange { why: "the server says that it has no such range" });
+                return Ok(RangeAnswer::NoRange { why: "the server says that it has no such range" });
             }
             result => result.map_err(|error| self.setback(error))?,
         };
@@ -78,27 +79,27 @@ impl Cluster {
         }
         match reader.range() {
             Some(sent) if sent.start == range.start && sent.end <= range.end => {
-                Ok(Answer::Range { end: sent.end, body: Box::new(reader.into_body()), tag: now })
+                Ok(RangeAnswer::Range { end: sent.end, body: Box::new(reader.into_body()), tag: now })
             }
-            Some(_) => Ok(Answer::NoRange { why: "the server sends other ranges than it is asked for" }),
+            Some(_) => Ok(RangeAnswer::NoRange { why: "the server sends other ranges than it is asked for" }),
             None => Ok(whole(reader, "the server does not send single ranges")),
         }
     }
 
-    pub(super) fn whole(&self) -> Result<Answer, Setback> {
+    pub(super) fn whole(&self) -> Result<RangeAnswer, ServerSetback> {
         self.get(None).map(|reader| whole(reader, "")).map_err(|error| self.setback(error))
     }
 
-    fn get(&self, range: Option<Range>) -> Result<ObjectReader<'_>, Error> {
+    fn get(&self, range: Option<ByteRange>) -> Result<ObjectReader<'_>, Error> {
         let object = self.client.bucket(self.bucket.clone()).object(&self.name)?;
         object.get(&GetOptions { range, resumes: 0, ..GetOptions::default() })
     }
 
-    fn setback(&self, error: Error) -> Setback {
+    fn setback(&self, error: Error) -> ServerSetback {
         match error {
             Error::Unanswered { failure, .. } => failure.into(),
             Error::Refused(refusal) if refusal.kind == RefusalKind::Busy || may_pass(refusal.status) => {
-                Setback::passing(refusal.to_string())
+                ServerSetback::passing(refusal.to_string())
             }
             Error::Refused(refusal) if refusal.kind == RefusalKind::ObjectNotFound => {
                 FetchErrorKind::Status { status: refusal.status, place: self.place() }.into()
@@ -106,15 +107,15 @@ impl Cluster {
             Error::Refused(refusal) if matches!(refusal.kind, RefusalKind::Unauthorized | RefusalKind::Forbidden) => {
                 FetchErrorKind::Token { reason: refusal.to_string() }.into()
             }
-            Error::Mismatch { .. } => Setback::passing(error.to_string()),
+            Error::Mismatch { .. } => ServerSetback::passing(error.to_string()),
             error => FetchErrorKind::Refused { reason: error.to_string() }.into(),
         }
     }
 }
 
-fn whole(reader: ObjectReader<'_>, why: &'static str) -> Answer {
+fn whole(reader: ObjectReader<'_>, why: &'static str) -> RangeAnswer {
     let size = reader.properties().size;
-    Answer::Whole { body: Box::new(reader.into_body()), size, why }
+    RangeAnswer::Whole { body: Box::new(reader.into_body()), size, why }
 }
 
 /// Another version has another checksum, or another number.

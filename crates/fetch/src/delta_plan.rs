@@ -9,13 +9,13 @@ use vocab::{Artifact, Digest};
 pub struct DeltaPlan {
     /// Size of the file, in bytes.
     pub size: u64,
-    /// Ordered by [`Piece::at`], and so by [`Piece::offset`] too; none is empty, no two overlap.
-    pub pieces: Vec<Piece>,
+    /// Ordered by [`PlanPiece::at`], and so by [`PlanPiece::offset`] too; none is empty, no two overlap.
+    pub pieces: Vec<PlanPiece>,
 }
 
 /// A part, or the bytes between and after parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct PlanPiece {
     /// As [`vocab::Part::content`]. Empty for bytes outside of parts.
     pub content: String,
     /// Position of its first byte in the artifact.
@@ -62,10 +62,10 @@ impl DeltaPlan {
     /// Plans the whole artifact. Its parts must be in order and inside of it, as [`archive::verify`](archive::verify())
     /// demands.
     pub fn of_artifact(artifact: &Artifact, older: &[&Artifact]) -> Self {
-        let known = Known::new(older);
+        let known = KnownParts::new(older);
         // If the whole file is the same, the bytes outside of parts are here, too.
         let same = older.iter().position(|older| older.sha256 == artifact.sha256 && older.size == artifact.size);
-        let loose = |offset: u64, end: u64| Piece {
+        let loose = |offset: u64, end: u64| PlanPiece {
             content: String::new(),
             offset,
             at: offset,
@@ -89,7 +89,7 @@ impl DeltaPlan {
 
     /// Plans a file of the parts with these indexes, in order, one after the other.
     pub fn of_parts(artifact: &Artifact, parts: &[usize], older: &[&Artifact]) -> Self {
-        let known = Known::new(older);
+        let known = KnownParts::new(older);
         let mut plan = Self { size: 0, pieces: Vec::new() };
         for part in parts.iter().filter_map(|index| artifact.parts.get(*index)).filter(|part| part.size > 0) {
             plan.pieces.push(known.piece(part, plan.size));
@@ -123,9 +123,9 @@ impl DeltaPlan {
 }
 
 /// Parts of older artifacts by digest.
-struct Known(HashMap<Digest, (usize, u64, u64)>);
+struct KnownParts(HashMap<Digest, (usize, u64, u64)>);
 
-impl Known {
+impl KnownParts {
     fn new(older: &[&Artifact]) -> Self {
         let mut known = HashMap::new();
         for (source, artifact) in older.iter().enumerate() {
@@ -136,7 +136,7 @@ impl Known {
         Self(known)
     }
 
-    fn piece(&self, part: &vocab::Part, at: u64) -> Piece {
+    fn piece(&self, part: &vocab::Part, at: u64) -> PlanPiece {
         let from = match self.0.get(&part.sha256) {
             Some((source, offset, size)) if *size == part.size => {
                 PieceOrigin::Local { source: *source, offset: *offset }
@@ -144,7 +144,7 @@ impl Known {
             _ => PieceOrigin::Remote,
         };
         let (content, sha256) = (part.content.clone(), Some(part.sha256));
-        Piece { content, offset: part.offset, at, size: part.size, sha256, from }
+        PlanPiece { content, offset: part.offset, at, size: part.size, sha256, from }
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use vocab::{Artifact, Digest, DigestWriter, Event, TransferId, side_by_side};
-use web::Failure;
+use web::WebFailure;
 
-use super::older::Older;
-use super::origin::{Answer, Origin, repeat};
-use super::server::Setback;
-use super::{FetchErrorKind, FetchSettings, Watch};
+use super::older::OlderArtifacts;
+use super::origin::{ArtifactOrigin, RangeAnswer, repeat};
+use super::server::ServerSetback;
+use super::{FetchErrorKind, FetchSettings, FetchWatch};
 use crate::FETCH_GAP;
-use crate::{DeltaPlan, FetchRange, Piece, PieceOrigin};
+use crate::{DeltaPlan, FetchRange, PieceOrigin, PlanPiece};
 use archive::VerifyErrorKind;
 use archive::pieces::read_exact_at;
 use archive::pieces::thread_count;
@@ -26,9 +26,9 @@ const TRANSFER: TransferId = TransferId(0);
 
 pub(super) struct Filler<'a> {
     pub settings: &'a FetchSettings,
-    pub origin: &'a Origin,
-    pub older: &'a Older,
-    pub watch: Watch<'a>,
+    pub origin: &'a ArtifactOrigin,
+    pub older: &'a OlderArtifacts,
+    pub watch: FetchWatch<'a>,
     pub artifact: &'a Artifact,
     /// The content of the plan is written to it.
     pub file: &'a File,
@@ -37,7 +37,7 @@ pub(super) struct Filler<'a> {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filled {
+pub(super) struct FillOutcome {
     /// Number of parts that were here.
     pub reused: usize,
     /// Bytes that an interrupted fetch had received.
@@ -48,33 +48,33 @@ pub(super) struct Filled {
 }
 
 /// Why a range did not arrive.
-enum Halt {
+enum RangeHalt {
     /// The server has no ranges; the whole must be requested.
     NoRange(&'static str),
     Fault(FetchErrorKind),
 }
 
-impl<E: Into<FetchErrorKind>> From<E> for Halt {
+impl<E: Into<FetchErrorKind>> From<E> for RangeHalt {
     fn from(kind: E) -> Self {
         Self::Fault(kind.into())
     }
 }
 
 impl Filler<'_> {
-    pub(super) fn fill(&self, plan: &DeltaPlan) -> Result<Filled, FetchErrorKind> {
+    pub(super) fn fill(&self, plan: &DeltaPlan) -> Result<FillOutcome, FetchErrorKind> {
         self.file.set_len(plan.size).map_err(|source| self.write_fault(source))?;
         let mut plan = plan.clone();
         let resumed = if self.begun { self.take_up(&mut plan)? } else { 0 };
         let reused = self.copy(&mut plan)?;
         let ranges = plan.ranges(FETCH_GAP);
-        let mut filled = Filled { reused, resumed, ..Filled::default() };
+        let mut filled = FillOutcome { reused, resumed, ..FillOutcome::default() };
         if ranges.is_empty() {
             return Ok(filled);
         }
         let total: u64 = ranges.iter().map(FetchRange::size).sum();
         let tell = self.watch.tell;
         tell(Event::TransferStarted { id: TRANSFER, name: self.artifact.file.clone(), total: Some(total), already: 0 });
-        let line = Line::new(self, &plan);
+        let line = PlanRequests::new(self, &plan);
         let outcome = line.fetch(&ranges);
         tell(Event::TransferFinished { id: TRANSFER });
         filled.whole = outcome?;
@@ -97,7 +97,7 @@ impl Filler<'_> {
         Ok(bytes)
     }
 
-    fn stands(&self, piece: &Piece) -> Result<bool, FetchErrorKind> {
+    fn stands(&self, piece: &PlanPiece) -> Result<bool, FetchErrorKind> {
         let Some(expected) = piece.sha256 else { return Ok(false) };
         Ok(self.blocks(self.file, piece.at, piece.size, |_, _| Ok(()))? == Some(expected))
     }
@@ -135,9 +135,9 @@ impl Filler<'_> {
         let mut reused = 0;
         for (piece, copied) in plan.pieces.iter_mut().zip(copied) {
             match copied {
-                Copied::NotHere => {}
-                Copied::Sound => reused += usize::from(piece.sha256.is_some()),
-                Copied::Damaged { path } => {
+                CopyOutcome::NotHere => {}
+                CopyOutcome::Sound => reused += usize::from(piece.sha256.is_some()),
+                CopyOutcome::Damaged { path } => {
                     piece.from = PieceOrigin::Remote;
                     let text = format!("the part `{}` of `{path}` is damaged and is fetched", piece.content);
                     self.watch.note(text);
@@ -147,14 +147,14 @@ impl Filler<'_> {
         Ok(reused)
     }
 
-    fn copy_piece(&self, piece: &Piece) -> Result<Copied, FetchErrorKind> {
-        let PieceOrigin::Local { source, offset } = piece.from else { return Ok(Copied::NotHere) };
-        let Some(older) = self.older.file(source) else { return Ok(Copied::NotHere) };
+    fn copy_piece(&self, piece: &PlanPiece) -> Result<CopyOutcome, FetchErrorKind> {
+        let PieceOrigin::Local { source, offset } = piece.from else { return Ok(CopyOutcome::NotHere) };
+        let Some(older) = self.older.file(source) else { return Ok(CopyOutcome::NotHere) };
         // An older artifact that has become shorter counts as damaged, too.
         let copy = |bytes: &[u8], done| write_all_at(self.file, bytes, piece.at + done);
         let digest = self.blocks(&older.file, offset, piece.size, copy)?;
         let sound = digest.is_some_and(|actual| piece.sha256.is_none_or(|expected| expected == actual));
-        Ok(if sound { Copied::Sound } else { Copied::Damaged { path: older.path.display().to_string() } })
+        Ok(if sound { CopyOutcome::Sound } else { CopyOutcome::Damaged { path: older.path.display().to_string() } })
     }
 
     fn write_fault(&self, source: io::Error) -> FetchErrorKind {
@@ -162,14 +162,14 @@ impl Filler<'_> {
     }
 }
 
-enum Copied {
+enum CopyOutcome {
     NotHere,
     Sound,
     Damaged { path: String },
 }
 
 /// The requests for one plan.
-struct Line<'a> {
+struct PlanRequests<'a> {
     filler: &'a Filler<'a>,
     plan: &'a DeltaPlan,
     /// Entity tag of the file that the first answer was about.
@@ -180,7 +180,7 @@ struct Line<'a> {
     stopped: AtomicBool,
 }
 
-impl<'a> Line<'a> {
+impl<'a> PlanRequests<'a> {
     fn new(filler: &'a Filler<'a>, plan: &'a DeltaPlan) -> Self {
         Self {
             filler,
@@ -205,8 +205,8 @@ impl<'a> Line<'a> {
         };
         match all {
             Ok(whole) => Ok(whole),
-            Err(Halt::Fault(kind)) => Err(kind),
-            Err(Halt::NoRange(why)) => {
+            Err(RangeHalt::Fault(kind)) => Err(kind),
+            Err(RangeHalt::NoRange(why)) => {
                 self.stopped.store(false, Ordering::Relaxed);
                 self.tell_whole(why);
                 self.whole(None)?;
@@ -216,7 +216,7 @@ impl<'a> Line<'a> {
     }
 
     /// Several at once. The first error stops the others.
-    fn others(&self, ranges: &[&FetchRange]) -> Result<(), Halt> {
+    fn others(&self, ranges: &[&FetchRange]) -> Result<(), RangeHalt> {
         // The largest first, so that no large one remains alone at the end.
         let count = ranges.len();
         let fetch = |(): &mut (), index: usize| -> Result<_, Infallible> {
@@ -230,7 +230,7 @@ impl<'a> Line<'a> {
             match result {
                 Ok(_) => {}
                 // Reports the error that stopped the others, not one of those that were stopped.
-                Err(halt @ Halt::Fault(FetchErrorKind::Cancelled)) => stopped = stopped.or(Some(halt)),
+                Err(halt @ RangeHalt::Fault(FetchErrorKind::Cancelled)) => stopped = stopped.or(Some(halt)),
                 Err(halt) => return Err(halt),
             }
         }
@@ -251,12 +251,13 @@ impl<'a> Line<'a> {
     }
 
     /// True if the server sent everything, and everything was used.
-    fn range(&self, range: &FetchRange) -> Result<bool, Halt> {
+    fn range(&self, range: &FetchRange) -> Result<bool, RangeHalt> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(FetchErrorKind::Cancelled.into());
         }
         let Filler { settings, watch, .. } = self.filler;
-        let mut landing = Landing::new(self, range.start, range.pieces.iter().map(|index| &self.plan.pieces[*index]));
+        let mut landing =
+            RangeLanding::new(self, range.start, range.pieces.iter().map(|index| &self.plan.pieces[*index]));
         let mut whole = None;
         let mut no_range = None;
         repeat(settings, watch, &self.filler.origin.place(), || {
@@ -264,7 +265,7 @@ impl<'a> Line<'a> {
             let tag = self.tag.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.requests.fetch_add(1, Ordering::Relaxed);
             match self.filler.origin.range(asked, self.filler.artifact.size, tag.as_deref())? {
-                Answer::Range { body, end, tag } => {
+                RangeAnswer::Range { body, end, tag } => {
                     let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
                     if let (Some(before), Some(now)) = (known.as_deref(), tag.as_deref())
                         && before != now
@@ -276,34 +277,34 @@ impl<'a> Line<'a> {
                     landing.receive(body, end)?;
                     match landing.position == range.end {
                         true => Ok(()),
-                        false => Err(Setback::passing(landing.short(range.end))),
+                        false => Err(ServerSetback::passing(landing.short(range.end))),
                     }
                 }
                 // Only the first request can use it: others have pieces of their own in progress.
-                Answer::Whole { body, size, why } if self.received.load(Ordering::Relaxed) == 0 => {
+                RangeAnswer::Whole { body, size, why } if self.received.load(Ordering::Relaxed) == 0 => {
                     whole = Some((body, size, why));
                     Ok(())
                 }
-                Answer::Whole { why, .. } | Answer::NoRange { why } => {
+                RangeAnswer::Whole { why, .. } | RangeAnswer::NoRange { why } => {
                     no_range = Some(why);
                     Ok(())
                 }
             }
         })?;
         if let Some(why) = no_range {
-            return Err(Halt::NoRange(why));
+            return Err(RangeHalt::NoRange(why));
         }
         let Some((body, size, why)) = whole else {
             landing.finish()?;
             return Ok(false);
         };
         self.tell_whole(why);
-        self.whole(Some(Answer::Whole { body, size, why }))?;
+        self.whole(Some(RangeAnswer::Whole { body, size, why }))?;
         Ok(true)
     }
 
     /// Takes all remote pieces from the whole artifact; `begun` is an answer that has arrived already.
-    fn whole(&self, mut begun: Option<Answer>) -> Result<(), FetchErrorKind> {
+    fn whole(&self, mut begun: Option<RangeAnswer>) -> Result<(), FetchErrorKind> {
         let Filler { settings, watch, artifact, origin, .. } = self.filler;
         let remote = || self.plan.pieces.iter().filter(|piece| piece.from == PieceOrigin::Remote);
         repeat(settings, watch, &origin.place(), || {
@@ -314,15 +315,15 @@ impl<'a> Line<'a> {
                     origin.whole()?
                 }
             };
-            let Answer::Whole { body, size, .. } = answer else { return Err(FetchErrorKind::Replaced.into()) };
+            let RangeAnswer::Whole { body, size, .. } = answer else { return Err(FetchErrorKind::Replaced.into()) };
             if let Some(actual) = size.filter(|size| *size != artifact.size) {
                 let kind = VerifyErrorKind::Size { expected: artifact.size, actual };
                 return Err(FetchErrorKind::Untrusted(kind).into());
             }
-            let mut landing = Landing::new(self, 0, remote());
+            let mut landing = RangeLanding::new(self, 0, remote());
             landing.receive(body, artifact.size)?;
             if landing.position < artifact.size {
-                return Err(Setback::passing(landing.short(artifact.size)));
+                return Err(ServerSetback::passing(landing.short(artifact.size)));
             }
             Ok(landing.finish()?)
         })
@@ -330,18 +331,18 @@ impl<'a> Line<'a> {
 }
 
 /// The destination of a run of bytes: its pieces go to their places, bytes in between are dropped.
-struct Landing<'a> {
-    line: &'a Line<'a>,
+struct RangeLanding<'a> {
+    line: &'a PlanRequests<'a>,
     /// Position of the next byte in the artifact.
     position: u64,
-    pieces: Vec<&'a Piece>,
+    pieces: Vec<&'a PlanPiece>,
     /// Digests the current piece, the first of `pieces` from here on.
     digest: DigestWriter<io::Sink>,
     next: usize,
 }
 
-impl<'a> Landing<'a> {
-    fn new(line: &'a Line<'a>, position: u64, pieces: impl Iterator<Item = &'a Piece>) -> Self {
+impl<'a> RangeLanding<'a> {
+    fn new(line: &'a PlanRequests<'a>, position: u64, pieces: impl Iterator<Item = &'a PlanPiece>) -> Self {
         Self { line, position, pieces: pieces.collect(), digest: DigestWriter::new(io::sink()), next: 0 }
     }
 
@@ -350,7 +351,7 @@ impl<'a> Landing<'a> {
     }
 
     /// Takes everything up to byte `end` of the artifact. An early end is not an error here.
-    fn receive(&mut self, mut body: impl Read, end: u64) -> Result<(), Setback> {
+    fn receive(&mut self, mut body: impl Read, end: u64) -> Result<(), ServerSetback> {
         let mut buffer = vec![0; BUFFER];
         while self.position < end {
             self.line.filler.watch.check()?;
@@ -362,7 +363,7 @@ impl<'a> Landing<'a> {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.take(&buffer[..count])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::of_body(&error).into()),
+                Err(error) => return Err(WebFailure::of_body(&error).into()),
             }
         }
         Ok(())
@@ -398,7 +399,7 @@ impl<'a> Landing<'a> {
         Ok(())
     }
 
-    fn end_piece(&mut self, piece: &Piece) -> Result<(), FetchErrorKind> {
+    fn end_piece(&mut self, piece: &PlanPiece) -> Result<(), FetchErrorKind> {
         self.next += 1;
         let actual: Digest = std::mem::replace(&mut self.digest, DigestWriter::new(io::sink())).finish().1;
         match piece.sha256 {

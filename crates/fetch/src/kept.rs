@@ -10,7 +10,7 @@ use vocab::{Artifact, Digest};
 use super::FetchErrorKind;
 use crate::DeltaPlan;
 
-pub(super) struct Growing {
+pub(super) struct GrowingFile {
     pub path: PathBuf,
     pub file: File,
     /// Whether an earlier fetch wrote to it.
@@ -18,7 +18,7 @@ pub(super) struct Growing {
     kept: bool,
 }
 
-impl Growing {
+impl GrowingFile {
     /// A new file that is removed with its folder.
     pub fn staged(folder: &Path, artifact: &Artifact) -> Result<Self, FetchErrorKind> {
         let path = folder.join(&artifact.file);

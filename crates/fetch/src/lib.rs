@@ -65,13 +65,13 @@ use archive::pieces::{check_destination, extract_parts, staging_beside};
 use archive::{ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
 use archive::{FileBeside, sweep};
 
-pub use delta_plan::{DeltaPlan, FetchRange, Piece, PieceOrigin};
+pub use delta_plan::{DeltaPlan, FetchRange, PieceOrigin, PlanPiece};
 pub use diff::{BaseChange, FETCH_GAP, FileChange, ManifestDiff, PackageChange, PartChange, diff, diff_files};
 pub use error::{FetchError, FetchErrorKind};
-use fill::{Filled, Filler};
-use kept::Growing;
-use older::Older;
-use origin::Origin;
+use fill::{FillOutcome, Filler};
+use kept::GrowingFile;
+use older::OlderArtifacts;
+use origin::ArtifactOrigin;
 pub use origin::server_of;
 pub use server::FetchSettings;
 pub use web::{Deadline, Pace, Proxies, without_secrets};
@@ -108,7 +108,7 @@ pub enum FetchTarget {
 
 /// What was fetched and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchOutcome {
     /// The file or the folder.
     pub path: PathBuf,
     /// Digest of the artifact.
@@ -131,13 +131,13 @@ pub struct Fetched {
 
 /// Where events go, and what ends the work early.
 #[derive(Clone, Copy)]
-pub struct Watch<'a> {
+pub struct FetchWatch<'a> {
     pub tell: Tell<'a>,
     /// Checked between blocks of bytes.
     pub cancelled: &'a AtomicBool,
 }
 
-impl Watch<'_> {
+impl FetchWatch<'_> {
     fn note(&self, text: impl Into<String>) {
         (self.tell)(Event::Note { text: text.into() });
     }
@@ -148,11 +148,15 @@ impl Watch<'_> {
 }
 
 /// Fetches what `request` names. If the artifact is replaced meanwhile, the new one is fetched instead, once.
-pub fn fetch(request: &FetchRequest, settings: &FetchSettings, watch: Watch<'_>) -> Result<Fetched, FetchError> {
+pub fn fetch(
+    request: &FetchRequest,
+    settings: &FetchSettings,
+    watch: FetchWatch<'_>,
+) -> Result<FetchOutcome, FetchError> {
     let failed = |kind| FetchError { place: without_secrets(&request.place), kind };
-    let origin = Origin::new(&request.place, settings).map_err(failed)?;
-    let older = Older::read(&request.older, &request.target).map_err(failed)?;
-    let job = Job { request, settings, watch, origin, older };
+    let origin = ArtifactOrigin::new(&request.place, settings).map_err(failed)?;
+    let older = OlderArtifacts::read(&request.older, &request.target).map_err(failed)?;
+    let job = FetchJob { request, settings, watch, origin, older };
     match job.run() {
         Err(FetchErrorKind::Replaced) => {
             watch.note("the artifact was replaced while it was fetched; the new one is fetched");
@@ -164,29 +168,29 @@ pub fn fetch(request: &FetchRequest, settings: &FetchSettings, watch: Watch<'_>)
 
 /// Fetches a whole small file, such as a catalogue or a signature: from the same kinds of location, with the same
 /// limits. The bytes are unverified; the caller compares them with what it knows.
-pub fn fetch_small(place: &str, settings: &FetchSettings, watch: Watch<'_>) -> Result<Vec<u8>, FetchError> {
-    let origin = Origin::new(place, settings);
+pub fn fetch_small(place: &str, settings: &FetchSettings, watch: FetchWatch<'_>) -> Result<Vec<u8>, FetchError> {
+    let origin = ArtifactOrigin::new(place, settings);
     let fetched = origin.and_then(|origin| origin.small(settings, &watch));
     fetched.map_err(|kind| FetchError { place: without_secrets(place), kind })
 }
 
-struct Job<'a> {
+struct FetchJob<'a> {
     request: &'a FetchRequest,
     settings: &'a FetchSettings,
-    watch: Watch<'a>,
-    origin: Origin,
-    older: Older,
+    watch: FetchWatch<'a>,
+    origin: ArtifactOrigin,
+    older: OlderArtifacts,
 }
 
 /// A manifest that has been checked for use.
-struct Described {
+struct DescribedArtifact {
     text: Vec<u8>,
     manifest: Manifest,
     artifact: Artifact,
 }
 
-impl Job<'_> {
-    fn run(&self) -> Result<Fetched, FetchErrorKind> {
+impl FetchJob<'_> {
+    fn run(&self) -> Result<FetchOutcome, FetchErrorKind> {
         if let FetchTarget::Folder(folder) = &self.request.target {
             check_destination(folder).map_err(|kind| tree_fault(folder, kind))?;
         }
@@ -203,7 +207,7 @@ impl Job<'_> {
         }
     }
 
-    fn describe(&self) -> Result<Described, FetchErrorKind> {
+    fn describe(&self) -> Result<DescribedArtifact, FetchErrorKind> {
         let text = self.origin.manifest(self.settings, &self.watch)?;
         if let Some(expected) = self.request.expected_manifest {
             let actual = Digest::of(&text);
@@ -218,12 +222,12 @@ impl Job<'_> {
             Some(expected) if expected != artifact.sha256 => {
                 Err(FetchErrorKind::Digest { expected, actual: artifact.sha256 })
             }
-            _ => Ok(Described { text, manifest, artifact }),
+            _ => Ok(DescribedArtifact { text, manifest, artifact }),
         }
     }
 
-    fn to_file(&self, described: &Described, path: &Path) -> Result<Fetched, FetchErrorKind> {
-        let Described { text, artifact, .. } = described;
+    fn to_file(&self, described: &DescribedArtifact, path: &Path) -> Result<FetchOutcome, FetchErrorKind> {
+        let DescribedArtifact { text, artifact, .. } = described;
         let mut manifest_path = path.as_os_str().to_owned();
         manifest_path.push(".json");
         let manifest_path = PathBuf::from(manifest_path);
@@ -233,7 +237,7 @@ impl Job<'_> {
         if is_there(path, artifact) {
             self.watch.note(format!("`{}` is up to date", path.display()));
             save(&manifest_path, text)?;
-            return Ok(self.summary(path, described, artifact.parts.len(), &Filled::default()));
+            return Ok(self.summary(path, described, artifact.parts.len(), &FillOutcome::default()));
         }
         let staged = staged_file(folder)?;
         let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
@@ -245,7 +249,7 @@ impl Job<'_> {
     }
 
     /// By way of the artifact, which is removed at the end.
-    fn to_folder(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
+    fn to_folder(&self, described: &DescribedArtifact, folder: &Path) -> Result<FetchOutcome, FetchErrorKind> {
         let artifact = &described.artifact;
         let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
         let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
@@ -257,15 +261,15 @@ impl Job<'_> {
         Ok(self.summary(folder, described, filled.reused, &filled))
     }
 
-    fn growing(&self, staging: &Path, artifact: &Artifact, plan: &DeltaPlan) -> Result<Growing, FetchErrorKind> {
+    fn growing(&self, staging: &Path, artifact: &Artifact, plan: &DeltaPlan) -> Result<GrowingFile, FetchErrorKind> {
         match &self.request.keep {
-            Some(folder) => Growing::kept(folder, artifact, plan),
-            None => Growing::staged(staging, artifact),
+            Some(folder) => GrowingFile::kept(folder, artifact, plan),
+            None => GrowingFile::staged(staging, artifact),
         }
     }
 
     /// Extracted or untrusted files are not kept; after a full disk the file is still useful.
-    fn settled<T>(growing: Growing, result: Result<T, FetchErrorKind>) -> Result<T, FetchErrorKind> {
+    fn settled<T>(growing: GrowingFile, result: Result<T, FetchErrorKind>) -> Result<T, FetchErrorKind> {
         let of_use = match &result {
             Ok(_) | Err(FetchErrorKind::Untrusted(_)) => false,
             Err(FetchErrorKind::Extract(error)) => error.exit() != Exit::Trust,
@@ -278,7 +282,7 @@ impl Job<'_> {
     }
 
     /// Parts that a prefix has are copied from there; the others form an archive of their own.
-    fn to_folder_by_parts(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
+    fn to_folder_by_parts(&self, described: &DescribedArtifact, folder: &Path) -> Result<FetchOutcome, FetchErrorKind> {
         let artifact = &described.artifact;
         if self.request.expected.is_some() && self.request.expected_manifest.is_none() {
             (self.watch.tell)(Event::Warning {
@@ -309,18 +313,18 @@ impl Job<'_> {
 
     fn fill(
         &self,
-        described: &Described,
+        described: &DescribedArtifact,
         plan: &DeltaPlan,
         file: &File,
         begun: bool,
-    ) -> Result<Filled, FetchErrorKind> {
+    ) -> Result<FillOutcome, FetchErrorKind> {
         let Self { settings, origin, older, watch, .. } = self;
         Filler { settings, origin, older, watch: *watch, artifact: &described.artifact, file, begun }.fill(plan)
     }
 
-    fn summary(&self, path: &Path, described: &Described, reused: usize, filled: &Filled) -> Fetched {
+    fn summary(&self, path: &Path, described: &DescribedArtifact, reused: usize, filled: &FillOutcome) -> FetchOutcome {
         let artifact = &described.artifact;
-        Fetched {
+        FetchOutcome {
             path: path.to_owned(),
             sha256: artifact.sha256,
             size: artifact.size,

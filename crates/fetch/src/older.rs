@@ -10,7 +10,7 @@ use archive::pieces::check_places;
 use archive::read_manifest;
 use vocab::INNER_MANIFEST;
 
-pub(super) struct Older {
+pub(super) struct OlderArtifacts {
     files: Vec<OlderFile>,
     pub(super) prefixes: Vec<OlderPrefix>,
 }
@@ -26,7 +26,7 @@ pub(super) struct OlderPrefix {
     pub(super) manifest: Manifest,
 }
 
-impl Older {
+impl OlderArtifacts {
     pub(super) fn read(paths: &[PathBuf], target: &FetchTarget) -> Result<Self, FetchErrorKind> {
         let mut older = Self { files: Vec::new(), prefixes: Vec::new() };
         for path in paths {

@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 use vocab::{Event, open_regular};
-use web::{Answer as WebAnswer, Failure, Retries, header, may_pass, without_secrets};
+use web::{Retries, WebAnswer, WebFailure, header, may_pass, without_secrets};
 
-use super::cluster::Cluster;
-use super::server::{Setback, Web};
-use super::{FetchErrorKind, FetchSettings, Watch};
+use super::cluster::ClusterObject;
+use super::server::{ServerSetback, WebOrigin};
+use super::{FetchErrorKind, FetchSettings, FetchWatch};
 
 /// Manifests of real runtimes have a few hundred kilobytes.
 pub(super) const MAX_MANIFEST: u64 = 64 << 20;
 
-pub(super) enum Origin {
-    Web(Box<Web>),
-    Cluster(Box<Cluster>),
+pub(super) enum ArtifactOrigin {
+    Web(Box<WebOrigin>),
+    Cluster(Box<ClusterObject>),
     Disk(PathBuf),
 }
 
 /// The answer to the request for a range.
-pub(super) enum Answer {
+pub(super) enum RangeAnswer {
     /// From the range's start, to `end` at most.
     Range { body: Box<dyn Read + Send>, end: u64, tag: Option<String> },
     /// Everything, from the first byte; `why` says why it is not a range.
@@ -33,10 +33,10 @@ pub(super) enum Answer {
     NoRange { why: &'static str },
 }
 
-impl Origin {
+impl ArtifactOrigin {
     pub(super) fn new(place: &str, settings: &FetchSettings) -> Result<Self, FetchErrorKind> {
         if place.starts_with(CLUSTER) {
-            return Ok(Self::Cluster(Box::new(Cluster::new(place, settings)?)));
+            return Ok(Self::Cluster(Box::new(ClusterObject::new(place, settings)?)));
         }
         if let Some(path) = path_of(place) {
             return Ok(Self::Disk(path));
@@ -44,7 +44,7 @@ impl Origin {
         let refuse = |reason: String| FetchErrorKind::Place { reason };
         let url = Url::parse(place).map_err(|error| refuse(error.to_string()))?;
         match url.scheme() {
-            "http" | "https" => Ok(Self::Web(Box::new(Web::new(url, settings)))),
+            "http" | "https" => Ok(Self::Web(Box::new(WebOrigin::new(url, settings)))),
             other => Err(refuse(format!("the URL scheme is `{other}`; use http, https, ais or file"))),
         }
     }
@@ -59,7 +59,7 @@ impl Origin {
     }
 
     /// The text of the manifest beside the artifact.
-    pub(super) fn manifest(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
+    pub(super) fn manifest(&self, settings: &FetchSettings, watch: &FetchWatch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
         match self {
             Self::Disk(path) => manifest_on_disk(path),
             Self::Web(web) => {
@@ -77,7 +77,7 @@ impl Origin {
     }
 
     /// A whole small file.
-    pub(super) fn small(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
+    pub(super) fn small(&self, settings: &FetchSettings, watch: &FetchWatch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
         match self {
             Self::Disk(path) => {
                 let text = read_bounded(open(path)?);
@@ -97,7 +97,7 @@ impl Origin {
 
     /// Requests bytes of an artifact of `size` bytes. With `tag`, an answer about another file is
     /// [`FetchErrorKind::Replaced`].
-    pub(super) fn range(&self, range: Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+    pub(super) fn range(&self, range: Range<u64>, size: u64, tag: Option<&str>) -> Result<RangeAnswer, ServerSetback> {
         match self {
             Self::Disk(path) => Ok(range_on_disk(path, &range)?),
             Self::Web(web) => {
@@ -112,9 +112,9 @@ impl Origin {
         }
     }
 
-    pub(super) fn whole(&self) -> Result<Answer, Setback> {
+    pub(super) fn whole(&self) -> Result<RangeAnswer, ServerSetback> {
         match self {
-            Self::Disk(path) => Ok(Answer::Whole { body: Box::new(open(path)?), size: None, why: "" }),
+            Self::Disk(path) => Ok(RangeAnswer::Whole { body: Box::new(open(path)?), size: None, why: "" }),
             Self::Web(web) => match web.get(web.url(), &[])? {
                 answer if answer.status().as_u16() == 200 => Ok(whole_of(answer, "")),
                 answer => Err(status_setback(&answer, web.url())),
@@ -180,7 +180,7 @@ pub(super) fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok((text.len() as u64 <= MAX_MANIFEST).then_some(text))
 }
 
-fn manifest_on_web(web: &Web, url: &Url) -> Result<Vec<u8>, Setback> {
+fn manifest_on_web(web: &WebOrigin, url: &Url) -> Result<Vec<u8>, ServerSetback> {
     let answer = web.get(url, &[])?;
     match answer.status().as_u16() {
         200 => {}
@@ -188,25 +188,31 @@ fn manifest_on_web(web: &Web, url: &Url) -> Result<Vec<u8>, Setback> {
         _ => return Err(status_setback(&answer, url)),
     }
     let length = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    let text = read_bounded(answer.into_body()).map_err(|error| Setback::from(Failure::of_body(&error)))?;
+    let text = read_bounded(answer.into_body()).map_err(|error| ServerSetback::from(WebFailure::of_body(&error)))?;
     let text = text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })?;
     match length {
         Some(length) if text.len() < length => {
-            Err(Setback::passing(format!("the connection ended after {} of {length} bytes", text.len())))
+            Err(ServerSetback::passing(format!("the connection ended after {} of {length} bytes", text.len())))
         }
         _ => Ok(text),
     }
 }
 
-fn range_on_disk(path: &Path, range: &Range<u64>) -> Result<Answer, FetchErrorKind> {
+fn range_on_disk(path: &Path, range: &Range<u64>) -> Result<RangeAnswer, FetchErrorKind> {
     let mut file = open(path)?;
     io::Seek::seek(&mut file, io::SeekFrom::Start(range.start))
         .map_err(|source| FetchErrorKind::Read { path: path.to_owned(), source })?;
     let body = Box::new(file.take(range.end - range.start));
-    Ok(Answer::Range { body, end: range.end, tag: None })
+    Ok(RangeAnswer::Range { body, end: range.end, tag: None })
 }
 
-fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+fn range_of(
+    web: &WebOrigin,
+    answer: WebAnswer,
+    range: &Range<u64>,
+    size: u64,
+    tag: Option<&str>,
+) -> Result<RangeAnswer, ServerSetback> {
     let status = answer.status().as_u16();
     let its_tag = header_text(&answer, &header::ETAG).map(str::to_owned);
     if let (Some(before), Some(now), 200 | 206) = (tag, its_tag.as_deref(), status)
@@ -217,7 +223,7 @@ fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Op
     match status {
         206 => {}
         200 => return Ok(whole_of(answer, "the server does not send single ranges")),
-        416 => return Ok(Answer::NoRange { why: "the server says that it has no such range" }),
+        416 => return Ok(RangeAnswer::NoRange { why: "the server says that it has no such range" }),
         _ => return Err(status_setback(&answer, web.url())),
     }
     let sent = header_text(&answer, &header::CONTENT_RANGE).and_then(content_range);
@@ -225,15 +231,15 @@ fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Op
         Some(sent)
             if sent.start == range.start && sent.end <= range.end && sent.total.is_none_or(|total| total == size) =>
         {
-            Ok(Answer::Range { body: Box::new(answer.into_body()), end: sent.end, tag: its_tag })
+            Ok(RangeAnswer::Range { body: Box::new(answer.into_body()), end: sent.end, tag: its_tag })
         }
-        _ => Ok(Answer::NoRange { why: "the server sends other ranges than it is asked for" }),
+        _ => Ok(RangeAnswer::NoRange { why: "the server sends other ranges than it is asked for" }),
     }
 }
 
-fn whole_of(answer: WebAnswer, why: &'static str) -> Answer {
+fn whole_of(answer: WebAnswer, why: &'static str) -> RangeAnswer {
     let size = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    Answer::Whole { body: Box::new(answer.into_body()), size, why }
+    RangeAnswer::Whole { body: Box::new(answer.into_body()), size, why }
 }
 
 fn header_text<'a>(answer: &'a WebAnswer, name: &header::HeaderName) -> Option<&'a str> {
@@ -258,29 +264,29 @@ fn content_range(text: &str) -> Option<ContentRange> {
     Some(ContentRange { start, end, total })
 }
 
-fn status_setback(answer: &WebAnswer, url: &Url) -> Setback {
+fn status_setback(answer: &WebAnswer, url: &Url) -> ServerSetback {
     let status = answer.status().as_u16();
     if may_pass(status) {
-        return Setback::Passing { reason: format!("the server answered {status}"), pause: answer.retry_after() };
+        return ServerSetback::Passing { reason: format!("the server answered {status}"), pause: answer.retry_after() };
     }
-    Setback::Final(FetchErrorKind::Status { status, place: without_secrets(url.as_str()) })
+    ServerSetback::Final(FetchErrorKind::Status { status, place: without_secrets(url.as_str()) })
 }
 
 /// Makes as many attempts as the settings allow. `what` is for the events: the URL, without secrets.
 pub(super) fn repeat<T>(
     settings: &FetchSettings,
-    watch: &Watch<'_>,
+    watch: &FetchWatch<'_>,
     what: &str,
-    attempt: impl FnMut() -> Result<T, Setback>,
+    attempt: impl FnMut() -> Result<T, ServerSetback>,
 ) -> Result<T, FetchErrorKind> {
     let FetchSettings { attempts, first_pause, .. } = *settings;
-    let check = || watch.check().map_err(Setback::from);
+    let check = || watch.check().map_err(ServerSetback::from);
     let again = |attempt, reason| {
         (watch.tell)(Event::Retry { what: what.to_owned(), attempt, of: attempts, reason });
     };
     Retries { attempts, first_pause }.run(&check, &again, attempt).map_err(|(attempts, setback)| match setback {
-        Setback::Final(kind) => kind,
-        Setback::Passing { reason, .. } => FetchErrorKind::Unreachable { reason, attempts },
+        ServerSetback::Final(kind) => kind,
+        ServerSetback::Passing { reason, .. } => FetchErrorKind::Unreachable { reason, attempts },
     })
 }
 

@@ -23,7 +23,7 @@ const BUNDLED: [&str; 2] = ["pip", "setuptools"];
 const MAX_RECORD: u64 = 64 << 20;
 
 /// A part that need not be fetched.
-pub(super) struct Reused {
+pub(super) struct ReusedPart {
     /// Its index in the artifact's list.
     pub index: usize,
     /// Files of an older prefix; sorted by path.
@@ -35,10 +35,10 @@ pub(super) fn reusable(
     prefixes: &[OlderPrefix],
     manifest: &Manifest,
     artifact: &Artifact,
-) -> Result<Vec<Reused>, FetchErrorKind> {
-    let mut found: BTreeMap<usize, Reused> = BTreeMap::new();
+) -> Result<Vec<ReusedPart>, FetchErrorKind> {
+    let mut found: BTreeMap<usize, ReusedPart> = BTreeMap::new();
     for prefix in prefixes {
-        let held = Held::read(prefix)?;
+        let held = HeldFiles::read(prefix)?;
         for reused in held.parts(manifest, artifact, |index| found.contains_key(&index)) {
             found.insert(reused.index, reused);
         }
@@ -47,7 +47,7 @@ pub(super) fn reusable(
 }
 
 /// The content of a prefix, by path.
-struct Held<'a> {
+struct HeldFiles<'a> {
     manifest: &'a Manifest,
     entries: BTreeMap<TreePath, TreeEntry>,
     /// What each distribution's RECORD lists, RECORD itself included, and on Windows the corresponding files in `bin`.
@@ -55,12 +55,12 @@ struct Held<'a> {
 }
 
 /// The paths that may form a part; the first choice with the right identity counts.
-struct Candidate {
+struct PartCandidate {
     index: usize,
     choices: Vec<BTreeSet<TreePath>>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> HeldFiles<'a> {
     fn read(prefix: &'a OlderPrefix) -> Result<Self, FetchErrorKind> {
         let entries: BTreeMap<_, _> =
             scan(&prefix.root)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
@@ -78,22 +78,27 @@ impl<'a> Held<'a> {
         Ok(Self { manifest: &prefix.manifest, entries, records })
     }
 
-    fn parts(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<Reused> {
+    fn parts(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<ReusedPart> {
         let candidates = self.candidates(manifest, artifact, known);
         let wanted: BTreeSet<&TreePath> = candidates.iter().flat_map(|it| it.choices.iter().flatten()).collect();
         let digests = self.digests(&wanted.into_iter().collect::<Vec<_>>());
-        let part = |candidate: Candidate| {
+        let part = |candidate: PartCandidate| {
             let identity = artifact.parts[candidate.index].identity;
             let right = |paths: &BTreeSet<TreePath>| self.identity(paths, &digests) == identity;
             let paths = candidate.choices.into_iter().find(right)?;
             let entries = paths.iter().filter_map(|path| self.entries.get(path)).cloned().collect();
-            Some(Reused { index: candidate.index, entries })
+            Some(ReusedPart { index: candidate.index, entries })
         };
         candidates.into_iter().filter_map(part).collect()
     }
 
     /// Only parts that have an identity, and for wheels only those that were installed here.
-    fn candidates(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        manifest: &Manifest,
+        artifact: &Artifact,
+        known: impl Fn(usize) -> bool,
+    ) -> Vec<PartCandidate> {
         let copied: BTreeSet<TreePath> = self.manifest.copied_files.iter().map(|file| file.path.clone()).collect();
         let mut taken = copied.clone();
         let mut candidates = Vec::new();
@@ -117,11 +122,11 @@ impl<'a> Held<'a> {
                 },
             };
             if part.identity.is_some() && part.size > 0 && !known(index) {
-                candidates.push(Candidate { index, choices: vec![choice] });
+                candidates.push(PartCandidate { index, choices: vec![choice] });
             }
         }
         if let Some(index) = base.filter(|index| artifact.parts[*index].identity.is_some() && !known(*index)) {
-            candidates.push(Candidate { index, choices: self.base() });
+            candidates.push(PartCandidate { index, choices: self.base() });
         }
         candidates
     }

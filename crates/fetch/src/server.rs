@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aistore_client::Variables;
 use web::{
-    Answer, Ask, Chance, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace,
-    Proxies, Retries,
+    Credentials, Deadline, FailureKind, HeaderName, Method, Pace, Proxies, Retries, RetryChance, WebAnswer, WebClient,
+    WebFailure, WebLimits, WebRequest,
 };
 
 use super::FetchErrorKind;
@@ -59,7 +59,7 @@ impl FetchSettings {
 
 /// Why there was no answer, or no complete one.
 #[derive(Debug)]
-pub(super) enum Setback {
+pub(super) enum ServerSetback {
     /// Another attempt may succeed.
     Passing {
         reason: String,
@@ -69,29 +69,29 @@ pub(super) enum Setback {
     Final(FetchErrorKind),
 }
 
-impl Setback {
+impl ServerSetback {
     pub(super) fn passing(reason: String) -> Self {
         Self::Passing { reason, pause: None }
     }
 }
 
-impl web::Setback for Setback {
-    fn chance(&self) -> Option<Chance> {
+impl web::Setback for ServerSetback {
+    fn chance(&self) -> Option<RetryChance> {
         match self {
             Self::Final(_) => None,
-            Self::Passing { reason, pause } => Some(Chance { reason: reason.clone(), pause: *pause }),
+            Self::Passing { reason, pause } => Some(RetryChance { reason: reason.clone(), pause: *pause }),
         }
     }
 }
 
-impl From<FetchErrorKind> for Setback {
+impl From<FetchErrorKind> for ServerSetback {
     fn from(kind: FetchErrorKind) -> Self {
         Self::Final(kind)
     }
 }
 
-impl From<Failure> for Setback {
-    fn from(Failure { reason, kind }: Failure) -> Self {
+impl From<WebFailure> for ServerSetback {
+    fn from(WebFailure { reason, kind }: WebFailure) -> Self {
         match kind {
             FailureKind::Passing => Self::passing(reason),
             FailureKind::Lasting => Self::Final(FetchErrorKind::Refused { reason }),
@@ -101,24 +101,24 @@ impl From<Failure> for Setback {
     }
 }
 
-pub(super) struct Web {
+pub(super) struct WebOrigin {
     url: Url,
-    client: Client,
+    client: WebClient,
 }
 
-impl Web {
+impl WebOrigin {
     pub(super) fn new(url: Url, settings: &FetchSettings) -> Self {
         let FetchSettings { connect_limit: connect, stall_limit: stall, pace, deadline, .. } = *settings;
-        let limits = Limits { connect, stall, pace, deadline };
-        Self { url, client: Client::new(settings.proxies.clone(), limits) }
+        let limits = WebLimits { connect, stall, pace, deadline };
+        Self { url, client: WebClient::new(settings.proxies.clone(), limits) }
     }
 
     pub(super) fn url(&self) -> &Url {
         &self.url
     }
 
-    pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<Answer, Setback> {
-        let ask = Ask { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
+    pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<WebAnswer, ServerSetback> {
+        let ask = WebRequest { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
         Ok(self.client.send(ask, &Credentials::of_url)?)
     }
 }

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use vocab::{TreePath, side_by_side};
 
-use super::prefix::Reused;
-use super::{FetchErrorKind, Watch, tree_fault};
+use super::prefix::ReusedPart;
+use super::{FetchErrorKind, FetchWatch, tree_fault};
 use archive::EntryFault;
 use archive::pieces::DestinationFolder;
 use archive::pieces::thread_count;
@@ -19,7 +19,7 @@ use archive::{EntryKind, ExtractErrorKind, FileContent, NameRules, TreeEntry, sc
 use vocab::INNER_MANIFEST;
 
 /// Copies the files of `parts` into `tree`, where everything else has been extracted.
-pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<(), FetchErrorKind> {
+pub(super) fn place(tree: &Path, parts: &[ReusedPart], watch: &FetchWatch<'_>) -> Result<(), FetchErrorKind> {
     let in_tree = |kind| tree_fault(tree, kind);
     let mut record = TreeRecord::new(NameRules::of_host());
     let extracted = scan(tree)?;

@@ -6,7 +6,7 @@ use config_merger::BaseSource;
 use url::Url;
 
 use super::base_identity::identity;
-use super::request::{BaseRequest, Supply};
+use super::request::{BaseRequest, BaseSupply};
 use super::shared_tree::is_at_hand;
 use super::source_answer::SourceAnswer;
 use store::Context;
@@ -31,7 +31,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
         // The configuration is trusted here; the unpacked tree is checked.
         version: request.python,
         origin: file_name.clone(),
-        supply: Supply::Archive { url, file_name, sha256: archive.sha256 },
+        supply: BaseSupply::Archive { url, file_name, sha256: archive.sha256 },
     }
 }
 

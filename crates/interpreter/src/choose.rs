@@ -9,7 +9,7 @@
 use config_merger::BaseSource;
 
 use super::error::{BaseError, BaseErrorKind};
-use super::request::{BaseChoice, BaseRequest, Supply};
+use super::request::{BaseChoice, BaseRequest, BaseSupply};
 use super::source_answer::SourceAnswer;
 use super::{archive_source, go_module, standalone, system};
 use store::Context;
@@ -79,7 +79,7 @@ fn exported(context: &Context, request: &BaseRequest) -> Option<BaseChoice> {
         stand_in: chosen.actual != request.python,
         origin: chosen.origin.clone(),
         asked: Vec::new(),
-        supply: Supply::Exported { digest: chosen.digest },
+        supply: BaseSupply::Exported { digest: chosen.digest },
         question: request.question(),
         go_modules: request.go_modules.clone(),
     })

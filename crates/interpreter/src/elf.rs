@@ -8,7 +8,7 @@ use object::{Endianness, Object as _, ObjectSection as _};
 
 /// The dynamic section of a 64-bit file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Elf {
+pub(super) struct ElfDynamic {
     pub(super) machine: u16,
     pub(super) needed: Vec<String>,
     /// Folders to search, as written: `$ORIGIN` is the file's own. What `DT_RUNPATH` has, else `DT_RPATH`.
@@ -23,10 +23,10 @@ pub(super) fn is_elf(bytes: &[u8]) -> bool {
 }
 
 /// Reads the dynamic section; the error is the reason in words.
-pub(super) fn parse(bytes: &[u8]) -> Result<Elf, String> {
+pub(super) fn parse(bytes: &[u8]) -> Result<ElfDynamic, String> {
     let file = ElfFile64::<Endianness>::parse(bytes).map_err(|error| error.to_string())?;
     let table = file.elf_dynamic_table().map_err(|error| error.to_string())?;
-    let mut elf = Elf { machine: file.elf_header().e_machine(file.endian()).0, ..Elf::default() };
+    let mut elf = ElfDynamic { machine: file.elf_header().e_machine(file.endian()).0, ..ElfDynamic::default() };
     let (mut rpath, mut runpath) = (None, None);
     for entry in &table {
         if ![DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME].contains(&entry.tag) {
@@ -69,12 +69,12 @@ pub(super) fn set_search_path(bytes: &mut [u8], wanted: &str) -> Result<(), NoRo
     Ok(())
 }
 
-struct Write {
+struct ElfWrite {
     at: usize,
     bytes: Vec<u8>,
 }
 
-fn writes(bytes: &[u8], wanted: &str) -> Result<Vec<Write>, NoRoom> {
+fn writes(bytes: &[u8], wanted: &str) -> Result<Vec<ElfWrite>, NoRoom> {
     let unreadable = |error: object::Error| NoRoom::Unreadable(error.to_string());
     let lacks = |name: &str| NoRoom::Unreadable(format!("it has no section {name}"));
     let file = ElfFile64::<Endianness>::parse(bytes).map_err(unreadable)?;
@@ -100,7 +100,7 @@ fn writes(bytes: &[u8], wanted: &str) -> Result<Vec<Write>, NoRoom> {
                 paths.insert(value);
                 let little = endian == Endianness::Little;
                 let tag = if little { DT_RPATH.0.to_le_bytes() } else { DT_RPATH.0.to_be_bytes() };
-                writes.push(Write { at: entries_at + index * size_of_val(entry), bytes: tag.to_vec() });
+                writes.push(ElfWrite { at: entries_at + index * size_of_val(entry), bytes: tag.to_vec() });
             }
             DT_NEEDED | DT_SONAME => drop(others.insert(value)),
             _ => {}
@@ -126,7 +126,7 @@ fn writes(bytes: &[u8], wanted: &str) -> Result<Vec<Write>, NoRoom> {
         if at.saturating_add(padded.len()) > bytes.len() {
             return Err(NoRoom::Unreadable("a search path is outside the file".to_owned()));
         }
-        writes.push(Write { at, bytes: padded });
+        writes.push(ElfWrite { at, bytes: padded });
     }
     Ok(writes)
 }

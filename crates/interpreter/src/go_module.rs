@@ -18,7 +18,7 @@ use super::disk::{CopiedLinks, Result};
 use super::error::BaseErrorKind;
 use super::go_modules::GoModules;
 use super::probe::{recall_unreachable, remember_unreachable};
-use super::request::{BaseRequest, Supply};
+use super::request::{BaseRequest, BaseSupply};
 use super::shared_tree::is_at_hand;
 use super::source_answer::{SourceAnswer, nearest_stand_in};
 use super::{go_tree, go_zip, pip};
@@ -40,16 +40,16 @@ const RELEASES: [(&str, &str, &str); 3] = [
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Release {
+struct GoRelease {
     python: PythonVersion,
     /// Version of the module.
     version: String,
     sum: Digest,
 }
 
-fn releases() -> Vec<Release> {
+fn releases() -> Vec<GoRelease> {
     let row = |(python, version, sum): &(&str, &str, &str)| {
-        Some(Release { python: python.parse().ok()?, version: (*version).to_owned(), sum: go_zip::parse_sum(sum)? })
+        Some(GoRelease { python: python.parse().ok()?, version: (*version).to_owned(), sum: go_zip::parse_sum(sum)? })
     };
     RELEASES.iter().filter_map(row).collect()
 }
@@ -63,10 +63,10 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let pinned = releases();
     let Some(python) = nearest_stand_in(request.python, pinned.iter().map(|release| release.python)) else {
         let known: Vec<String> = pinned.iter().map(|release| release.python.to_string()).collect();
-        return SourceAnswer::Lacks(format!("has no {}, only {}", request.python.series(), known.join(", ")));
+        return SourceAnswer::Lacks(format!("has no {}, only {}", request.python.minor_version(), known.join(", ")));
     };
     let Some(release) = pinned.into_iter().find(|release| release.python == python) else {
-        return SourceAnswer::Lacks(format!("has no {}", request.python.series()));
+        return SourceAnswer::Lacks(format!("has no {}", request.python.minor_version()));
     };
     let available =
         is_here(context, &release, request.platform).map_or_else(|| is_listed(context, request, &release), Ok);
@@ -74,19 +74,19 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
         Ok(()) => SourceAnswer::Has {
             version: release.python,
             origin: format!("{MODULE}@{}", release.version),
-            supply: Supply::GoModule { version: release.version, sum: release.sum },
+            supply: BaseSupply::GoModule { version: release.version, sum: release.sum },
         },
         Err(reason) => SourceAnswer::Lacks(reason),
     }
 }
 
 /// The finished tree is in the store, so nothing need be asked.
-fn is_here(context: &Context, release: &Release, platform: PlatformKey) -> Option<()> {
+fn is_here(context: &Context, release: &GoRelease, platform: PlatformKey) -> Option<()> {
     is_at_hand(context, &identity(BaseSource::GoModule, &release.sum, platform)).then_some(())
 }
 
 /// Whether the user's module proxy (offline: Go's own cache) has it; the reason if not.
-fn is_listed(context: &Context, request: &BaseRequest, release: &Release) -> std::result::Result<(), String> {
+fn is_listed(context: &Context, request: &BaseRequest, release: &GoRelease) -> std::result::Result<(), String> {
     let place = format!("go list {MODULE}");
     if !context.offline
         && let Some(reason) = recall_unreachable(context, &place)
@@ -122,7 +122,7 @@ fn is_listed(context: &Context, request: &BaseRequest, release: &Release) -> std
 /// What `go mod download -json` says. Source: `go help mod download`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Downloaded {
+struct GoDownload {
     #[serde(default)]
     error: Option<String>,
     #[serde(default)]
@@ -137,11 +137,11 @@ fn download(context: &Context, version: &str) -> Result<(PathBuf, String)> {
     let arguments = ["mod", "download", "-json", &module];
     let text = go(context, &arguments, context.timeout)?;
     let failed = |reason: String| BaseErrorKind::Go { arguments: arguments.join(" "), reason, program_ran: true };
-    let downloaded: Downloaded =
+    let downloaded: GoDownload =
         vocab::typed_json::read(text.as_bytes()).map_err(|error| failed(format!("its answer: {error}")))?;
     match downloaded {
-        Downloaded { error: Some(error), .. } => Err(failed(error)),
-        Downloaded { zip: Some(zip), sum: Some(sum), .. } => Ok((zip, sum)),
+        GoDownload { error: Some(error), .. } => Err(failed(error)),
+        GoDownload { zip: Some(zip), sum: Some(sum), .. } => Ok((zip, sum)),
         _ => Err(failed("its answer names neither file nor checksum".to_owned())),
     }
 }

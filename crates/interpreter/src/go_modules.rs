@@ -9,11 +9,11 @@ use super::go_zip;
 /// What one command has learned of the module, so that its platforms ask once and verify once. Clones share it.
 #[derive(Clone, Default)]
 pub struct GoModules {
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownModules>>,
 }
 
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownModules {
     /// All versions that the module proxy has, as `go list` prints them.
     pub(super) versions: Option<String>,
     /// By version of the module.
@@ -28,7 +28,7 @@ impl fmt::Debug for GoModules {
 
 impl GoModules {
     /// A second thread waits for the first and takes its result.
-    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, KnownModules> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,11 +16,11 @@ use super::go_zip::{ModuleReader, ModuleZip};
 /// Source: `embed_util/file_list.go` of the module.
 #[derive(Deserialize)]
 struct FileList {
-    files: Vec<Item>,
+    files: Vec<GoTreeItem>,
 }
 
 #[derive(Deserialize)]
-struct Item {
+struct GoTreeItem {
     name: TreePath,
     /// Uncompressed, in bytes.
     size: u64,
@@ -36,7 +36,7 @@ struct Item {
 const GO_MODE_DIR: u32 = 1 << 31;
 const GO_MODE_SYMLINK: u32 = 1 << 27;
 
-impl Item {
+impl GoTreeItem {
     fn is_folder(&self) -> bool {
         self.perm & GO_MODE_DIR != 0
     }
@@ -54,7 +54,7 @@ pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<Co
     for item in list.iter().filter(|item| item.is_folder()) {
         create_folder(&item.name.below(tree))?;
     }
-    let files: Vec<&Item> = list.iter().filter(|item| !item.is_folder()).collect();
+    let files: Vec<&GoTreeItem> = list.iter().filter(|item| !item.is_folder()).collect();
     for item in &files {
         if let Some(parent) = item.name.parent() {
             create_folder(&parent.below(tree))?;
@@ -68,11 +68,11 @@ pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<Co
     // Links last: where links are copies, the files meant are there by then.
     let links = || files.iter().filter(|item| item.perm & GO_MODE_SYMLINK != 0);
     links().try_for_each(|item| link(item, tree))?;
-    let row = |item: &&Item| Some((item.name.clone(), item.symlink.clone()?));
+    let row = |item: &&GoTreeItem| Some((item.name.clone(), item.symlink.clone()?));
     Ok(if cfg!(unix) { CopiedLinks::new() } else { links().filter_map(row).collect() })
 }
 
-fn lay_out(reader: &mut ModuleReader<'_>, folder: &str, item: &Item, tree: &Path) -> Result<()> {
+fn lay_out(reader: &mut ModuleReader<'_>, folder: &str, item: &GoTreeItem, tree: &Path) -> Result<()> {
     if item.perm & GO_MODE_SYMLINK != 0 {
         return Ok(());
     }
@@ -82,7 +82,7 @@ fn lay_out(reader: &mut ModuleReader<'_>, folder: &str, item: &Item, tree: &Path
 }
 
 /// Accepts only links to a neighbour or into a folder below.
-fn link(item: &Item, tree: &Path) -> Result<()> {
+fn link(item: &GoTreeItem, tree: &Path) -> Result<()> {
     let refused = |reason: &str| BaseErrorKind::ModuleFile { file: item.name.to_string(), reason: reason.to_owned() };
     let target = item.symlink.as_deref().ok_or_else(|| refused("it is a link without target"))?;
     target.parse::<TreePath>().map_err(|error| refused(&format!("its target leaves its folder ({error})")))?;
@@ -106,14 +106,14 @@ pub(super) fn files(module: &ModuleZip, folder: &str) -> Result<BTreeMap<TreePat
     Ok(found)
 }
 
-fn list(module: &ModuleZip, folder: &str) -> Result<Vec<Item>> {
+fn list(module: &ModuleZip, folder: &str) -> Result<Vec<GoTreeItem>> {
     let name = format!("{folder}files.json");
     let list: FileList = vocab::typed_json::read(&module.reader()?.read(&name)?)
         .map_err(|error| BaseErrorKind::ModuleFile { file: name, reason: error.to_string() })?;
     Ok(list.files)
 }
 
-fn content(reader: &mut ModuleReader<'_>, folder: &str, item: &Item) -> Result<Vec<u8>> {
+fn content(reader: &mut ModuleReader<'_>, folder: &str, item: &GoTreeItem) -> Result<Vec<u8>> {
     let differs = |reason: String| BaseErrorKind::ModuleFile { file: item.name.to_string(), reason };
     let mut bytes = reader.read(&format!("{folder}{}{}", item.name, if item.compressed { ".gz" } else { "" }))?;
     if item.compressed {

@@ -32,7 +32,7 @@ pub(super) struct ModuleZip {
     names: Vec<String>,
 }
 
-type Archive = ZipArchive<BufReader<File>>;
+type GoArchive = ZipArchive<BufReader<File>>;
 
 impl ModuleZip {
     pub(super) fn open(path: &Path, top: &str) -> Result<Self> {
@@ -73,7 +73,7 @@ impl ModuleZip {
         Ok(ModuleReader { module: self, archive: self.archive()? })
     }
 
-    fn archive(&self) -> Result<Archive> {
+    fn archive(&self) -> Result<GoArchive> {
         let file = File::open(&self.path).map_err(at("open", &self.path))?;
         ZipArchive::new(BufReader::with_capacity(1 << 16, file)).map_err(|error| self.damaged("", &error))
     }
@@ -86,7 +86,7 @@ impl ModuleZip {
 
 pub(super) struct ModuleReader<'a> {
     module: &'a ModuleZip,
-    archive: Archive,
+    archive: GoArchive,
 }
 
 impl ModuleReader<'_> {

@@ -78,6 +78,6 @@ pub use known::{KnownBase, known};
 pub use paths_left::absolute_paths_left;
 pub use probe::PROBE_LIFETIME;
 pub use provide::{mend, provide};
-pub use release_table::{Release, ReleaseTable};
-pub use request::{BaseChoice, BaseRequest, BaseTree, Supply, SystemPython};
+pub use release_table::{PinnedAsset, ReleaseTable};
+pub use request::{BaseChoice, BaseRequest, BaseSupply, BaseTree, SystemPython};
 pub use shared_tree::{PackedTree, check_shared, offer, pack_checked};

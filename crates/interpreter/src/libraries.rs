@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use vocab::TreePath;
 
 use super::disk::{Result, entries, name_of, read};
-use super::elf::{self, Elf};
+use super::elf::{self, ElfDynamic};
 use super::error::BaseErrorKind;
 use static_checks::system_libraries::linux::is_kept_out;
 
@@ -26,7 +26,7 @@ pub(super) struct Native {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Collected {
+pub(super) struct CollectedLibraries {
     /// Name by which it is needed → file on this machine.
     pub(super) libraries: BTreeMap<String, PathBuf>,
     /// Optional files that cannot work, with the library that each lacks.
@@ -35,7 +35,7 @@ pub(super) struct Collected {
 
 /// Everything that `natives` need and the tree does not bring (by file name), the needs of the needed included.
 /// `program` is the interpreter among them.
-pub(super) fn collect(natives: &[Native], program: &TreePath) -> Result<Collected> {
+pub(super) fn collect(natives: &[Native], program: &TreePath) -> Result<CollectedLibraries> {
     let own: BTreeSet<&str> = natives.iter().map(|native| native.path.file_name()).collect();
     let standard = standard_folders(Path::new("/"));
     let inherited = match natives.iter().find(|native| native.path == *program) {
@@ -45,7 +45,7 @@ pub(super) fn collect(natives: &[Native], program: &TreePath) -> Result<Collecte
         }
         None => Vec::new(),
     };
-    let mut collected = Collected::default();
+    let mut collected = CollectedLibraries::default();
     for native in natives {
         match follow(native, &own, &inherited, &standard) {
             Ok(found) => collected.libraries.extend(found),
@@ -90,7 +90,7 @@ fn follow(
     Ok(found)
 }
 
-fn parse(file: &Path) -> Result<Elf> {
+fn parse(file: &Path) -> Result<ElfDynamic> {
     elf::parse(&read(file)?).map_err(|reason| BaseErrorKind::Elf { file: file.display().to_string(), reason })
 }
 
@@ -104,7 +104,7 @@ fn find(name: &str, folders: &[PathBuf], machine: u16) -> Option<PathBuf> {
 }
 
 /// The search folders of a file on this machine's disk.
-fn expanded(elf: &Elf, file: &Path) -> Vec<PathBuf> {
+fn expanded(elf: &ElfDynamic, file: &Path) -> Vec<PathBuf> {
     // `$ORIGIN` is the folder of the file itself, not that of a link to it.
     let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let origin = real.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();

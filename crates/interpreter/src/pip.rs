@@ -16,7 +16,7 @@ use vocab::TreeLayout;
 use wheel::{RecordRow, record_digest, record_rows};
 
 /// What a wheel holds, or an installed distribution: `pip/…` and `pip-<version>.dist-info/…`.
-pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;
+pub(super) type PipFiles = BTreeMap<TreePath, Vec<u8>>;
 
 /// Files of `.dist-info` that an earlier installation wrote, or that are written here.
 const OF_INSTALLATION: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
@@ -26,7 +26,7 @@ pub(super) const SCRIPT: &str =
 
 /// Installs pip into the tree, with the scripts `pip`, `pip3` and `pip3.X` (on Windows they are
 /// programs, made when the tree is settled).
-pub(super) fn install(tree: &Path, layout: TreeLayout, files: Files) -> Result<()> {
+pub(super) fn install(tree: &Path, layout: TreeLayout, files: PipFiles) -> Result<()> {
     let info = dist_info(&files)?;
     let files = checked(files, &info)?;
     let site_packages = layout.site_packages();
@@ -38,10 +38,10 @@ pub(super) fn install(tree: &Path, layout: TreeLayout, files: Files) -> Result<(
         add(path.to_string(), bytes);
     }
     if !layout.platform.is_windows() {
-        let series = layout.python.series();
-        let script = format!("{}{SCRIPT}", launcher(&format!("python{series}")));
+        let minor = layout.python.minor_version();
+        let script = format!("{}{SCRIPT}", launcher(&format!("python{minor}")));
         let up = "../".repeat(site_packages.segments().count());
-        for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{series}")] {
+        for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{minor}")] {
             put(&tree.join("bin").join(&name), script.as_bytes(), true)?;
             add(format!("{up}bin/{name}"), script.as_bytes());
         }
@@ -63,7 +63,7 @@ pub(super) fn install_ensurepip(tree: &Path, layout: TreeLayout) -> Result<()> {
 }
 
 /// The pip inside a CPython's own ensurepip. `None` when that has none (`--with-ensurepip=no`, distributions).
-pub(super) fn bundled_wheel(stdlib: &Path) -> Result<Option<Files>> {
+pub(super) fn bundled_wheel(stdlib: &Path) -> Result<Option<PipFiles>> {
     let bundled = entries(&stdlib.join("ensurepip").join("_bundled"))?;
     let is_pip = |path: &&std::path::PathBuf| {
         let name = name_of(path);
@@ -72,11 +72,11 @@ pub(super) fn bundled_wheel(stdlib: &Path) -> Result<Option<Files>> {
     bundled.iter().find(is_pip).map(|wheel| unzip(&name_of(wheel), read(wheel)?)).transpose()
 }
 
-pub(super) fn unzip(name: &str, bytes: Vec<u8>) -> Result<Files> {
+pub(super) fn unzip(name: &str, bytes: Vec<u8>) -> Result<PipFiles> {
     let damaged =
         |error: &dyn std::error::Error| BaseErrorKind::Pip { file: name.to_owned(), reason: error.to_string() };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
-    let mut files = Files::new();
+    let mut files = PipFiles::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| damaged(&error))?;
         if entry.is_dir() {
@@ -92,7 +92,7 @@ pub(super) fn unzip(name: &str, bytes: Vec<u8>) -> Result<Files> {
 }
 
 /// `pip-26.1.2.dist-info`.
-fn dist_info(files: &Files) -> Result<TreePath> {
+fn dist_info(files: &PipFiles) -> Result<TreePath> {
     files
         .keys()
         .filter_map(|path| path.segments().next())
@@ -102,9 +102,9 @@ fn dist_info(files: &Files) -> Result<TreePath> {
 }
 
 /// The files of pip itself: exactly those of its RECORD, with the digests given there.
-fn checked(mut files: Files, info: &TreePath) -> Result<Files> {
+fn checked(mut files: PipFiles, info: &TreePath) -> Result<PipFiles> {
     let record = files.get(&join(info, "RECORD")).ok_or_else(|| refused("RECORD", "is not there"))?.clone();
-    let mut kept = Files::new();
+    let mut kept = PipFiles::new();
     for row in record_rows(&record) {
         let [name, listed, _] = row.map_err(|reason| refused("RECORD", &reason))?;
         let name = name.as_str();
@@ -145,7 +145,7 @@ fn put(place: &Path, bytes: &[u8], executable: bool) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn wheel(content: &str, recorded: &str) -> Files {
+    fn wheel(content: &str, recorded: &str) -> PipFiles {
         let record = format!(
             "../../bin/pip,sha256=x,1\npip/__pycache__/a.pyc,,\n{}pip-1.dist-info/INSTALLER,sha256=x,4\n\
              pip-1.dist-info/RECORD,,\n",

@@ -10,7 +10,7 @@ use super::disk::{CopiedLinks, Result, read};
 use super::error::{BaseError, BaseErrorKind};
 use super::file_table::FileTable;
 use super::normalise::normalise;
-use super::request::{BaseChoice, BaseTree, Supply};
+use super::request::{BaseChoice, BaseSupply, BaseTree};
 use super::{content, elf, go_module, shared_tree, system, trial, unpack};
 use store::Context;
 use store::download::{FetchRequest, fetch};
@@ -100,10 +100,10 @@ fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
 /// Digest of the archive or module as published; for an interpreter of this machine, of the files taken.
 fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
     match &choice.supply {
-        Supply::Archive { sha256, .. } => Ok(*sha256),
-        Supply::GoModule { sum, .. } => Ok(*sum),
-        Supply::Exported { digest } => Ok(*digest),
-        Supply::System(python) => system::content_digest(context, python),
+        BaseSupply::Archive { sha256, .. } => Ok(*sha256),
+        BaseSupply::GoModule { sum, .. } => Ok(*sum),
+        BaseSupply::Exported { digest } => Ok(*digest),
+        BaseSupply::System(python) => system::content_digest(context, python),
     }
 }
 
@@ -112,21 +112,21 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     let staged = context.store.stage_dir()?;
     let tree = staged.path();
     let (mut links, paths) = match &choice.supply {
-        Supply::Archive { url, file_name, sha256 } => {
+        BaseSupply::Archive { url, file_name, sha256 } => {
             let request = FetchRequest { url: url.clone(), file_name: file_name.clone(), sha256: *sha256, size: None };
             let archive = fetch(context, &request).map_err(|error| BaseErrorKind::Download(Box::new(error)))?;
             (unpack::unpack(context, &archive, tree)?, BuildPaths::standalone())
         }
-        Supply::GoModule { version, sum } => {
+        BaseSupply::GoModule { version, sum } => {
             (go_module::unpack(context, &choice.go_modules, (version, sum), layout, tree)?, BuildPaths::standalone())
         }
-        Supply::System(python) => {
+        BaseSupply::System(python) => {
             system::copy(context, python, layout, tree)?;
             // Always this machine's platform, which has links or needs none.
             (CopiedLinks::new(), BuildPaths::of(python))
         }
         // It comes as a finished tree or not at all.
-        Supply::Exported { .. } => return Err(BaseErrorKind::NotExported { origin: choice.origin.clone() }),
+        BaseSupply::Exported { .. } => return Err(BaseErrorKind::NotExported { origin: choice.origin.clone() }),
     };
     if context.is_cancelled() {
         return Err(BaseErrorKind::Cancelled);

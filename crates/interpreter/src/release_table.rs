@@ -11,12 +11,12 @@ use vocab::{Digest, PlatformKey, PythonVersion};
 /// for each version and platform, the newest release that has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct ReleaseTable(pub BTreeMap<PythonVersion, BTreeMap<PlatformKey, Release>>);
+pub struct ReleaseTable(pub BTreeMap<PythonVersion, BTreeMap<PlatformKey, PinnedAsset>>);
 
 /// One pinned file of a python-build-standalone release.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Release {
+pub struct PinnedAsset {
     /// `<tag>/<asset>` below the release folder, with a literal `+`.
     pub path: String,
     pub sha256: Digest,
@@ -34,7 +34,7 @@ impl ReleaseTable {
     /// The rows of the configuration, `python.releases`.
     pub fn of(settings: &PythonSettings) -> Self {
         let row = |(platform, it): (&PlatformKey, &PinnedRelease)| {
-            (*platform, Release { path: format!("{}/{}", it.tag, it.asset), sha256: it.sha256, url: None })
+            (*platform, PinnedAsset { path: format!("{}/{}", it.tag, it.asset), sha256: it.sha256, url: None })
         };
         let rows = settings.releases.iter();
         Self(rows.map(|(python, platforms)| (*python, platforms.iter().map(row).collect())).collect())
@@ -52,7 +52,7 @@ impl ReleaseTable {
     }
 
     /// The pinned file of exactly this version for this platform.
-    pub fn release(&self, python: PythonVersion, platform: PlatformKey) -> Option<&Release> {
+    pub fn release(&self, python: PythonVersion, platform: PlatformKey) -> Option<&PinnedAsset> {
         self.0.get(&python)?.get(&platform)
     }
 
@@ -67,7 +67,7 @@ impl ReleaseTable {
     }
 }
 
-impl Release {
+impl PinnedAsset {
     pub(super) fn tag(&self) -> &str {
         self.path.split('/').next().unwrap_or_default()
     }

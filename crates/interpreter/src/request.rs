@@ -113,7 +113,7 @@ pub struct BaseChoice {
     pub origin: String,
     /// Each source that was asked with its answer, in that order.
     pub asked: Vec<(BaseSource, String)>,
-    pub supply: Supply,
+    pub supply: BaseSupply,
     /// See [`BaseRequest::question`].
     pub question: Digest,
     /// The request's.
@@ -124,17 +124,17 @@ impl BaseChoice {
     /// Digest of the archive or module; an interpreter of this machine has none before it is copied.
     pub fn source_sha256(&self) -> Option<Digest> {
         match &self.supply {
-            Supply::Archive { sha256, .. } => Some(*sha256),
-            Supply::GoModule { sum, .. } => Some(*sum),
-            Supply::Exported { digest } => Some(*digest),
-            Supply::System(_) => None,
+            BaseSupply::Archive { sha256, .. } => Some(*sha256),
+            BaseSupply::GoModule { sum, .. } => Some(*sum),
+            BaseSupply::Exported { digest } => Some(*digest),
+            BaseSupply::System(_) => None,
         }
     }
 }
 
 /// How to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Supply {
+pub enum BaseSupply {
     /// A `.tar.gz` or `.tar.zst` with one top folder.
     Archive {
         url: String,

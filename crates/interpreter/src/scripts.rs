@@ -21,7 +21,7 @@ pub(super) fn settle_scripts(
     old_prefixes: &[OldPrefix],
     links: &mut CopiedLinks,
 ) -> Result<()> {
-    let interpreter = format!("python{}", layout.python.series());
+    let interpreter = format!("python{}", layout.python.minor_version());
     let bin = tree.join("bin");
     for path in entries(&bin)? {
         let name = name_of(&path);

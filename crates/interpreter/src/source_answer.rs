@@ -3,14 +3,14 @@
 use vocab::PythonVersion;
 
 use super::error::BaseErrorKind;
-use super::request::Supply;
+use super::request::BaseSupply;
 
 /// The answer of one source.
 pub(super) enum SourceAnswer {
     Has {
         version: PythonVersion,
         origin: String,
-        supply: Supply,
+        supply: BaseSupply,
     },
     /// The reason, for the message.
     Lacks(String),

@@ -7,8 +7,8 @@ use super::base_identity::identity;
 use super::error::BaseErrorKind;
 use super::mirror::Mirror;
 use super::probe::{Probe, probe};
-use super::release_table::{Release, ReleaseTable};
-use super::request::{BaseRequest, Supply};
+use super::release_table::{PinnedAsset, ReleaseTable};
+use super::request::{BaseRequest, BaseSupply};
 use super::shared_tree::is_at_hand;
 use super::source_answer::SourceAnswer;
 use super::uv_list;
@@ -31,14 +31,14 @@ pub(super) fn find<'a>(
     python: PythonVersion,
     platform: PlatformKey,
     tag: Option<&str>,
-) -> Result<&'a Release, Vec<String>> {
-    let rows: Vec<&Release> = tables.iter().filter_map(|table| table.release(python, platform)).collect();
+) -> Result<&'a PinnedAsset, Vec<String>> {
+    let rows: Vec<&PinnedAsset> = tables.iter().filter_map(|table| table.release(python, platform)).collect();
     let found = rows.iter().find(|row| tag.is_none_or(|tag| tag == row.tag()));
     found.copied().ok_or_else(|| rows.iter().map(|row| row.tag().to_owned()).collect())
 }
 
 /// The list is read only if the other two lack the release.
-fn release(context: &Context, request: &BaseRequest) -> Result<Release, SourceAnswer> {
+fn release(context: &Context, request: &BaseRequest) -> Result<PinnedAsset, SourceAnswer> {
     let (python, platform, tag) = (request.python, request.platform, request.tag.as_deref());
     let known = match (find(&[&request.own, table(request)], python, platform, tag), &request.list) {
         (Ok(release), _) => return Ok(release.clone()),
@@ -59,7 +59,7 @@ fn release(context: &Context, request: &BaseRequest) -> Result<Release, SourceAn
     }
     Err(SourceAnswer::Lacks(match nearest(request) {
         Some(nearest) => format!("has no build of {python}; the nearest is {nearest}"),
-        None => format!("has no build of Python {} for {platform}", python.series()),
+        None => format!("has no build of Python {} for {platform}", python.minor_version()),
     }))
 }
 
@@ -73,7 +73,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let has = |url: Option<String>| SourceAnswer::Has {
         version: request.python,
         origin: release.asset().to_owned(),
-        supply: Supply::Archive {
+        supply: BaseSupply::Archive {
             // Without a URL only what the store or the remote store has can be used, and that was just looked up.
             url: url.unwrap_or_default(),
             file_name: release.asset().to_owned(),

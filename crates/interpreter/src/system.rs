@@ -13,7 +13,7 @@ use vocab::{Os, PlatformKey, PythonVersion};
 
 use super::disk::entries;
 use super::elf::is_elf;
-use super::request::{BaseRequest, Supply, SystemPython};
+use super::request::{BaseRequest, BaseSupply, SystemPython};
 use super::source_answer::{SourceAnswer, nearest_stand_in};
 use process::{Invocation, run};
 use store::Context;
@@ -32,11 +32,11 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
         Some(host) if host.os() == Os::Linux => {}
         _ => return SourceAnswer::Lacks("copying an interpreter of the machine is known for Linux only".to_owned()),
     }
-    let series = request.python.series();
+    let minor = request.python.minor_version();
     let mut pythons = Vec::new();
     let mut skipped = Vec::new();
-    for interpreter in interpreters(&context.environment, &series) {
-        match query(context, &interpreter).and_then(|found| usable(found, &series)) {
+    for interpreter in interpreters(&context.environment, &minor) {
+        match query(context, &interpreter).and_then(|found| usable(found, &minor)) {
             Ok(python) => pythons.push(python),
             Err(reason) => skipped.push(format!("`{}` ({reason})", interpreter.display())),
         }
@@ -46,17 +46,17 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
         Some(python) => SourceAnswer::Has {
             version: python.version,
             origin: format!("CPython {} of this machine", python.version),
-            supply: Supply::System(python),
+            supply: BaseSupply::System(python),
         },
         None if skipped.is_empty() => {
-            SourceAnswer::Lacks(format!("no CPython {series} among pyenv's and uv's versions or on PATH"))
+            SourceAnswer::Lacks(format!("no CPython {minor} among pyenv's and uv's versions or on PATH"))
         }
-        None => SourceAnswer::Lacks(format!("no CPython {series} that can be used; skipped: {}", skipped.join(", "))),
+        None => SourceAnswer::Lacks(format!("no CPython {minor} that can be used; skipped: {}", skipped.join(", "))),
     }
 }
 
 /// Candidates, each once, in the order of preference.
-fn interpreters(environment: &Environment, series: &str) -> Vec<PathBuf> {
+fn interpreters(environment: &Environment, minor: &str) -> Vec<PathBuf> {
     let home = environment.path("HOME");
     let below_home = |path: &str| home.map(|home| home.join(path));
     let pyenv = environment.path("PYENV_ROOT").map(Path::to_owned).or_else(|| below_home(".pyenv"));
@@ -66,7 +66,7 @@ fn interpreters(environment: &Environment, series: &str) -> Vec<PathBuf> {
         .or_else(|| environment.path("XDG_DATA_HOME").map(|data| data.join("uv/python")))
         .or_else(|| below_home(".local/share/uv/python"));
     let installed = [pyenv.map(|root| root.join("versions")), uv];
-    let program = format!("python{series}");
+    let program = format!("python{minor}");
     let prefixes = installed.into_iter().flatten().flat_map(|folder| entries(&folder).unwrap_or_default());
     let mut candidates: Vec<PathBuf> = prefixes.map(|prefix| prefix.join("bin").join(&program)).collect();
     let path = environment.path("PATH").map(|path| std::env::split_paths(path).collect::<Vec<_>>());
@@ -88,7 +88,7 @@ fn is_program(path: &Path) -> bool {
 
 /// What an interpreter says about itself, see `system_query.py`.
 #[derive(Debug, Deserialize, Serialize)]
-struct Described {
+struct DescribedInterpreter {
     implementation: String,
     version: PythonVersion,
     #[serde(rename = "final")]
@@ -103,7 +103,7 @@ struct Described {
 }
 
 /// Remembered for as long as the program's file is the same: asking costs a start of Python in every build.
-fn query(context: &Context, interpreter: &Path) -> Result<Described, String> {
+fn query(context: &Context, interpreter: &Path) -> Result<DescribedInterpreter, String> {
     const FACT: &str = "python-query";
     const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
     let stamp = || -> std::io::Result<String> {
@@ -130,7 +130,7 @@ fn query(context: &Context, interpreter: &Path) -> Result<Described, String> {
     Ok(described)
 }
 
-fn ask_program(context: &Context, interpreter: &Path) -> Result<Described, String> {
+fn ask_program(context: &Context, interpreter: &Path) -> Result<DescribedInterpreter, String> {
     let folder = interpreter.parent().unwrap_or(Path::new("/"));
     let invocation = Invocation::new(interpreter, folder)
         .args(["-I", "-B", "-c", include_str!("system_query.py")])
@@ -144,8 +144,8 @@ fn ask_program(context: &Context, interpreter: &Path) -> Result<Described, Strin
 }
 
 /// The error is the reason why it cannot be used.
-fn usable(found: Described, series: &str) -> Result<SystemPython, String> {
-    let library = found.prefix.join("lib").join(format!("python{series}"));
+fn usable(found: DescribedInterpreter, minor: &str) -> Result<SystemPython, String> {
+    let library = found.prefix.join("lib").join(format!("python{minor}"));
     let refusal = if found.implementation != "cpython" {
         Some(format!("it is {}", found.implementation))
     } else if !found.is_final {
@@ -176,8 +176,8 @@ fn usable(found: Described, series: &str) -> Result<SystemPython, String> {
 mod tests {
     use super::*;
 
-    fn described() -> Described {
-        Described {
+    fn described() -> DescribedInterpreter {
+        DescribedInterpreter {
             implementation: "cpython".into(),
             version: "3.12.1".parse().unwrap(),
             is_final: true,
@@ -193,17 +193,17 @@ mod tests {
     #[test]
     fn only_a_self_contained_release_of_cpython_is_taken() {
         assert!(usable(described(), "3.12").is_ok());
-        let cases: [(Described, &str); 6] = [
-            (Described { implementation: "pypy".into(), ..described() }, "it is pypy"),
-            (Described { is_final: false, ..described() }, "it is a pre-release"),
-            (Described { flags: "d".into(), ..described() }, "it is a special build, `d`"),
-            (Described { is_virtual: true, ..described() }, "it is a virtual environment"),
+        let cases: [(DescribedInterpreter, &str); 6] = [
+            (DescribedInterpreter { implementation: "pypy".into(), ..described() }, "it is pypy"),
+            (DescribedInterpreter { is_final: false, ..described() }, "it is a pre-release"),
+            (DescribedInterpreter { flags: "d".into(), ..described() }, "it is a special build, `d`"),
+            (DescribedInterpreter { is_virtual: true, ..described() }, "it is a virtual environment"),
             (
-                Described { prefix: "/usr".into(), stdlib: "/usr/lib/python3.12".into(), ..described() },
+                DescribedInterpreter { prefix: "/usr".into(), stdlib: "/usr/lib/python3.12".into(), ..described() },
                 "it belongs to the operating system and is spread over /usr",
             ),
             (
-                Described { stdlib: "/srv/lib/python3.12".into(), ..described() },
+                DescribedInterpreter { stdlib: "/srv/lib/python3.12".into(), ..described() },
                 "its standard library is not in its own prefix but in `/srv/lib/python3.12`",
             ),
         ];

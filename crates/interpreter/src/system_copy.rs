@@ -18,16 +18,16 @@ use vocab::{Digest, TreePath};
 use super::disk::{Result, at, create_folder, is_executable, read, set_executable, symlink, write};
 use super::elf::{NoRoom, blank_folder, is_elf, parse, set_search_path};
 use super::error::BaseErrorKind;
-use super::libraries::{Collected, Native, collect};
+use super::libraries::{CollectedLibraries, Native, collect};
 use super::pip;
 use super::request::SystemPython;
-use super::system_files::{Taken, is_optional, taken};
+use super::system_files::{TakenFile, is_optional, taken};
 use process::{Invocation, run};
 use store::Context;
 use vocab::TreeLayout;
 
-fn natives(taken: &[Taken]) -> Result<Vec<Native>> {
-    let native = |file: &Taken| -> Result<Option<Native>> {
+fn natives(taken: &[TakenFile]) -> Result<Vec<Native>> {
+    let native = |file: &TakenFile| -> Result<Option<Native>> {
         let name = file.path.file_name();
         let may_be = file.link.is_none() && (name.contains(".so") || name.starts_with("python3."));
         if !may_be || !is_elf(&read(&file.source)?) {
@@ -47,7 +47,7 @@ pub(super) fn content_digest(context: &Context, python: &SystemPython) -> Result
     let known = context
         .store
         .recall(KIND, &key, Duration::MAX, SystemTime::now())
-        .and_then(|value| serde_json::from_value::<Known>(value).ok());
+        .and_then(|value| serde_json::from_value::<KnownLibraries>(value).ok());
     if let Some(known) = known
         && known.stamps == stamps(&files, &known.libraries)
     {
@@ -56,7 +56,7 @@ pub(super) fn content_digest(context: &Context, python: &SystemPython) -> Result
     let collected = collect(&natives(&files)?, &interpreter(python))?;
     let libraries: Vec<PathBuf> = collected.libraries.values().cloned().collect();
     let digest = read_digest(&files, &collected)?;
-    let known = Known { stamps: stamps(&files, &libraries), libraries, digest };
+    let known = KnownLibraries { stamps: stamps(&files, &libraries), libraries, digest };
     if let Ok(value) = serde_json::to_value(&known) {
         // If it is not remembered, the next build is only slower.
         drop(context.store.remember(KIND, &key, &value, SystemTime::now()));
@@ -65,14 +65,14 @@ pub(super) fn content_digest(context: &Context, python: &SystemPython) -> Result
 }
 
 #[derive(Serialize, Deserialize)]
-struct Known {
+struct KnownLibraries {
     stamps: Digest,
     libraries: Vec<PathBuf>,
     digest: Digest,
 }
 
 /// Sizes and times of change. A file that vanished has neither, which also counts as a change.
-fn stamps(files: &[Taken], libraries: &[PathBuf]) -> Digest {
+fn stamps(files: &[TakenFile], libraries: &[PathBuf]) -> Digest {
     let mut text = String::new();
     for path in files.iter().map(|file| &file.source).chain(libraries) {
         let found = fs::symlink_metadata(path).ok();
@@ -83,8 +83,8 @@ fn stamps(files: &[Taken], libraries: &[PathBuf]) -> Digest {
     Digest::of(text)
 }
 
-fn read_digest(files: &[Taken], collected: &Collected) -> Result<Digest> {
-    let line = |file: &Taken| -> Result<String> {
+fn read_digest(files: &[TakenFile], collected: &CollectedLibraries) -> Result<Digest> {
+    let line = |file: &TakenFile| -> Result<String> {
         let content = match &file.link {
             Some(target) => format!("-> {target}"),
             None => format!("{} {}", is_executable(&file.source), Digest::of(read(&file.source)?)),
@@ -102,7 +102,7 @@ fn read_digest(files: &[Taken], collected: &Collected) -> Result<Digest> {
 }
 
 fn interpreter(python: &SystemPython) -> TreePath {
-    format!("bin/python{}", python.version.series()).parse().expect("a plain path")
+    format!("bin/python{}", python.version.minor_version()).parse().expect("a plain path")
 }
 
 /// Lays the interpreter out in the empty folder `tree`; what text files say about paths is left to normalising.
@@ -113,7 +113,7 @@ pub(super) fn copy(context: &Context, python: &SystemPython, layout: TreeLayout,
     for (path, library) in &collected.left_out {
         context.note(format!("the interpreter comes without `{path}`, which needs `{library}`"));
     }
-    let files: Vec<&Taken> = files.iter().filter(|file| !collected.left_out.contains_key(&file.path)).collect();
+    let files: Vec<&TakenFile> = files.iter().filter(|file| !collected.left_out.contains_key(&file.path)).collect();
     let folders: BTreeSet<TreePath> = files.iter().filter_map(|file| file.path.parent()).collect();
     folders.iter().try_for_each(|folder| create_folder(&folder.below(tree)))?;
     files.par_iter().try_for_each(|file| copy_one(context, file, tree))?;
@@ -133,7 +133,7 @@ pub(super) fn copy(context: &Context, python: &SystemPython, layout: TreeLayout,
     }
 }
 
-fn copy_one(context: &Context, file: &Taken, tree: &Path) -> Result<()> {
+fn copy_one(context: &Context, file: &TakenFile, tree: &Path) -> Result<()> {
     if context.is_cancelled() {
         return Err(BaseErrorKind::Cancelled);
     }
@@ -152,7 +152,7 @@ fn make_portable(
     context: &Context,
     python: &SystemPython,
     natives: &[Native],
-    collected: &Collected,
+    collected: &CollectedLibraries,
     tree: &Path,
 ) -> Result<()> {
     let program = interpreter(python);

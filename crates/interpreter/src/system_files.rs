@@ -20,7 +20,7 @@ const OPTIONAL_EXTENSIONS: [&str; 3] = ["_crypt", "_dbm", "_gdbm"];
 
 /// One file or link of the installation.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenFile {
     pub(super) source: PathBuf,
     pub(super) path: TreePath,
     /// Relative, for a symbolic link to a neighbour.
@@ -38,21 +38,21 @@ fn module_of(file_name: &str) -> &str {
 }
 
 /// Everything to take, sorted by path. No file is read.
-pub(super) fn taken(python: &SystemPython) -> Result<Vec<Taken>> {
-    let series = python.version.series();
-    let mut listing = Listing { prefix: &python.prefix, taken: Vec::new(), real_folder: None };
+pub(super) fn taken(python: &SystemPython) -> Result<Vec<TakenFile>> {
+    let minor = python.version.minor_version();
+    let mut listing = SystemListing { prefix: &python.prefix, taken: Vec::new(), real_folder: None };
     for path in entries(&python.prefix.join("bin"))? {
-        if is_own_program(&name_of(&path), &series) {
+        if is_own_program(&name_of(&path), &minor) {
             listing.take_found(&path)?;
         }
     }
-    listing.take_all(&python.prefix.join("include").join(format!("python{series}")), &|_, _| true)?;
+    listing.take_all(&python.prefix.join("include").join(format!("python{minor}")), &|_, _| true)?;
     let lib = python.prefix.join("lib");
     let has_tcl = entries(&lib)?.iter().any(|path| path.is_dir() && name_of(path).starts_with("tcl"));
     for path in entries(&lib)? {
         let name = name_of(&path);
         let is_folder = path.is_dir();
-        if !is_folder && (name.starts_with(&format!("libpython{series}.so")) || name == "libpython3.so") {
+        if !is_folder && (name.starts_with(&format!("libpython{minor}.so")) || name == "libpython3.so") {
             listing.take_found(&path)?;
         } else if is_folder && ["tcl", "tk", "itcl", "thread"].iter().any(|part| name.starts_with(part)) && has_tcl {
             // Trees of python-build-standalone, as uv installs them, bring their own Tcl.
@@ -60,11 +60,11 @@ pub(super) fn taken(python: &SystemPython) -> Result<Vec<Taken>> {
         }
     }
     for path in entries(&lib.join("pkgconfig"))? {
-        if name_of(&path).starts_with(&format!("python-{series}")) || name_of(&path).starts_with("python3") {
+        if name_of(&path).starts_with(&format!("python-{minor}")) || name_of(&path).starts_with("python3") {
             listing.take_found(&path)?;
         }
     }
-    let stdlib = lib.join(format!("python{series}"));
+    let stdlib = lib.join(format!("python{minor}"));
     listing.take_all(&stdlib, &|path, is_folder| is_library_file(path, is_folder, has_tcl))?;
     listing.take_all(&python.prefix.join("share").join("terminfo"), &|_, _| true)?;
     listing.taken.sort_by(|one, other| one.path.cmp(&other.path));
@@ -73,12 +73,12 @@ pub(super) fn taken(python: &SystemPython) -> Result<Vec<Taken>> {
 
 /// `python`, `python3` and `python3.X` with their `-config`, and the scripts of the standard library. pip's are made
 /// anew.
-fn is_own_program(name: &str, series: &str) -> bool {
+fn is_own_program(name: &str, minor: &str) -> bool {
     let Some(stem) = ["python", "pydoc", "idle", "2to3"].into_iter().find_map(|stem| name.strip_prefix(stem)) else {
         return false;
     };
     let version = stem.strip_suffix("-config").unwrap_or(stem).trim_start_matches('-');
-    ["", "3", series].contains(&version)
+    ["", "3", minor].contains(&version)
 }
 
 /// `path` is below the standard library.
@@ -98,14 +98,14 @@ fn is_library_file(path: &TreePath, is_folder: bool, has_tcl: bool) -> bool {
     !left && !static_library && !name.ends_with(".pyc") && name != "EXTERNALLY-MANAGED"
 }
 
-struct Listing<'a> {
+struct SystemListing<'a> {
     prefix: &'a Path,
-    taken: Vec<Taken>,
+    taken: Vec<TakenFile>,
     /// The folder looked at last, as it is named and as it is.
     real_folder: Option<(PathBuf, PathBuf)>,
 }
 
-impl Listing<'_> {
+impl SystemListing<'_> {
     /// Everything below `folder` that `wanted` (path below it, whether a folder) lets through.
     fn take_all(&mut self, folder: &Path, wanted: &dyn Fn(&TreePath, bool) -> bool) -> Result<()> {
         let mut pending: Vec<PathBuf> = entries(folder)?;
@@ -134,7 +134,7 @@ impl Listing<'_> {
         let Some(path) = TreePath::relative(source, self.prefix) else { return Ok(()) };
         if found.is_file() {
             let source = self.real_folder(source)?.join(path.file_name());
-            self.taken.push(Taken { source, path, link: None });
+            self.taken.push(TakenFile { source, path, link: None });
         } else if found.is_symlink() && source.is_file() {
             let target = fs::read_link(source).map_err(at("look at", source))?;
             let neighbour = target.to_str().filter(|target| !target.contains('/'));
@@ -143,7 +143,7 @@ impl Listing<'_> {
                 Some(_) => path.below(self.prefix),
                 None => fs::canonicalize(source).map_err(at("look at", source))?,
             };
-            self.taken.push(Taken { source, path, link });
+            self.taken.push(TakenFile { source, path, link });
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ pub(super) fn settle_upstream_libraries(tree: &Path, layout: TreeLayout) -> Resu
         return Ok(());
     }
     let lib = tree.join("lib");
-    let real = format!("libpython{}.so.1.0", layout.python.series());
+    let real = format!("libpython{}.so.1.0", layout.python.minor_version());
     if !lib.join(&real).exists() {
         for path in entries(&lib)? {
             let name = name_of(&path);

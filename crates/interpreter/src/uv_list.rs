@@ -12,7 +12,7 @@ use vocab::{Digest, PlatformKey, PythonVersion};
 
 use super::error::BaseErrorKind;
 use super::mirror::UPSTREAM;
-use super::release_table::{Release, ReleaseTable};
+use super::release_table::{PinnedAsset, ReleaseTable};
 
 /// uv's own has 3 MB.
 const LARGEST: u64 = 64 << 20;
@@ -97,7 +97,7 @@ fn platform(row: &Row) -> Option<PlatformKey> {
 }
 
 /// Upstream's files are taken from its mirror, if there is one, as uv does.
-fn release(text: &str, build: &str, sha256: Digest) -> Result<Release, String> {
+fn release(text: &str, build: &str, sha256: Digest) -> Result<PinnedAsset, String> {
     let url = Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https" | "file") {
         return Err(format!("`{text}` has the scheme `{}`; use https, http or file", url.scheme()));
@@ -115,7 +115,7 @@ fn release(text: &str, build: &str, sha256: Digest) -> Result<Release, String> {
         return Err(format!("`{text}` does not end with the name of a file"));
     }
     let url = of_upstream.is_none().then(|| text.to_owned());
-    Ok(Release { path, sha256, url })
+    Ok(PinnedAsset { path, sha256, url })
 }
 
 #[cfg(test)]
@@ -134,7 +134,7 @@ mod tests {
 
     fn of(rows: Value) -> Result<Vec<(String, Option<String>)>, String> {
         let table = read(rows.to_string().as_bytes())?;
-        let shown = |release: &Release| (release.path.clone(), release.url.clone());
+        let shown = |release: &PinnedAsset| (release.path.clone(), release.url.clone());
         Ok(table.0.values().flat_map(|rows| rows.values().map(shown)).collect())
     }
 

@@ -6,14 +6,14 @@ use vocab::{PlatformKey, PythonVersion};
 use crate::ReleaseTable;
 
 /// The oldest and newest minor version that the build rules were written for.
-const SERIES: ((u16, u16), (u16, u16)) = ((3, 9), (3, 14));
+const MINOR_VERSIONS: ((u16, u16), (u16, u16)) = ((3, 9), (3, 14));
 
 /// A warning if `python` is outside the supported minor versions, or has no pinned release for `platform`; that names
 /// the nearest release. `None` if there is nothing to say, and where the configuration has releases of its own.
 pub fn check(python: PythonVersion, platform: PlatformKey, settings: &PythonSettings) -> Option<String> {
-    let series = (python.major, python.minor);
-    let ((_, oldest), (_, newest)) = SERIES;
-    if series < SERIES.0 || series > SERIES.1 {
+    let minor = (python.major, python.minor);
+    let ((_, oldest), (_, newest)) = MINOR_VERSIONS;
+    if minor < MINOR_VERSIONS.0 || minor > MINOR_VERSIONS.1 {
         return Some(format!(
             "Python {python} is outside 3.{oldest} to 3.{newest}, for which the build rules were written"
         ));

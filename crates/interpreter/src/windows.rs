@@ -18,7 +18,7 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::disk::{Result, at, create_folder, entries, name_of, read, remove, rename, walk, write};
 use super::error::BaseErrorKind;
-use super::pip::{self, Files};
+use super::pip::{self, PipFiles};
 use vocab::TreeLayout;
 use wheel::RecordRow;
 use wheel::windows_launcher::WindowsLaunchers;
@@ -130,7 +130,7 @@ fn patch_bundled_pip(tree: &Path, layout: TreeLayout) -> Result<()> {
     Ok(())
 }
 
-fn settle_wheel_record(wheel: &str, files: &mut Files) -> Result<()> {
+fn settle_wheel_record(wheel: &str, files: &mut PipFiles) -> Result<()> {
     let refused = |reason: &str| BaseErrorKind::Pip { file: wheel.to_owned(), reason: reason.to_owned() };
     let record = files.keys().find(|path| path.as_str().ends_with(".dist-info/RECORD")).cloned();
     let record = record.ok_or_else(|| refused("has no RECORD"))?;
@@ -143,7 +143,7 @@ fn settle_wheel_record(wheel: &str, files: &mut Files) -> Result<()> {
 }
 
 /// Sorted, deflated, with one time: the same bytes for the same files.
-fn zipped(files: &Files) -> Vec<u8> {
+fn zipped(files: &PipFiles) -> Vec<u8> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::default())
@@ -171,7 +171,7 @@ fn make_pip_programs(tree: &Path, layout: TreeLayout) -> Result<()> {
     let program = launchers.program("..\\", pip::SCRIPT.as_bytes(), false);
     let mut rows = BTreeMap::new();
     create_folder(&layout.scripts().below(tree))?;
-    for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{}", layout.python.series())] {
+    for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{}", layout.python.minor_version())] {
         let place = layout.scripts().join(&tree_path(&format!("{name}.exe")));
         write(&place.below(tree), &program)?;
         rows.insert(format!("../../{place}"), RecordRow::of(format!("../../{place}"), &program));
@@ -230,7 +230,7 @@ mod tests {
         let code = format!("import sys\n\ndef site_config_dirs(appname):\n{ASKS}    return [dirval]\n");
         put(tree.path(), &format!("Lib/site-packages/{APPDIRS}"), &code);
         let record = format!("{APPDIRS},sha256=old,1\npip-1.dist-info/RECORD,,\n");
-        let wheel: Files = [(APPDIRS, code.as_str()), ("pip-1.dist-info/RECORD", record.as_str())]
+        let wheel: PipFiles = [(APPDIRS, code.as_str()), ("pip-1.dist-info/RECORD", record.as_str())]
             .into_iter()
             .map(|(path, text)| (tree_path(path), text.as_bytes().to_vec()))
             .collect();

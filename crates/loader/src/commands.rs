@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use catalogue::Moment;
 use cli::Printer;
-use fetch::{Deadline, FetchSettings, Pace, Watch};
+use fetch::{Deadline, FetchSettings, FetchWatch, Pace};
 use loader::{GetRequest, Home, InstallOutcome, PublicKey, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};
@@ -74,7 +74,7 @@ pub fn run(
         ..FetchSettings::of(environment)
     };
     let tell = |event: Event| printer.tell(event);
-    let got = get(&request, &settings, Watch { tell: &tell, cancelled })?;
+    let got = get(&request, &settings, FetchWatch { tell: &tell, cancelled })?;
     let (fetched, resumed, size) = match got.installed {
         InstallOutcome::Before => (0, 0, 0),
         InstallOutcome::Now { fetched, resumed, size } => (fetched, resumed, size),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use catalogue::{BuildQuery, Catalogue, CatalogueRow, Channel, Moment, StoredObject, object_keys};
-use fetch::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, server_of, without_secrets};
+use fetch::{FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, fetch_small, server_of, without_secrets};
 use tree_table::{CompareDepth, TreeTable};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
@@ -69,7 +69,11 @@ pub enum InstallOutcome {
 }
 
 /// Installs what `request` asks for and makes it current. An error leaves the current build as it was.
-pub fn get(request: &GetRequest, settings: &FetchSettings, watch: Watch<'_>) -> Result<InstalledRuntime, GetError> {
+pub fn get(
+    request: &GetRequest,
+    settings: &FetchSettings,
+    watch: FetchWatch<'_>,
+) -> Result<InstalledRuntime, GetError> {
     let job = GetJob { request, settings, watch };
     job.run().map_err(|kind| GetError {
         version: request.version.clone(),
@@ -82,7 +86,7 @@ pub fn get(request: &GetRequest, settings: &FetchSettings, watch: Watch<'_>) -> 
 pub(crate) struct GetJob<'a> {
     pub request: &'a GetRequest,
     pub settings: &'a FetchSettings,
-    pub watch: Watch<'a>,
+    pub watch: FetchWatch<'a>,
 }
 
 /// A manifest with the catalogue's digest and, with a key, a verified signature.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vocab::{Place, VersionString};
+use vocab::{TextPlace, VersionString};
 
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 use crate::package::{CATALOGUE, EntryPointKind, PACKAGE_FILE, PackageJson, package_of_reference};
@@ -78,7 +78,7 @@ pub fn disagreements(root: &Path, packages: &RepositoryPackages) -> Vec<Disagree
 struct FoundDisagreements(Vec<Disagreement>);
 
 impl FoundDisagreements {
-    fn say(&mut self, stops: StoppedWork, place: &Place, text: String, hint: String) {
+    fn say(&mut self, stops: StoppedWork, place: &TextPlace, text: String, hint: String) {
         self.add(stops, PackageFault::new(PackageFaultKind::Disagreement, place.clone(), text, hint));
     }
 
@@ -96,7 +96,7 @@ fn names(packages: &RepositoryPackages, said: &mut FoundDisagreements) {
         let folder = version.folder_name();
         let Some(package) = package else {
             if packages.are_used() {
-                let place = Place::of_file(&format!("{folder}/{PACKAGE_FILE}"));
+                let place = TextPlace::of_file(&format!("{folder}/{PACKAGE_FILE}"));
                 let hint = format!("run `builder new {version}`: it writes what is missing and changes nothing else");
                 said.say(StoppedWork::Check, &place, "the file is missing".to_owned(), hint);
             }
@@ -114,7 +114,7 @@ fn names(packages: &RepositoryPackages, said: &mut FoundDisagreements) {
             said.say(StoppedWork::Version(version.clone()), &name.place, text, hint);
         }
     }
-    let mut taken: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut taken: BTreeMap<&str, &TextPlace> = BTreeMap::new();
     for (name, place) in packages.names() {
         if let Some(first) = taken.insert(name, place) {
             let text = format!("`{name}` is the name of `{}` as well", first.file);

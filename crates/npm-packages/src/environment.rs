@@ -1,8 +1,8 @@
 //! The descriptor of a runtime's artifact: `block-software.entrypoints.<id>.environment.artifact`.
 
-use vocab::json::Kind;
+use vocab::json::JsonKind;
 use vocab::quoted::shown;
-use vocab::{Place, PlatformKey, PythonVersion};
+use vocab::{PlatformKey, PythonVersion, TextPlace};
 
 use crate::package_reader::{JsonCursor, PackageReader, PlacedValue};
 
@@ -12,7 +12,7 @@ pub struct RunEnvironment {
     /// The entry point's key, which is the artifact's id; `main` by convention.
     pub id: String,
     /// Place of the descriptor.
-    pub place: Place,
+    pub place: TextPlace,
     /// The registry's name, not its address.
     pub registry: PlacedValue<String>,
     /// Without a variant.
@@ -28,7 +28,7 @@ pub struct RunEnvironment {
 
 /// `None` if something is wrong, or if it is the environment of another language, which is not judged here.
 pub(crate) fn read<'d>(reader: &mut PackageReader<'d>, id: &str, at: &JsonCursor<'d>) -> Option<RunEnvironment> {
-    if reader.members(at).is_empty() && !matches!(at.node.kind, Kind::Object(_)) {
+    if reader.members(at).is_empty() && !matches!(at.node.kind, JsonKind::Object(_)) {
         return None;
     }
     if at.get("runtime").and_then(|runtime| runtime.node.as_str()).is_some_and(|runtime| runtime != "python") {
@@ -55,7 +55,7 @@ pub(crate) fn read<'d>(reader: &mut PackageReader<'d>, id: &str, at: &JsonCursor
 /// The name, or an object that contains it.
 fn registry<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Option<PlacedValue<String>> {
     let (parent, key) = match at.get("registry") {
-        Some(object) if matches!(object.node.kind, Kind::Object(_)) => (object, "name"),
+        Some(object) if matches!(object.node.kind, JsonKind::Object(_)) => (object, "name"),
         _ => (at.clone(), "registry"),
     };
     let name = reader.needed_text(&parent, key, "my-registry")?;

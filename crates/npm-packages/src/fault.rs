@@ -3,14 +3,14 @@
 use std::fmt;
 
 use vocab::json::{JsonFault, JsonFaultKind};
-use vocab::{Exit, Fault, Place, SourceFault, SourceFaultKind};
+use vocab::{Exit, Fault, SourceFault, SourceFaultKind, TextPlace};
 
 /// One fault. Its text form is `file:line:column pointer: text`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {text}")]
 pub struct PackageFault {
     pub kind: PackageFaultKind,
-    pub place: Place,
+    pub place: TextPlace,
     /// What is wrong, in lower case.
     pub text: String,
     /// What to write instead.
@@ -30,7 +30,7 @@ pub enum PackageFaultKind {
 
 impl PackageFault {
     /// A fault with a hint. `text` starts in lower case, `hint` is one sentence without a full stop.
-    pub fn new(kind: PackageFaultKind, place: Place, text: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(kind: PackageFaultKind, place: TextPlace, text: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind, place, text: text.into(), hint: Some(hint.into()) }
     }
 }

@@ -1,8 +1,8 @@
 //! Adds a member to an object, or an item to a list, in JSON that people write: every other character stays.
 
 use serde_json::Value;
-use vocab::json::{Document, Kind, Node, Span};
-use vocab::{Place, SourceFile};
+use vocab::json::{JsonDocument, JsonKind, JsonNode, JsonSpan};
+use vocab::{SourceFile, TextPlace};
 
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 
@@ -20,7 +20,7 @@ pub fn add_member(
     while let Some(next) = path.get(depth).and_then(|step| node.get(step)) {
         (node, depth) = (next, depth + 1);
     }
-    let Kind::Object(members) = &node.kind else { return Err(not_there(&document, node, "an object")) };
+    let JsonKind::Object(members) = &node.kind else { return Err(not_there(&document, node, "an object")) };
     // The missing part of the path becomes part of the value.
     let (key, value) = match path.get(depth..) {
         Some([first, missing @ ..]) => {
@@ -48,25 +48,33 @@ pub fn add_item(
     let document = parse(source)?;
     let node = path.iter().try_fold(&document.root, |node, step| node.get(step));
     let node = node.ok_or_else(|| not_there(&document, &document.root, &format!("`{}`", path.join("."))))?;
-    let Kind::Array(items) = &node.kind else { return Err(not_there(&document, node, "a list")) };
+    let JsonKind::Array(items) = &node.kind else { return Err(not_there(&document, node, "a list")) };
     let anchor = items.iter().rfind(|item| item.as_str().is_some_and(&is_like)).or(items.last());
     Ok(added(source, node, anchor.map(|item| (item.span.0, item.span)), None, &Value::from(item)))
 }
 
-fn parse(source: &SourceFile) -> Result<Document, PackageFaults> {
-    let (document, faults) = Document::parse(source);
+fn parse(source: &SourceFile) -> Result<JsonDocument, PackageFaults> {
+    let (document, faults) = JsonDocument::parse(source);
     let faults = faults.into_iter().map(PackageFault::from).collect();
     let whole = PackageFaults::unless_none(faults, document)?;
-    whole.ok_or_else(|| PackageFault::new(PackageFaultKind::File, Place::of_file(&source.name), "not JSON", "").into())
+    whole.ok_or_else(|| {
+        PackageFault::new(PackageFaultKind::File, TextPlace::of_file(&source.name), "not JSON", "").into()
+    })
 }
 
-fn not_there(document: &Document, node: &Node, expected: &str) -> PackageFaults {
+fn not_there(document: &JsonDocument, node: &JsonNode, expected: &str) -> PackageFaults {
     let text = format!("{expected} is expected here, not {}", node.describe());
     PackageFault::new(PackageFaultKind::File, document.place("", node.span), text, "correct it first").into()
 }
 
 /// `anchor` is where the neighbour begins, with its key, and the span of its value.
-fn added(source: &SourceFile, node: &Node, anchor: Option<(usize, Span)>, key: Option<&str>, value: &Value) -> String {
+fn added(
+    source: &SourceFile,
+    node: &JsonNode,
+    anchor: Option<(usize, JsonSpan)>,
+    key: Option<&str>,
+    value: &Value,
+) -> String {
     let text = &*source.text;
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let unit = indentation(text);
@@ -91,13 +99,13 @@ fn added(source: &SourceFile, node: &Node, anchor: Option<(usize, Span)>, key: O
     // The first one in an empty object or list.
     let (start, end) = (node.span.0, node.span.0 + node.span.1);
     if !text.trim().contains('\n') {
-        let (open, close) = style.brackets(matches!(node.kind, Kind::Object(_)));
+        let (open, close) = style.brackets(matches!(node.kind, JsonKind::Object(_)));
         return format!("{}{open}{key}{}{close}{}", &text[..start], style.text(value), &text[end..]);
     }
     let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let outer: String = text[line..start].chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
     let inner = format!("{outer}{unit}");
-    let (open, close) = if matches!(node.kind, Kind::Object(_)) { ('{', '}') } else { ('[', ']') };
+    let (open, close) = if matches!(node.kind, JsonKind::Object(_)) { ('{', '}') } else { ('[', ']') };
     let written = pretty(value, &unit, &inner, newline);
     format!("{}{open}{newline}{inner}{key}{written}{newline}{outer}{close}{}", &text[..start], &text[end..])
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use vocab::json::{Document, Kind};
+use vocab::json::{JsonDocument, JsonKind};
 use vocab::quoted::shown;
-use vocab::{Place, PlatformKey, SourceFile};
+use vocab::{PlatformKey, SourceFile, TextPlace};
 
 use crate::environment::{self, RunEnvironment};
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
@@ -34,13 +34,13 @@ pub struct PackageJson {
     /// `dependencies`: each name with its place, and the range as it is written.
     pub dependencies: Vec<(PlacedValue<String>, String)>,
     /// Where they are, or would be.
-    pub dependencies_place: Place,
+    pub dependencies_place: TextPlace,
     /// `workspaces`, if the package has them.
     pub workspaces: Option<WorkspaceList>,
     /// `block-software.entrypoints`, in the order of the file; `None` if the key is absent.
     pub entry_points: Option<Vec<EntryPoint>>,
     /// Where they are, or would be.
-    pub entry_points_place: Place,
+    pub entry_points_place: TextPlace,
 }
 
 /// One entry of `block-software.entrypoints`.
@@ -84,9 +84,9 @@ impl PackageJson {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse(source: &SourceFile) -> Result<Self, PackageFaults> {
-        let (document, faults) = Document::parse(source);
+        let (document, faults) = JsonDocument::parse(source);
         let mut faults: Vec<PackageFault> = faults.into_iter().map(PackageFault::from).collect();
-        let whole = Place { line: 1, column: 1, ..Place::of_file(&source.name) };
+        let whole = TextPlace { line: 1, column: 1, ..TextPlace::of_file(&source.name) };
         let mut package = Self {
             source: source.clone(),
             name: None,
@@ -171,13 +171,13 @@ impl PackageJson {
     }
 
     /// Where its name is, or would be.
-    pub fn name_place(&self) -> Place {
+    pub fn name_place(&self) -> TextPlace {
         self.name.as_ref().map_or_else(|| self.place(), |name| name.place.clone())
     }
 
     /// The beginning of the file.
-    pub(crate) fn place(&self) -> Place {
-        Place { line: 1, column: 1, ..Place::of_file(&self.source.name) }
+    pub(crate) fn place(&self) -> TextPlace {
+        TextPlace { line: 1, column: 1, ..TextPlace::of_file(&self.source.name) }
     }
 
     /// What a catalogue writes to refer to the run environment of this package; `None` if it has none, or no name.
@@ -207,7 +207,7 @@ fn dependencies<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Vec<
 fn workspaces<'d>(reader: &mut PackageReader<'d>, root: &JsonCursor<'d>) -> Option<WorkspaceList> {
     let at = root.get("workspaces")?;
     let list = match &at.node.kind {
-        Kind::Object(_) => at.get("packages")?,
+        JsonKind::Object(_) => at.get("packages")?,
         _ => at,
     };
     let place = reader.place(&list);

@@ -1,7 +1,7 @@
 //! Reads values of a `package.json` together with their places, and collects faults.
 
-use vocab::Place;
-use vocab::json::{Document, Kind, Member, Node, below};
+use vocab::TextPlace;
+use vocab::json::{JsonDocument, JsonKind, JsonMember, JsonNode, below};
 use vocab::quoted::shown;
 
 use crate::fault::{PackageFault, PackageFaultKind};
@@ -10,25 +10,25 @@ use crate::fault::{PackageFault, PackageFaultKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedValue<T> {
     pub value: T,
-    pub place: Place,
+    pub place: TextPlace,
 }
 
 pub(crate) struct PackageReader<'d> {
-    document: &'d Document,
+    document: &'d JsonDocument,
     pub faults: Vec<PackageFault>,
 }
 
 /// A value and its JSON pointer.
 #[derive(Clone)]
 pub(crate) struct JsonCursor<'d> {
-    pub node: &'d Node,
+    pub node: &'d JsonNode,
     pub pointer: String,
 }
 
 impl<'d> JsonCursor<'d> {
     /// `None` if the key is absent or `null`.
     pub(crate) fn get(&self, key: &str) -> Option<Self> {
-        let node = self.node.get(key).filter(|node| !matches!(node.kind, Kind::Null))?;
+        let node = self.node.get(key).filter(|node| !matches!(node.kind, JsonKind::Null))?;
         Some(Self { node, pointer: below(&self.pointer, key) })
     }
 
@@ -40,7 +40,7 @@ impl<'d> JsonCursor<'d> {
 
 impl<'d> PackageReader<'d> {
     /// Reads from the root of `document`; no faults yet.
-    pub(crate) fn new(document: &'d Document) -> Self {
+    pub(crate) fn new(document: &'d JsonDocument) -> Self {
         Self { document, faults: Vec::new() }
     }
 
@@ -50,17 +50,17 @@ impl<'d> PackageReader<'d> {
     }
 
     /// The place of a value, for a fault about it.
-    pub(crate) fn place(&self, at: &JsonCursor<'_>) -> Place {
+    pub(crate) fn place(&self, at: &JsonCursor<'_>) -> TextPlace {
         self.document.place(&at.pointer, at.node.span)
     }
 
     /// The place of a member's key, for a fault about its name.
-    pub(crate) fn place_of_key(&self, parent: &JsonCursor<'_>, member: &Member) -> Place {
+    pub(crate) fn place_of_key(&self, parent: &JsonCursor<'_>, member: &JsonMember) -> TextPlace {
         self.document.place(&below(&parent.pointer, &member.key), member.key_span)
     }
 
     /// Records a fault about this file alone. Reading continues.
-    pub(crate) fn fault(&mut self, place: Place, text: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn fault(&mut self, place: TextPlace, text: impl Into<String>, hint: impl Into<String>) {
         self.faults.push(PackageFault::new(PackageFaultKind::File, place, text, hint));
     }
 
@@ -118,8 +118,8 @@ impl<'d> PackageReader<'d> {
     }
 
     /// The members of an object; anything else is a fault, and has none.
-    pub(crate) fn members(&mut self, at: &JsonCursor<'d>) -> &'d [Member] {
-        if !matches!(at.node.kind, Kind::Object(_)) {
+    pub(crate) fn members(&mut self, at: &JsonCursor<'d>) -> &'d [JsonMember] {
+        if !matches!(at.node.kind, JsonKind::Object(_)) {
             self.unexpected(at, "an object");
         }
         at.node.members()
@@ -127,7 +127,7 @@ impl<'d> PackageReader<'d> {
 
     /// The strings of a list; other items are faults.
     pub(crate) fn texts(&mut self, at: &JsonCursor<'d>) -> Vec<PlacedValue<String>> {
-        let Kind::Array(nodes) = &at.node.kind else {
+        let JsonKind::Array(nodes) = &at.node.kind else {
             self.unexpected(at, "a list of strings");
             return Vec::new();
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_saphyr::{Error, Location, Spanned};
-use vocab::{Place, SourceFile};
+use vocab::{SourceFile, TextPlace};
 
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 use crate::package::read_source;
@@ -49,7 +49,7 @@ pub fn read_pnpm_workspace(root: &Path) -> Result<Option<PnpmWorkspace>, Package
 
 fn parse(source: &SourceFile) -> Result<PnpmWorkspace, PackageFaults> {
     let read: Option<PnpmSettings> = serde_saphyr::from_str(&source.text).map_err(|error| {
-        let place = error.location().map_or_else(|| Place::of_file(&source.name), |at| place(source, at));
+        let place = error.location().map_or_else(|| TextPlace::of_file(&source.name), |at| place(source, at));
         let hint = "list the folders in `packages`, each on a line with `- ` before it";
         PackageFault::new(PackageFaultKind::File, place, what_is_wrong(error.without_snippet()), hint)
     })?;
@@ -62,10 +62,10 @@ fn parse(source: &SourceFile) -> Result<PnpmWorkspace, PackageFaults> {
     let patterns = packages.unwrap_or_default();
     let patterns = patterns.into_iter().enumerate().map(|(index, item)| {
         let pointer = format!("/packages/{index}");
-        PlacedValue { value: item.value, place: Place { pointer, ..place(source, item.defined) } }
+        PlacedValue { value: item.value, place: TextPlace { pointer, ..place(source, item.defined) } }
     });
     let start = source.text.lines().position(|line| line.starts_with("packages:")).map_or(0, |line| line + 1);
-    let whole = Place { line: start, column: start.min(1), ..Place::of_file(&source.name) };
+    let whole = TextPlace { line: start, column: start.min(1), ..TextPlace::of_file(&source.name) };
     WorkspaceList::new("packages", whole, patterns.collect())
         .map(|list| PnpmWorkspace { source: source.clone(), list, links_members })
         .map_err(|faults| PackageFaults::unless_none(faults, ()).err().unwrap_or_else(|| unreadable(source).into()))
@@ -90,14 +90,14 @@ fn what_is_wrong(error: &Error) -> &'static str {
     }
 }
 
-fn place(source: &SourceFile, at: Location) -> Place {
+fn place(source: &SourceFile, at: Location) -> TextPlace {
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let span = at.span();
-    Place {
+    TextPlace {
         line: number(at.line()),
         column: number(at.column()),
         span: (number(span.byte_offset().unwrap_or(0)), number(span.byte_len().unwrap_or(0))),
-        ..Place::of_file(&source.name)
+        ..TextPlace::of_file(&source.name)
     }
 }
 
@@ -123,11 +123,16 @@ pub fn add_to_pnpm_workspace(source: &SourceFile, folder: &str) -> Result<String
 fn unreadable(source: &SourceFile) -> PackageFault {
     let text = "the list `packages` is written in a way that is not understood well enough to add to it";
     let hint = "add the folder by hand";
-    PackageFault::new(PackageFaultKind::File, Place { line: 1, column: 1, ..Place::of_file(&source.name) }, text, hint)
+    PackageFault::new(
+        PackageFaultKind::File,
+        TextPlace { line: 1, column: 1, ..TextPlace::of_file(&source.name) },
+        text,
+        hint,
+    )
 }
 
 /// The text as it was, where the neighbour is not at its place.
-fn beside(text: &str, neighbour: &Place, folder: &str) -> String {
+fn beside(text: &str, neighbour: &TextPlace, folder: &str) -> String {
     let (start, length) = neighbour.span;
     let (Some((before, rest)), Some((through, behind))) =
         (text.split_at_checked(start), text.split_at_checked(start.saturating_add(length)))

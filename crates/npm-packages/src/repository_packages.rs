@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use vocab::{Place, VersionString};
+use vocab::{TextPlace, VersionString};
 
 use crate::fault::PackageFaults;
 use crate::package::{CATALOGUE, PACKAGE_FILE, PackageJson};
@@ -94,7 +94,7 @@ impl RepositoryPackages {
     }
 
     /// The names in use, each with its place.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &Place)> {
+    pub fn names(&self) -> impl Iterator<Item = (&str, &TextPlace)> {
         let versions = self.versions.iter().filter_map(|(_, package)| package.as_ref());
         let all = self.root.iter().chain(&self.catalogue).chain(versions);
         all.filter_map(|package| package.name.as_ref()).map(|name| (name.value.as_str(), &name.place))

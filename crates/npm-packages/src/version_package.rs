@@ -71,7 +71,7 @@ impl<'a> PackageOffer<'a> {
 
 fn disagreements(package: &PackageJson, version: &VersionString) -> Vec<PackageFault> {
     let mut faults = Vec::new();
-    let mut say = |place: &vocab::Place, text: String, hint: String| {
+    let mut say = |place: &vocab::TextPlace, text: String, hint: String| {
         faults.push(PackageFault::new(PackageFaultKind::File, place.clone(), text, hint));
     };
     if let Some(environment) = package.environment() {

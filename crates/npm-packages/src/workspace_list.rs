@@ -1,7 +1,7 @@
 //! A list of workspace members: folders, or patterns of folders.
 
 use globset::{GlobBuilder, GlobMatcher};
-use vocab::Place;
+use vocab::TextPlace;
 use vocab::quoted::shown;
 
 use crate::fault::{PackageFault, PackageFaultKind};
@@ -13,7 +13,7 @@ pub struct WorkspaceList {
     /// The list's key in its file.
     pub key: &'static str,
     /// The list itself.
-    pub place: Place,
+    pub place: TextPlace,
     /// As written.
     pub patterns: Vec<PlacedValue<String>>,
     matchers: Vec<(bool, GlobMatcher)>,
@@ -30,7 +30,7 @@ impl Eq for WorkspaceList {}
 impl WorkspaceList {
     pub(crate) fn new(
         key: &'static str,
-        place: Place,
+        place: TextPlace,
         patterns: Vec<PlacedValue<String>>,
     ) -> Result<Self, Vec<PackageFault>> {
         let (mut matchers, mut faults) = (Vec::new(), Vec::new());
@@ -56,7 +56,7 @@ impl WorkspaceList {
     }
 
     /// The members that are named literally, not by a pattern.
-    pub fn folders(&self) -> impl Iterator<Item = (&str, &Place)> {
+    pub fn folders(&self) -> impl Iterator<Item = (&str, &TextPlace)> {
         let named = |text: &str| !text.starts_with('!') && !text.contains(['*', '?', '[', '{']);
         let patterns = self.patterns.iter().filter(move |pattern| named(&pattern.value));
         patterns.map(|pattern| (folder_of(&pattern.value), &pattern.place))
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn members_are_named_or_matched_and_may_be_left_out() {
         let patterns = ["./catalogue/", "python-3.1?.*", "!python-*-old", "tools/*"];
-        let placed = |text: &str| PlacedValue { value: text.to_owned(), place: Place::default() };
-        let list = WorkspaceList::new("packages", Place::default(), patterns.map(placed).into()).unwrap();
+        let placed = |text: &str| PlacedValue { value: text.to_owned(), place: TextPlace::default() };
+        let list = WorkspaceList::new("packages", TextPlace::default(), patterns.map(placed).into()).unwrap();
         for (folder, is_member) in [
             ("catalogue", true),
             ("python-3.12.10", true),
@@ -88,7 +88,7 @@ mod tests {
             assert_eq!(list.holds(folder), is_member, "{folder}");
         }
         assert_eq!(list.folders().map(|(folder, _)| folder).collect::<Vec<_>>(), ["catalogue"]);
-        let refused = WorkspaceList::new("packages", Place::default(), vec![placed("python-[3")]);
+        let refused = WorkspaceList::new("packages", TextPlace::default(), vec![placed("python-[3")]);
         assert_eq!(refused.unwrap_err().len(), 1);
     }
 }

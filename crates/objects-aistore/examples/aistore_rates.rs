@@ -15,7 +15,7 @@ use std::time::Instant;
 use aistore_client::{
     Address, Bucket, BucketHandle, Client, GetOptions, ListOptions, ObjectContent, PutOptions, Reads, Settings,
 };
-use objects::{Place as _, Placed, UNWATCHED, Upload, Work};
+use objects::{ObjectUpload, Place as _, PutOutcome, TransferWork, UNWATCHED};
 use objects_aistore::AistorePlace;
 use vocab::Digest;
 
@@ -105,9 +105,9 @@ fn list(bucket: &BucketHandle<'_>, options: &ListOptions) -> Outcome<()> {
 /// As `publisher` brings what belongs to an artifact: one file after another.
 fn publish(place: &AistorePlace, files: &[PathBuf]) -> Outcome<()> {
     let next = AtomicU64::new(0);
-    let work = Work { tell: &|_| {}, watch: UNWATCHED, next: &next };
+    let work = TransferWork { tell: &|_| {}, watch: UNWATCHED, next: &next };
     for file in files {
-        let upload = Upload {
+        let upload = ObjectUpload {
             key: &name_of(file)?.parse()?,
             file,
             size: file.metadata()?.len(),
@@ -117,7 +117,7 @@ fn publish(place: &AistorePlace, files: &[PathBuf]) -> Outcome<()> {
             overwrite: false,
             verdict: &|| Ok(()),
         };
-        if place.upload(&upload, &work)?.placed != Placed::Ours {
+        if place.upload(&upload, &work)?.placed != PutOutcome::Ours {
             return Err("it already exists".into());
         }
     }
@@ -145,7 +145,7 @@ fn timed(work: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
     Ok(())
 }
 
-/// Of this process so far, in steps of 10 ms; 0 where the system is not Linux.
+/// Processor time of this process so far, in steps of 10 ms; 0 where the system is not Linux.
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Behind the name, which may hold anything: 11 fields, then the user's and the system's ticks.

@@ -14,12 +14,13 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use aistore_client::{
-    Address, BucketHandle, ChecksumKind, Client, Error, GetOptions, HeadOptions, ListOptions, ObjectContent,
-    ObjectHandle, ObjectProperties, PutOptions, Range, RefusalKind, Settings,
+    Address, BucketHandle, ByteRange, ChecksumKind, Client, Error, GetOptions, HeadOptions, ListOptions, ObjectContent,
+    ObjectHandle, ObjectProperties, PutOptions, RefusalKind, Settings,
 };
 use objects::{
-    Engine, Expected, Head, Listed, Object, ObjectKey, PlaceAddressError, PlaceAddressErrorKind,
-    PlaceErrorKind as Kind, Tag, UNWATCHED, Upload, Uploaded, Watch, Work, pass_on, unwritten,
+    Engine, ExpectedState, ListedObject, Object, ObjectHead, ObjectKey, ObjectTag, ObjectUpload, PlaceAddressError,
+    PlaceAddressErrorKind, PlaceErrorKind as Kind, TransferWatch, TransferWork, UNWATCHED, UploadOutcome, pass_on,
+    unwritten,
 };
 
 use failure::kind_of;
@@ -30,7 +31,7 @@ const LARGEST_READ: u64 = 256 << 20;
 /// Days and hours as Go writes them down.
 const TIME_FORMAT: &str = "2006-01-02T15:04:05Z07:00";
 
-type Inner<T> = std::result::Result<T, Kind>;
+type ClusterResult<T> = std::result::Result<T, Kind>;
 
 #[derive(Debug)]
 pub struct AistorePlace {
@@ -77,16 +78,16 @@ impl AistorePlace {
         self.client.bucket(self.bucket.clone())
     }
 
-    fn object(&self, key: &ObjectKey) -> Inner<ObjectHandle<'_>> {
+    fn object(&self, key: &ObjectKey) -> ClusterResult<ObjectHandle<'_>> {
         self.bucket().object(&format!("{}{key}", self.prefix)).map_err(kind_of)
     }
 
-    fn put_options(&self) -> Inner<PutOptions> {
+    fn put_options(&self) -> ClusterResult<PutOptions> {
         Ok(PutOptions { checksum_kind: Some(self.checksum_kind()?), ..PutOptions::default() })
     }
 
     /// Asked for once.
-    fn checksum_kind(&self) -> Inner<ChecksumKind> {
+    fn checksum_kind(&self) -> ClusterResult<ChecksumKind> {
         if let Some(kind) = self.checksum_kind.get() {
             return Ok(*kind);
         }
@@ -102,7 +103,7 @@ impl Engine for AistorePlace {
         &self.place
     }
 
-    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+    fn get(&self, key: &ObjectKey) -> ClusterResult<Option<Object>> {
         let Some(reader) = absent(self.object(key)?.get(&GetOptions::default()))? else { return Ok(None) };
         let tag = tag_of(reader.properties());
         let size = reader.properties().size.unwrap_or(0);
@@ -117,11 +118,12 @@ impl Engine for AistorePlace {
         key: &ObjectKey,
         range: Option<Bytes<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Inner<Option<u64>> {
+        watch: TransferWatch<'_>,
+    ) -> ClusterResult<Option<u64>> {
         watch()?;
-        let range = range.map(|range| Range::Of { start: range.start, length: range.end.saturating_sub(range.start) });
-        if matches!(range, Some(Range::Of { length: 0, .. })) {
+        let range =
+            range.map(|range| ByteRange::Of { start: range.start, length: range.end.saturating_sub(range.start) });
+        if matches!(range, Some(ByteRange::Of { length: 0, .. })) {
             return Ok(self.head(key, watch)?.map(|_| 0));
         }
         let options = GetOptions { range, ..GetOptions::default() };
@@ -133,14 +135,14 @@ impl Engine for AistorePlace {
         pass_on(reader, to, &mut |_| watch(), unread, unwritten(key)).map(Some)
     }
 
-    fn head(&self, key: &ObjectKey, _watch: Watch<'_>) -> Inner<Option<Head>> {
+    fn head(&self, key: &ObjectKey, _watch: TransferWatch<'_>) -> ClusterResult<Option<ObjectHead>> {
         let options = HeadOptions { properties: "size,version,checksum".to_owned() };
         let Some(found) = absent(self.object(key)?.properties(&options))? else { return Ok(None) };
         let size = found.size.ok_or_else(|| Kind::Nonsense { said: "an object without a size".to_owned() })?;
-        Ok(Some(Head { size, tag: tag_of(&found) }))
+        Ok(Some(ObjectHead { size, tag: tag_of(&found) }))
     }
 
-    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> ClusterResult<Vec<ListedObject>> {
         let options = ListOptions {
             prefix: format!("{}{prefix}", self.prefix),
             properties: "name,size,atime".to_owned(),
@@ -154,15 +156,15 @@ impl Engine for AistorePlace {
             let Some(key) = entry.name.strip_prefix(&self.prefix).and_then(|name| name.parse().ok()) else { continue };
             // The cluster remembers when an object was read last, which is not before it was written.
             let read = entry.atime.parse::<jiff::Timestamp>().ok().map(SystemTime::from);
-            rows.push(Listed { key, size: entry.size, modified: read.unwrap_or_else(SystemTime::now) });
+            rows.push(ListedObject { key, size: entry.size, modified: read.unwrap_or_else(SystemTime::now) });
         }
         Ok(rows)
     }
 
     /// Somebody may write between the look and the put.
-    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
-        let holds =
-            *expected == Expected::Anything || expected.holds(self.head(key, UNWATCHED)?.map(|head| head.tag).as_ref());
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> ClusterResult<bool> {
+        let holds = *expected == ExpectedState::Anything
+            || expected.holds(self.head(key, UNWATCHED)?.map(|head| head.tag).as_ref());
         if holds {
             let content = ObjectContent::bytes(bytes.to_vec());
             self.object(key)?.put(content, &self.put_options()?).map_err(kind_of)?;
@@ -170,15 +172,15 @@ impl Engine for AistorePlace {
         Ok(holds)
     }
 
-    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+    fn delete(&self, key: &ObjectKey) -> ClusterResult<bool> {
         Ok(absent(self.object(key)?.delete())?.is_some())
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> ClusterResult<UploadOutcome> {
         self.bring(upload, work)
     }
 
-    fn conditional_puts(&self) -> Inner<bool> {
+    fn conditional_puts(&self) -> ClusterResult<bool> {
         Ok(false)
     }
 
@@ -186,13 +188,13 @@ impl Engine for AistorePlace {
 }
 
 /// Another version has another number where the bucket has versions, and in any case another checksum.
-fn tag_of(properties: &ObjectProperties) -> Tag {
+fn tag_of(properties: &ObjectProperties) -> ObjectTag {
     let version = properties.version.as_deref().unwrap_or_default();
     let checksum = properties.checksum.as_ref().map(ToString::to_string).unwrap_or_default();
-    Tag(format!("{version} {checksum}"))
+    ObjectTag(format!("{version} {checksum}"))
 }
 
-fn absent<T>(outcome: std::result::Result<T, Error>) -> Inner<Option<T>> {
+fn absent<T>(outcome: std::result::Result<T, Error>) -> ClusterResult<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is(RefusalKind::ObjectNotFound) => Ok(None),

@@ -3,11 +3,11 @@
 use aistore_client::{
     Checksum, ChecksumKind, CustomMetadata, HeadOptions, MultipartUpload, ObjectContent, ObjectHandle,
 };
-use objects::{PlaceErrorKind as Kind, Upload, Uploaded, Work};
+use objects::{ObjectUpload, PlaceErrorKind as Kind, TransferWork, UploadOutcome};
 use vocab::side_by_side;
 
 use crate::failure::kind_of;
-use crate::{AistorePlace, Inner};
+use crate::{AistorePlace, ClusterResult};
 
 /// What goes in one put, and the size of parts beyond that.
 const PART: u64 = 16 << 20;
@@ -16,7 +16,7 @@ const PART: u64 = 16 << 20;
 const SIDE_BY_SIDE: usize = 4;
 
 impl AistorePlace {
-    pub(crate) fn bring(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    pub(crate) fn bring(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> ClusterResult<UploadOutcome> {
         let object = self.object(upload.key)?;
         let id = work.begin(upload.key.file_name(), upload.size);
         if upload.size <= PART {
@@ -37,19 +37,19 @@ impl AistorePlace {
             verify(&object, upload, checksum)?;
         }
         work.finish(id);
-        Ok(Uploaded::sent(upload.size))
+        Ok(UploadOutcome::sent(upload.size))
     }
 }
 
 /// Gives how many parts there are.
 fn send_parts(
     to: &MultipartUpload<'_>,
-    upload: &Upload<'_>,
-    work: &Work<'_>,
+    upload: &ObjectUpload<'_>,
+    work: &TransferWork<'_>,
     advanced: &(dyn Fn(u64) + Sync),
-) -> Inner<u32> {
+) -> ClusterResult<u32> {
     let count = upload.size.div_ceil(PART);
-    let send_one = |index: u64| -> Inner<()> {
+    let send_one = |index: u64| -> ClusterResult<()> {
         (work.watch)()?;
         let from = index * PART;
         let length = PART.min(upload.size - from);
@@ -65,7 +65,12 @@ fn send_parts(
 }
 
 /// Gives the checksum of the file: the cluster computes that of the object now, and so both are done at once.
-fn complete(parts: &MultipartUpload<'_>, count: u32, upload: &Upload<'_>, kind: ChecksumKind) -> Inner<Checksum> {
+fn complete(
+    parts: &MultipartUpload<'_>,
+    count: u32,
+    upload: &ObjectUpload<'_>,
+    kind: ChecksumKind,
+) -> ClusterResult<Checksum> {
     std::thread::scope(|scope| {
         let checksum = scope.spawn(|| Checksum::of_file(upload.file, kind));
         let completed = parts.complete(count).map_err(kind_of);
@@ -75,7 +80,7 @@ fn complete(parts: &MultipartUpload<'_>, count: u32, upload: &Upload<'_>, kind: 
 }
 
 /// The cluster does not look at the checksums of parts, so the whole is compared. What is not as it was sent is removed.
-fn verify(object: &ObjectHandle<'_>, upload: &Upload<'_>, mut expected: Checksum) -> Inner<()> {
+fn verify(object: &ObjectHandle<'_>, upload: &ObjectUpload<'_>, mut expected: Checksum) -> ClusterResult<()> {
     let asked = HeadOptions { properties: "size,checksum".to_owned() };
     let found = object.properties(&asked).map_err(kind_of)?;
     if let Some(kind) = found.checksum.as_ref().map(|checksum| checksum.kind).filter(|kind| *kind != expected.kind) {

@@ -22,9 +22,9 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use objects::BucketAddress;
-use web::{Limits, Pace, Secret};
+use web::{Pace, Secret, WebLimits};
 
-use crate::transfer_plan::Limits as TransferLimits;
+use crate::transfer_plan::TransferLimits;
 
 /// Region of a server without regions; signatures need some name.
 const NO_REGION: &str = "us-east-1";
@@ -32,7 +32,7 @@ const NO_REGION: &str = "us-east-1";
 /// Settings of a destination besides its address.
 #[derive(Clone, Debug)]
 pub struct S3Settings {
-    pub access: Access,
+    pub access: AwsAccess,
     /// How often a request is tried before it fails.
     pub attempts: u32,
     /// Pause before the second attempt; later ones wait longer.
@@ -55,11 +55,11 @@ pub struct S3Settings {
 impl Default for S3Settings {
     fn default() -> Self {
         Self {
-            access: Access::Usual,
+            access: AwsAccess::Usual,
             attempts: 6,
             first_pause: Duration::from_millis(200),
             patience: Duration::from_secs(600),
-            stall: Limits::default().stall,
+            stall: WebLimits::default().stall,
             pace: Pace::default(),
             side_by_side: 8,
             certificates: None,
@@ -71,7 +71,7 @@ impl Default for S3Settings {
 
 /// Where credentials come from.
 #[derive(Clone, Debug, Default)]
-pub enum Access {
+pub enum AwsAccess {
     /// Environment, profile (also with a process or a role), web identity, container, instance: as the AWS tools do.
     #[default]
     Usual,
@@ -93,7 +93,7 @@ pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Re
     regions = regions.or_else(profile_region.build()).or_else(Region::new(NO_REGION));
 
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Limits::default().connect.min(settings.patience))
+        .connect_timeout(WebLimits::default().connect.min(settings.patience))
         .operation_attempt_timeout(settings.patience)
         .build();
     let retries =
@@ -110,8 +110,8 @@ pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Re
     }
     match &settings.access {
         _ if address.anonymous => loader = loader.no_credentials(),
-        Access::Usual => {}
-        Access::Keys { key, secret } => {
+        AwsAccess::Usual => {}
+        AwsAccess::Keys { key, secret } => {
             let credentials = Credentials::new(key, secret.reveal(), None, None, "given");
             loader = loader.credentials_provider(SharedCredentialsProvider::new(credentials));
         }

@@ -6,9 +6,9 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use objects::PlaceErrorKind as Kind;
-use objects::refusal::{Failure, kind_of, tidy};
+use objects::refusal::{BucketFailure, kind_of, tidy};
 
-pub(super) fn failure_of<E>(error: &SdkError<E, HttpResponse>, attempts: u32) -> Failure
+pub(super) fn failure_of<E>(error: &SdkError<E, HttpResponse>, attempts: u32) -> BucketFailure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -26,7 +26,7 @@ where
         }
         _ => of_chain(error, |reason| Kind::Unreachable { reason }),
     };
-    Failure { status, code, kind }
+    BucketFailure { status, code, kind }
 }
 
 /// No answer, or none that could be read: the innermost cause says why.

@@ -10,15 +10,15 @@
 //! which ranges the server copies:
 //!
 //! ```
-//! use objects::Shared;
-//! use objects_aws::{Limits, TransferPlan};
+//! use objects::SharedRange;
+//! use objects_aws::{TransferLimits, TransferPlan};
 //!
 //! // The second half of the new file is already in the former object, at its beginning.
 //! let half: u64 = 64 << 20;
-//! let shared = [Shared { offset: half, former: 0, size: half }];
-//! assert_eq!(TransferPlan::new(2 * half, &shared, &Limits::S3).sent(), half);
+//! let shared = [SharedRange { offset: half, former: 0, size: half }];
+//! assert_eq!(TransferPlan::new(2 * half, &shared, &TransferLimits::S3).sent(), half);
 //! // Without a former object everything is sent.
-//! assert_eq!(TransferPlan::new(2 * half, &[], &Limits::S3).sent(), 2 * half);
+//! assert_eq!(TransferPlan::new(2 * half, &[], &TransferLimits::S3).sent(), 2 * half);
 //! ```
 
 mod checksum;
@@ -36,18 +36,18 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::conditions::{CONTENDED, Kept, Verdict, pause};
-use objects::refusal::Failure;
+use objects::conditions::{CONTENDED, ConditionsKept, PutVerdict, pause};
+use objects::refusal::BucketFailure;
 use objects::{
-    BucketAddress, Engine, Expected, Head, Leftover, Listed, Object, ObjectKey, PlaceError, PlaceErrorKind as Kind,
-    Tag, Upload, Uploaded, Watch, Work, unwritten,
+    BucketAddress, Engine, ExpectedState, Leftover, ListedObject, Object, ObjectHead, ObjectKey, ObjectTag,
+    ObjectUpload, PlaceError, PlaceErrorKind as Kind, TransferWatch, TransferWork, UploadOutcome, unwritten,
 };
 use tokio::runtime::Runtime;
 use vocab::Digest;
-use web::{Meter, OverLimit};
+use web::{OverLimit, PaceMeter};
 
-pub use connect::{Access, S3Settings};
-pub use transfer_plan::{Limits, Step, StepSource, TransferPlan};
+pub use connect::{AwsAccess, S3Settings};
+pub use transfer_plan::{StepSource, TransferLimits, TransferPlan, TransferStep};
 /// How slow a server may be; see [`S3Settings`].
 pub use web::{Pace, Secret};
 
@@ -56,18 +56,18 @@ use failure::failure_of;
 /// What is read at once: indexes and manifests have a few megabytes at most.
 const LARGEST_READ: u64 = 256 << 20;
 
-type Inner<T> = std::result::Result<T, Failure>;
+type AwsResult<T> = std::result::Result<T, BucketFailure>;
 
 /// A bucket through the AWS client. Its calls block; they may come from several threads.
 pub struct AwsBucket {
-    bucket: Bucket,
+    bucket: BucketCalls,
     runtime: Runtime,
-    conditions: Kept,
+    conditions: ConditionsKept,
 }
 
 /// What its requests need.
 #[derive(Clone)]
-struct Bucket {
+struct BucketCalls {
     client: aws_sdk_s3::Client,
     name: String,
     /// Ends with `/`, or is empty.
@@ -96,30 +96,30 @@ impl AwsBucket {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().map_err(|error| failed(error.to_string()))?;
         let client = runtime.block_on(connect::client(address, &settings)).map_err(failed)?;
-        let bucket = Bucket {
+        let bucket = BucketCalls {
             client,
             name: address.bucket.clone(),
             prefix: format!("{}{separator}", address.prefix),
             place,
             settings,
         };
-        Ok(Self { bucket, runtime, conditions: Kept::default() })
+        Ok(Self { bucket, runtime, conditions: ConditionsKept::default() })
     }
 }
 
-impl Bucket {
+impl BucketCalls {
     fn key(&self, key: &ObjectKey) -> String {
         format!("{}{key}", self.prefix)
     }
 
-    fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
+    fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> BucketFailure
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         failure_of(error, self.settings.attempts)
     }
 
-    async fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+    async fn get(&self, key: &ObjectKey) -> AwsResult<Option<Object>> {
         let request = self.client.get_object().bucket(&self.name).key(self.key(key));
         let answer = match request.send().await {
             Ok(answer) => answer,
@@ -127,7 +127,7 @@ impl Bucket {
         };
         let size = answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
         if size > LARGEST_READ {
-            return Err(Failure::new(Kind::TooLarge { size, limit: LARGEST_READ }));
+            return Err(BucketFailure::new(Kind::TooLarge { size, limit: LARGEST_READ }));
         }
         let tag = tag_of(answer.e_tag())?;
         let mut bytes = Vec::new();
@@ -135,7 +135,7 @@ impl Bucket {
             // The server may not have said how much there is.
             let told = bytes.len() + chunk.len();
             if told as u64 > LARGEST_READ {
-                return Err(Failure::new(Kind::TooLarge { size: told as u64, limit: LARGEST_READ }));
+                return Err(BucketFailure::new(Kind::TooLarge { size: told as u64, limit: LARGEST_READ }));
             }
             bytes.extend_from_slice(chunk);
             Ok(())
@@ -143,18 +143,18 @@ impl Bucket {
         let count = count.await?;
         if count != size {
             let reason = format!("its answer broke off: {count} of {size} bytes");
-            return Err(Failure::new(Kind::Unreachable { reason }));
+            return Err(BucketFailure::new(Kind::Unreachable { reason }));
         }
         Ok(Some(Object { bytes, tag }))
     }
 
     /// A small object whose body broke off is simply asked for again: the client itself repeats only what has no
     /// body yet.
-    async fn get_surely(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+    async fn get_surely(&self, key: &ObjectKey) -> AwsResult<Option<Object>> {
         let mut attempt = 1;
         loop {
             match self.get(key).await {
-                Err(Failure { kind: Kind::Unreachable { .. } | Kind::Checksum { .. }, status: None, .. })
+                Err(BucketFailure { kind: Kind::Unreachable { .. } | Kind::Checksum { .. }, status: None, .. })
                     if attempt < self.settings.attempts =>
                 {
                     tokio::time::sleep(self.settings.first_pause * attempt).await;
@@ -170,9 +170,9 @@ impl Bucket {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Inner<Option<u64>> {
-        watch().map_err(Failure::new)?;
+        watch: TransferWatch<'_>,
+    ) -> AwsResult<Option<u64>> {
+        watch().map_err(BucketFailure::new)?;
         let header = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let request = self.client.get_object().bucket(&self.name).key(self.key(key)).set_range(header);
         let answer = match request.send().await {
@@ -180,13 +180,13 @@ impl Bucket {
             Err(error) => return absent(self.failure(&error)),
         };
         let count = self.receive(answer.body, |chunk| {
-            watch().map_err(Failure::new)?;
-            to.write_all(chunk).map_err(|error| Failure::new(unwritten(key)(error)))
+            watch().map_err(BucketFailure::new)?;
+            to.write_all(chunk).map_err(|error| BucketFailure::new(unwritten(key)(error)))
         });
         let count = count.await?;
         let expected = answer.content_length.and_then(|size| u64::try_from(size).ok());
         if expected.is_some_and(|expected| expected != count) {
-            return Err(Failure::new(Kind::Unreachable {
+            return Err(BucketFailure::new(Kind::Unreachable {
                 reason: format!("its answer broke off after {count} bytes"),
             }));
         }
@@ -194,26 +194,26 @@ impl Bucket {
     }
 
     /// Passes on the bytes of an answer as they come, and gives their number.
-    async fn receive(&self, mut body: ByteStream, mut take: impl FnMut(&[u8]) -> Inner<()>) -> Inner<u64> {
-        let mut meter = Meter::new(self.settings.pace);
+    async fn receive(&self, mut body: ByteStream, mut take: impl FnMut(&[u8]) -> AwsResult<()>) -> AwsResult<u64> {
+        let mut meter = PaceMeter::new(self.settings.pace);
         let mut count = 0;
         loop {
             let begun = Instant::now();
             let Some(chunk) = body.next().await else { return Ok(count) };
             let chunk = chunk.map_err(|error| broken(&error))?;
-            let slow = |over: OverLimit| Failure::new(Kind::TooSlow { said: over.to_string() });
+            let slow = |over: OverLimit| BucketFailure::new(Kind::TooSlow { said: over.to_string() });
             meter.advance(chunk.len() as u64, begun.elapsed()).map_err(slow)?;
             count += chunk.len() as u64;
             take(&chunk)?;
         }
     }
 
-    async fn head(&self, key: &ObjectKey) -> Inner<Option<Head>> {
+    async fn head(&self, key: &ObjectKey) -> AwsResult<Option<ObjectHead>> {
         let request = self.client.head_object().bucket(&self.name).key(self.key(key));
         match request.send().await {
             Ok(answer) => {
                 let size = answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-                Ok(Some(Head { size, tag: tag_of(answer.e_tag())? }))
+                Ok(Some(ObjectHead { size, tag: tag_of(answer.e_tag())? }))
             }
             Err(error) => match self.failure(&error) {
                 failure if failure.is_absent() => Ok(None),
@@ -224,7 +224,7 @@ impl Bucket {
     }
 
     /// The answer to a HEAD request has no body, which would say why. That to the same request as GET has one.
-    async fn why(&self, key: &ObjectKey, failure: Failure) -> Failure {
+    async fn why(&self, key: &ObjectKey, failure: BucketFailure) -> BucketFailure {
         let request = self.client.get_object().bucket(&self.name).key(self.key(key)).range("bytes=0-0");
         match request.send().await {
             Err(error) => Some(self.failure(&error)).filter(|it| !it.code.is_empty()).unwrap_or(failure),
@@ -232,7 +232,7 @@ impl Bucket {
         }
     }
 
-    async fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+    async fn list(&self, prefix: &str) -> AwsResult<Vec<ListedObject>> {
         let mut rows = Vec::new();
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(format!("{}{prefix}", self.prefix));
         let mut pages = request.into_paginator().send();
@@ -242,26 +242,26 @@ impl Bucket {
                 // Not an object.
                 let key = object.key()?.strip_prefix(&self.prefix)?.parse().ok()?;
                 let size = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
-                Some(Listed { key, size, modified: time_of(object.last_modified()) })
+                Some(ListedObject { key, size, modified: time_of(object.last_modified()) })
             }));
         }
         Ok(rows)
     }
 
     /// `Ok(false)` when the condition does not hold.
-    async fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+    async fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> AwsResult<bool> {
         match self.put_under(key, bytes, expected).await? {
-            Verdict::Unknown => {}
-            verdict => return Ok(verdict != Verdict::NotMet),
+            PutVerdict::Unknown => {}
+            verdict => return Ok(verdict != PutVerdict::NotMet),
         }
         // A server without conditions: looking first is all that can be done.
         let state = self.head(key).await?.map(|head| head.tag);
         let holds = expected.holds(state.as_ref());
-        Ok(holds && self.put_under(key, bytes, &Expected::Anything).await? != Verdict::NotMet)
+        Ok(holds && self.put_under(key, bytes, &ExpectedState::Anything).await? != PutVerdict::NotMet)
     }
 
-    /// [`Verdict::Other`] when it was done.
-    async fn put_under(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<Verdict> {
+    /// [`PutVerdict::Other`] when it was done.
+    async fn put_under(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> AwsResult<PutVerdict> {
         let mut attempt = 1;
         loop {
             let mut request = self
@@ -274,15 +274,15 @@ impl Bucket {
                 .checksum_sha256(sha256_text(&Digest::of(bytes)))
                 .body(ByteStream::from(bytes.to_vec()));
             request = match expected {
-                Expected::Absent => request.if_none_match("*"),
-                Expected::State(tag) => request.if_match(&tag.0),
-                Expected::Anything => request,
+                ExpectedState::Absent => request.if_none_match("*"),
+                ExpectedState::State(tag) => request.if_match(&tag.0),
+                ExpectedState::Anything => request,
             };
-            let Err(error) = request.send().await else { return Ok(Verdict::Other) };
+            let Err(error) = request.send().await else { return Ok(PutVerdict::Other) };
             let failure = self.failure(&error);
             match failure.verdict(expected) {
-                Verdict::InTheWay if attempt < CONTENDED => {}
-                Verdict::InTheWay | Verdict::Other => return Err(failure),
+                PutVerdict::InTheWay if attempt < CONTENDED => {}
+                PutVerdict::InTheWay | PutVerdict::Other => return Err(failure),
                 verdict => return Ok(verdict),
             }
             tokio::time::sleep(pause(attempt)).await;
@@ -290,7 +290,7 @@ impl Bucket {
         }
     }
 
-    async fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+    async fn delete(&self, key: &ObjectKey) -> AwsResult<bool> {
         // Deleting a missing object is not an error in the protocol.
         let there = self.head(key).await?.is_some();
         let request = self.client.delete_object().bucket(&self.name).key(self.key(key));
@@ -300,13 +300,13 @@ impl Bucket {
 }
 
 impl Engine for AwsBucket {
-    type Failure = Failure;
+    type Failure = BucketFailure;
 
     fn place(&self) -> &str {
         &self.bucket.place
     }
 
-    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+    fn get(&self, key: &ObjectKey) -> AwsResult<Option<Object>> {
         self.runtime.block_on(self.bucket.get_surely(key))
     }
 
@@ -315,53 +315,56 @@ impl Engine for AwsBucket {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Inner<Option<u64>> {
+        watch: TransferWatch<'_>,
+    ) -> AwsResult<Option<u64>> {
         self.runtime.block_on(self.bucket.read(key, range, to, watch))
     }
 
-    fn head(&self, key: &ObjectKey, _watch: Watch<'_>) -> Inner<Option<Head>> {
+    fn head(&self, key: &ObjectKey, _watch: TransferWatch<'_>) -> AwsResult<Option<ObjectHead>> {
         self.runtime.block_on(self.bucket.head(key))
     }
 
-    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> AwsResult<Vec<ListedObject>> {
         self.runtime.block_on(self.bucket.list(prefix))
     }
 
-    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> AwsResult<bool> {
         self.runtime.block_on(self.bucket.put(key, bytes, expected))
     }
 
-    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+    fn delete(&self, key: &ObjectKey) -> AwsResult<bool> {
         self.runtime.block_on(self.bucket.delete(key))
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
         self.runtime.block_on(self.bucket.upload(upload, work))
     }
 
-    fn conditional_puts(&self) -> Inner<bool> {
-        let put =
-            |key: &ObjectKey, bytes: &[u8]| self.runtime.block_on(self.bucket.put_under(key, bytes, &Expected::Absent));
+    fn conditional_puts(&self) -> AwsResult<bool> {
+        let put = |key: &ObjectKey, bytes: &[u8]| {
+            self.runtime.block_on(self.bucket.put_under(key, bytes, &ExpectedState::Absent))
+        };
         self.conditions.or_probe(put)
     }
 
-    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+    fn leftovers(&self, before: SystemTime, dry_run: bool) -> AwsResult<Vec<Leftover>> {
         self.runtime.block_on(self.bucket.leftovers(before, dry_run))
     }
 }
 
-fn absent<T>(failure: Failure) -> Inner<Option<T>> {
+fn absent<T>(failure: BucketFailure) -> AwsResult<Option<T>> {
     if failure.is_absent() { Ok(None) } else { Err(failure) }
 }
 
-fn broken(error: &aws_sdk_s3::primitives::ByteStreamError) -> Failure {
-    Failure::new(failure::of_chain(error, |said| Kind::Unreachable { reason: format!("its answer broke off: {said}") }))
+fn broken(error: &aws_sdk_s3::primitives::ByteStreamError) -> BucketFailure {
+    BucketFailure::new(failure::of_chain(error, |said| Kind::Unreachable {
+        reason: format!("its answer broke off: {said}"),
+    }))
 }
 
-fn tag_of(tag: Option<&str>) -> Inner<Tag> {
-    let nonsense = || Failure::new(Kind::Nonsense { said: "an object without a tag (ETag)".to_owned() });
-    tag.map(|tag| Tag(tag.to_owned())).ok_or_else(nonsense)
+fn tag_of(tag: Option<&str>) -> AwsResult<ObjectTag> {
+    let nonsense = || BucketFailure::new(Kind::Nonsense { said: "an object without a tag (ETag)".to_owned() });
+    tag.map(|tag| ObjectTag(tag.to_owned())).ok_or_else(nonsense)
 }
 
 fn time_of(moment: Option<&aws_sdk_s3::primitives::DateTime>) -> SystemTime {

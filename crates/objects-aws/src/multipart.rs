@@ -13,56 +13,59 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, Part};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::conditions::{CONTENDED, Verdict, pause};
-use objects::refusal::Failure;
-use objects::{Expected, Former, Leftover, ObjectKey, PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
+use objects::conditions::{CONTENDED, PutVerdict, pause};
+use objects::refusal::BucketFailure;
+use objects::{
+    ExpectedState, FormerObject, Leftover, ObjectKey, ObjectUpload, PlaceErrorKind as Kind, PutOutcome, TransferWork,
+    UploadOutcome,
+};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vocab::TransferId;
 
 use super::checksum::{agrees, crc64, crc64_text, joined, md5_of};
-use super::transfer_plan::{Step, StepSource, TransferPlan};
-use super::{Bucket, Inner, cache_control, media_type, sha256_text, time_of};
+use super::transfer_plan::{StepSource, TransferPlan, TransferStep};
+use super::{AwsResult, BucketCalls, cache_control, media_type, sha256_text, time_of};
 
 /// How parts are checked on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sums {
+enum PartSums {
     Crc64,
     Md5,
 }
 
 /// One upload that a server keeps open.
 #[derive(Clone, Debug)]
-struct Open {
+struct OpenUpload {
     id: String,
-    sums: Sums,
+    sums: PartSums,
     /// Parts that the server has already, by number.
     parts: Vec<Part>,
 }
 
 /// One part that is known to be right.
 #[derive(Clone, Debug)]
-struct Arrived {
+struct ArrivedPart {
     number: i32,
     tag: String,
     crc64: u64,
     size: u64,
-    how: How,
+    how: PartArrival,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+enum PartArrival {
     Sent,
     Copied,
     Resumed,
 }
 
 /// What each task needs.
-struct Job {
-    bucket: Bucket,
+struct UploadJob {
+    bucket: BucketCalls,
     key: String,
     file: PathBuf,
-    open: Open,
+    open: OpenUpload,
     /// Key and tag.
     former: Option<(String, String)>,
 }
@@ -70,34 +73,39 @@ struct Job {
 /// How often an upload in parts is begun again after another writer got in its way.
 const BEGUN: u32 = 3;
 
-impl Bucket {
-    pub(super) async fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
-        let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
+impl BucketCalls {
+    pub(super) async fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
+        let expected = if upload.overwrite { ExpectedState::Anything } else { ExpectedState::Absent };
         if upload.size <= self.settings.in_one {
             return self.upload_in_one(upload, expected, work).await;
         }
         // Again when somebody else has ended the upload that was taken up, or wrote while it was completed.
         for _ in 0..BEGUN {
             match self.upload_in_parts(upload, work).await {
-                Err(failure) if failure.is(&["NoSuchUpload"]) || failure.verdict(&expected) == Verdict::InTheWay => {
+                Err(failure) if failure.is(&["NoSuchUpload"]) || failure.verdict(&expected) == PutVerdict::InTheWay => {
                     if !upload.overwrite && self.head(upload.key).await?.is_some() {
-                        return Ok(Uploaded::THEIRS);
+                        return Ok(UploadOutcome::THEIRS);
                     }
                 }
                 outcome => return outcome,
             }
         }
         let said = format!("the upload was ended {BEGUN} times by somebody else");
-        Err(Failure::new(Kind::Refused { said }))
+        Err(BucketFailure::new(Kind::Refused { said }))
     }
 
-    async fn upload_in_one(&self, upload: &Upload<'_>, mut expected: Expected, work: &Work<'_>) -> Inner<Uploaded> {
+    async fn upload_in_one(
+        &self,
+        upload: &ObjectUpload<'_>,
+        mut expected: ExpectedState,
+        work: &TransferWork<'_>,
+    ) -> AwsResult<UploadOutcome> {
         let id = work.begin(upload.key.file_name(), upload.size);
         let bytes = read(upload.file, 0, upload.size)?;
         ask_verdict(upload)?;
         let mut attempt = 1;
         loop {
-            (work.watch)().map_err(Failure::new)?;
+            (work.watch)().map_err(BucketFailure::new)?;
             let mut request = self
                 .client
                 .put_object()
@@ -107,32 +115,32 @@ impl Bucket {
                 .cache_control(cache_control(upload.key.as_str()))
                 .checksum_sha256(sha256_text(&upload.sha256))
                 .body(ByteStream::from(bytes.clone()));
-            if expected == Expected::Absent {
+            if expected == ExpectedState::Absent {
                 request = request.if_none_match("*");
             }
             let Err(error) = request.customize().disable_payload_signing().send().await else { break };
             let failure = self.failure(&error);
             match failure.verdict(&expected) {
-                Verdict::NotMet => return Ok(Uploaded::THEIRS),
+                PutVerdict::NotMet => return Ok(UploadOutcome::THEIRS),
                 // It was looked for before.
-                Verdict::Unknown => expected = Expected::Anything,
-                Verdict::InTheWay if attempt < CONTENDED => tokio::time::sleep(pause(attempt)).await,
-                Verdict::InTheWay | Verdict::Other => return Err(failure),
+                PutVerdict::Unknown => expected = ExpectedState::Anything,
+                PutVerdict::InTheWay if attempt < CONTENDED => tokio::time::sleep(pause(attempt)).await,
+                PutVerdict::InTheWay | PutVerdict::Other => return Err(failure),
             }
             attempt += 1;
         }
         work.advance(id, upload.size);
         work.finish(id);
-        Ok(Uploaded::sent(upload.size))
+        Ok(UploadOutcome::sent(upload.size))
     }
 
-    async fn upload_in_parts(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    async fn upload_in_parts(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
         let former = self.former_of(upload.former.as_ref()).await?;
         let shared = upload.former.as_ref().filter(|_| former.is_some()).map_or(&[][..], |it| &it.shared);
         let plan = TransferPlan::new(upload.size, shared, &self.settings.limits);
         let open = self.open(upload.key, !shared.is_empty()).await?;
         let id = work.begin(upload.key.file_name(), upload.size);
-        let job = Arc::new(Job {
+        let job = Arc::new(UploadJob {
             bucket: self.clone(),
             key: self.key(upload.key),
             file: upload.file.to_owned(),
@@ -141,15 +149,20 @@ impl Bucket {
         });
         let parts = bring(&job, &plan, id, work).await?;
         ask_verdict(upload)?;
-        (work.watch)().map_err(Failure::new)?;
+        (work.watch)().map_err(BucketFailure::new)?;
         let placed = job.complete(&parts, upload).await?;
         work.finish(id);
         let sum = |how| parts.iter().filter(|part| part.how == how).map(|part| part.size).sum();
-        Ok(Uploaded { placed, sent: sum(How::Sent), copied: sum(How::Copied), resumed: sum(How::Resumed) })
+        Ok(UploadOutcome {
+            placed,
+            sent: sum(PartArrival::Sent),
+            copied: sum(PartArrival::Copied),
+            resumed: sum(PartArrival::Resumed),
+        })
     }
 
     /// Key and tag of the former object, if it is still there.
-    async fn former_of(&self, former: Option<&Former>) -> Inner<Option<(String, String)>> {
+    async fn former_of(&self, former: Option<&FormerObject>) -> AwsResult<Option<(String, String)>> {
         let Some(former) = former else { return Ok(None) };
         let head = self.head(&former.key).await?;
         Ok(head.map(|head| (self.key(&former.key), head.tag.0)))
@@ -159,7 +172,7 @@ impl Bucket {
     ///
     /// Where ranges will be copied it has no declared checksum: some servers take that of the whole former object for
     /// that of a range, and would keep a wrong sum of the new one.
-    async fn open(&self, key: &ObjectKey, with_copies: bool) -> Inner<Open> {
+    async fn open(&self, key: &ObjectKey, with_copies: bool) -> AwsResult<OpenUpload> {
         if let Some(open) = self.begun(key).await? {
             return Ok(open);
         }
@@ -175,16 +188,16 @@ impl Bucket {
             request().checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
         let declared = if with_copies { None } else { Some(with_sums.send().await) };
         let (answer, sums) = match declared {
-            Some(Ok(answer)) => (answer, Sums::Crc64),
+            Some(Ok(answer)) => (answer, PartSums::Crc64),
             Some(Err(error)) if !is_of_checksums(&self.failure(&error)) => return Err(self.failure(&error)),
-            _ => (request().send().await.map_err(|error| self.failure(&error))?, Sums::Md5),
+            _ => (request().send().await.map_err(|error| self.failure(&error))?, PartSums::Md5),
         };
-        let nonsense = || Failure::new(Kind::Nonsense { said: "an upload without an id".to_owned() });
+        let nonsense = || BucketFailure::new(Kind::Nonsense { said: "an upload without an id".to_owned() });
         let id = answer.upload_id().ok_or_else(nonsense)?.to_owned();
-        Ok(Open { id, sums, parts: Vec::new() })
+        Ok(OpenUpload { id, sums, parts: Vec::new() })
     }
 
-    async fn begun(&self, key: &ObjectKey) -> Inner<Option<Open>> {
+    async fn begun(&self, key: &ObjectKey) -> AwsResult<Option<OpenUpload>> {
         let name = self.key(key);
         let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(&name);
         let answer = match request.send().await {
@@ -200,8 +213,8 @@ impl Bucket {
         let Some(newest) = uploads.max_by_key(|it| time_of(it.initiated())) else { return Ok(None) };
         let Some(id) = newest.upload_id() else { return Ok(None) };
         let sums = match newest.checksum_algorithm() {
-            Some(ChecksumAlgorithm::Crc64Nvme) => Sums::Crc64,
-            None => Sums::Md5,
+            Some(ChecksumAlgorithm::Crc64Nvme) => PartSums::Crc64,
+            None => PartSums::Md5,
             // Another tool began it.
             Some(_) => return Ok(None),
         };
@@ -218,10 +231,10 @@ impl Bucket {
                 }
             }
         }
-        Ok(Some(Open { id: id.to_owned(), sums, parts }))
+        Ok(Some(OpenUpload { id: id.to_owned(), sums, parts }))
     }
 
-    pub(super) async fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+    pub(super) async fn leftovers(&self, before: SystemTime, dry_run: bool) -> AwsResult<Vec<Leftover>> {
         let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(&self.prefix);
         let answer = match request.send().await {
             Ok(answer) => answer,
@@ -244,7 +257,12 @@ impl Bucket {
 }
 
 /// Everything that the plan says, side by side. An interruption ends it before the next part.
-async fn bring(job: &Arc<Job>, plan: &TransferPlan, id: TransferId, work: &Work<'_>) -> Inner<Vec<Arrived>> {
+async fn bring(
+    job: &Arc<UploadJob>,
+    plan: &TransferPlan,
+    id: TransferId,
+    work: &TransferWork<'_>,
+) -> AwsResult<Vec<ArrivedPart>> {
     let places = Arc::new(Semaphore::new(job.bucket.settings.side_by_side.max(1)));
     let mut tasks = JoinSet::new();
     let mut arrived = Vec::with_capacity(plan.steps.len());
@@ -253,7 +271,7 @@ async fn bring(job: &Arc<Job>, plan: &TransferPlan, id: TransferId, work: &Work<
         let place = match steps.next() {
             Some((number, step)) => {
                 let place = Arc::clone(&places).acquire_owned().await;
-                let place = place.map_err(|_| Failure::new(Kind::Cancelled))?;
+                let place = place.map_err(|_| BucketFailure::new(Kind::Cancelled))?;
                 let job = Arc::clone(job);
                 tasks.spawn(async move {
                     let part = job.part(number, &step).await;
@@ -269,36 +287,36 @@ async fn bring(job: &Arc<Job>, plan: &TransferPlan, id: TransferId, work: &Work<
             },
         };
         let Some(ended) = place else { continue };
-        let part = ended.map_err(|error| Failure::new(Kind::Nonsense { said: error.to_string() }))??;
+        let part = ended.map_err(|error| BucketFailure::new(Kind::Nonsense { said: error.to_string() }))??;
         work.advance(id, part.size);
         arrived.push(part);
-        (work.watch)().map_err(Failure::new)?;
+        (work.watch)().map_err(BucketFailure::new)?;
     }
-    arrived.sort_by_key(|part: &Arrived| part.number);
+    arrived.sort_by_key(|part: &ArrivedPart| part.number);
     Ok(arrived)
 }
 
-impl Job {
-    async fn part(&self, number: i32, step: &Step) -> Inner<Arrived> {
+impl UploadJob {
+    async fn part(&self, number: i32, step: &TransferStep) -> AwsResult<ArrivedPart> {
         let (file, start, size) = (self.file.clone(), step.range.start, step.size());
-        let reading = tokio::task::spawn_blocking(move || -> Inner<(Vec<u8>, u64)> {
+        let reading = tokio::task::spawn_blocking(move || -> AwsResult<(Vec<u8>, u64)> {
             let bytes = read(&file, start, size)?;
             let sum = crc64(&bytes);
             Ok((bytes, sum))
         });
         let (bytes, crc64) =
-            reading.await.map_err(|error| Failure::new(Kind::Nonsense { said: error.to_string() }))??;
-        let arrived = |tag: &str, how| Arrived { number, tag: tag.to_owned(), crc64, size, how };
+            reading.await.map_err(|error| BucketFailure::new(Kind::Nonsense { said: error.to_string() }))??;
+        let arrived = |tag: &str, how| ArrivedPart { number, tag: tag.to_owned(), crc64, size, how };
         if let Some(tag) = self.resumed(number, &bytes) {
-            return Ok(arrived(&tag, How::Resumed));
+            return Ok(arrived(&tag, PartArrival::Resumed));
         }
         if let (StepSource::Copy { from }, Some(former)) = (step.source, &self.former)
             && let Some(tag) = self.copied(number, from..from + size, former, &bytes).await?
         {
-            return Ok(arrived(&tag, How::Copied));
+            return Ok(arrived(&tag, PartArrival::Copied));
         }
         let tag = self.send(number, bytes, crc64).await?;
-        Ok(arrived(&tag, How::Sent))
+        Ok(arrived(&tag, PartArrival::Sent))
     }
 
     /// The tag of the part that the server has from an earlier attempt, when it is this one.
@@ -316,7 +334,7 @@ impl Job {
         range: std::ops::Range<u64>,
         (key, tag): &(String, String),
         bytes: &[u8],
-    ) -> Inner<Option<String>> {
+    ) -> AwsResult<Option<String>> {
         let source = format!("{}/{}", self.bucket.name, escaped(key));
         let request = self
             .bucket
@@ -347,7 +365,7 @@ impl Job {
         Ok(result.e_tag().filter(|_| right).map(str::to_owned))
     }
 
-    async fn send(&self, number: i32, bytes: Vec<u8>, crc64: u64) -> Inner<String> {
+    async fn send(&self, number: i32, bytes: Vec<u8>, crc64: u64) -> AwsResult<String> {
         let request = self
             .bucket
             .client
@@ -357,8 +375,8 @@ impl Job {
             .upload_id(&self.open.id)
             .part_number(number);
         let request = match self.open.sums {
-            Sums::Crc64 => request.checksum_crc64_nvme(crc64_text(crc64)),
-            Sums::Md5 => request.content_md5(STANDARD.encode(md5_of(&bytes))),
+            PartSums::Crc64 => request.checksum_crc64_nvme(crc64_text(crc64)),
+            PartSums::Md5 => request.content_md5(STANDARD.encode(md5_of(&bytes))),
         };
         // The checksum is among the signed headers and stands for the body.
         let request = request.body(ByteStream::from(bytes)).customize().disable_payload_signing();
@@ -366,14 +384,14 @@ impl Job {
         if let Some(said) = answer.checksum_crc64_nvme()
             && said != crc64_text(crc64)
         {
-            return Err(Failure::new(Kind::Checksum { said: format!("part {number} has another CRC-64 there") }));
+            return Err(BucketFailure::new(Kind::Checksum { said: format!("part {number} has another CRC-64 there") }));
         }
-        let nonsense = || Failure::new(Kind::Nonsense { said: "a part without a tag (ETag)".to_owned() });
+        let nonsense = || BucketFailure::new(Kind::Nonsense { said: "a part without a tag (ETag)".to_owned() });
         Ok(answer.e_tag().ok_or_else(nonsense)?.to_owned())
     }
 
-    async fn complete(&self, parts: &[Arrived], upload: &Upload<'_>) -> Inner<Placed> {
-        let with_sums = self.open.sums == Sums::Crc64;
+    async fn complete(&self, parts: &[ArrivedPart], upload: &ObjectUpload<'_>) -> AwsResult<PutOutcome> {
+        let with_sums = self.open.sums == PartSums::Crc64;
         let rows = parts.iter().map(|part| {
             let row = CompletedPart::builder().part_number(part.number).e_tag(&part.tag);
             if with_sums { row.checksum_crc64_nvme(crc64_text(part.crc64)) } else { row }.build()
@@ -381,11 +399,11 @@ impl Job {
         let rows = CompletedMultipartUpload::builder().set_parts(Some(rows.collect())).build();
         let bucket = &self.bucket;
         let whole = parts.iter().fold(0, |sum, part| joined(sum, part.crc64, part.size));
-        let mut expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
+        let mut expected = if upload.overwrite { ExpectedState::Anything } else { ExpectedState::Absent };
         let answer = loop {
             let mut request = bucket.client.complete_multipart_upload().bucket(&bucket.name).key(&self.key);
             request = request.upload_id(&self.open.id).multipart_upload(rows.clone());
-            if expected == Expected::Absent {
+            if expected == ExpectedState::Absent {
                 request = request.if_none_match("*");
             }
             if with_sums {
@@ -396,18 +414,18 @@ impl Job {
                 Err(error) => bucket.failure(&error),
             };
             match failure.verdict(&expected) {
-                Verdict::NotMet => return self.give_up().await,
-                Verdict::Unknown => expected = Expected::Anything,
-                Verdict::InTheWay => {
+                PutVerdict::NotMet => return self.give_up().await,
+                PutVerdict::Unknown => expected = ExpectedState::Anything,
+                PutVerdict::InTheWay => {
                     // This upload is over; another one is to be begun.
                     self.give_up().await?;
                     return Err(failure);
                 }
-                Verdict::Other => {
+                PutVerdict::Other => {
                     // The answer to an earlier attempt may have been lost, and the upload is over then.
                     let found = bucket.head(upload.key).await.ok().flatten();
                     let over = !upload.overwrite && found.is_some_and(|head| head.size == upload.size);
-                    return if over { Ok(Placed::Ours) } else { Err(failure) };
+                    return if over { Ok(PutOutcome::Ours) } else { Err(failure) };
                 }
             }
         };
@@ -415,31 +433,31 @@ impl Job {
             && !said.contains('-')
             && said != crc64_text(whole)
         {
-            return Err(Failure::new(Kind::Checksum { said: "the whole has another CRC-64 there".to_owned() }));
+            return Err(BucketFailure::new(Kind::Checksum { said: "the whole has another CRC-64 there".to_owned() }));
         }
-        Ok(Placed::Ours)
+        Ok(PutOutcome::Ours)
     }
 
     /// Another writer was faster.
-    async fn give_up(&self) -> Inner<Placed> {
+    async fn give_up(&self) -> AwsResult<PutOutcome> {
         let bucket = &self.bucket;
         let request = bucket.client.abort_multipart_upload().bucket(&bucket.name).key(&self.key);
         // What cannot be ended now is found by a later clean-up.
         let _ = request.upload_id(&self.open.id).send().await;
-        Ok(Placed::Theirs)
+        Ok(PutOutcome::Theirs)
     }
 }
 
 /// A server that does not know this checksum.
-fn is_of_checksums(failure: &Failure) -> bool {
+fn is_of_checksums(failure: &BucketFailure) -> bool {
     failure.is_unknown() || failure.is(&["InvalidRequest", "InvalidArgument"])
 }
 
-fn ask_verdict(upload: &Upload<'_>) -> Inner<()> {
-    (upload.verdict)().map_err(|reason| Failure::new(Kind::GivenUp { reason }))
+fn ask_verdict(upload: &ObjectUpload<'_>) -> AwsResult<()> {
+    (upload.verdict)().map_err(|reason| BucketFailure::new(Kind::GivenUp { reason }))
 }
 
-fn read(path: &Path, start: u64, size: u64) -> Inner<Vec<u8>> {
+fn read(path: &Path, start: u64, size: u64) -> AwsResult<Vec<u8>> {
     let inner = || {
         let mut file = std::fs::File::open(path)?;
         file.seek(SeekFrom::Start(start))?;
@@ -447,7 +465,7 @@ fn read(path: &Path, start: u64, size: u64) -> Inner<Vec<u8>> {
         file.read_exact(&mut bytes)?;
         Ok(bytes)
     };
-    inner().map_err(|source| Failure::new(Kind::Disk { action: "read", path: path.to_owned(), source }))
+    inner().map_err(|source| BucketFailure::new(Kind::Disk { action: "read", path: path.to_owned(), source }))
 }
 
 /// For the header that names what is copied.

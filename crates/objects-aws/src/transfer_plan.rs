@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use objects::Shared;
+use objects::SharedRange;
 
 /// Where the bytes of a step come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,13 @@ pub enum StepSource {
 
 /// One part of the upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct TransferStep {
     /// Its range in the new file.
     pub range: Range<u64>,
     pub source: StepSource,
 }
 
-impl Step {
+impl TransferStep {
     /// In bytes; never 0.
     pub fn size(&self) -> u64 {
         self.range.end - self.range.start
@@ -33,7 +33,7 @@ impl Step {
 
 /// The protocol's limits for parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct TransferLimits {
     /// The least size of a step that is not the last, in bytes.
     pub least: u64,
     /// The largest sent step, in bytes; at least twice `least`.
@@ -43,7 +43,7 @@ pub struct Limits {
     pub steps: u64,
 }
 
-impl Limits {
+impl TransferLimits {
     /// The limits of Amazon's S3. Sent steps of 16 MiB keep many connections busy with little memory; copies of 256
     /// MiB are made side by side.
     pub const S3: Self = Self { least: 5 << 20, sent: 16 << 20, copied: 256 << 20, steps: 10_000 };
@@ -52,24 +52,24 @@ impl Limits {
 /// Steps in order, without gaps: together they are the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferPlan {
-    pub steps: Vec<Step>,
+    pub steps: Vec<TransferStep>,
 }
 
 impl TransferPlan {
     /// `shared` sorted by offset and inside the file. The same arguments give the same steps, so an interrupted upload
     /// finds its own again.
-    pub fn new(size: u64, shared: &[Shared], limits: &Limits) -> Self {
+    pub fn new(size: u64, shared: &[SharedRange], limits: &TransferLimits) -> Self {
         let plan = Self::within(size, shared, limits);
         if plan.steps.len() as u64 <= limits.steps {
             return plan;
         }
         // Only a file of many gigabytes gets here: larger steps, and no copies of short stretches.
         let sent = size.div_ceil(limits.steps / 2).max(limits.sent);
-        let longer = Limits { sent, least: sent / 2, copied: limits.copied.max(sent), ..*limits };
+        let longer = TransferLimits { sent, least: sent / 2, copied: limits.copied.max(sent), ..*limits };
         Self::within(size, shared, &longer)
     }
 
-    fn within(size: u64, shared: &[Shared], limits: &Limits) -> Self {
+    fn within(size: u64, shared: &[SharedRange], limits: &TransferLimits) -> Self {
         let runs = widened(runs_of(size, shared, limits.least), limits.least);
         let steps = runs.iter().flat_map(|run| split(run, limits)).collect();
         Self { steps }
@@ -77,13 +77,13 @@ impl TransferPlan {
 
     /// Bytes that are sent from here.
     pub fn sent(&self) -> u64 {
-        self.steps.iter().filter(|step| step.source == StepSource::Send).map(Step::size).sum()
+        self.steps.iter().filter(|step| step.source == StepSource::Send).map(TransferStep::size).sum()
     }
 }
 
 /// Alternating stretches that are copied or sent; no copied one is shorter than `least`.
-fn runs_of(size: u64, shared: &[Shared], least: u64) -> Vec<Step> {
-    let mut copies: Vec<Step> = Vec::new();
+fn runs_of(size: u64, shared: &[SharedRange], least: u64) -> Vec<TransferStep> {
+    let mut copies: Vec<TransferStep> = Vec::new();
     for piece in shared.iter().filter(|piece| piece.size > 0 && piece.offset + piece.size <= size) {
         let range = piece.offset..piece.offset + piece.size;
         if let Some(last) = copies.last_mut()
@@ -97,26 +97,26 @@ fn runs_of(size: u64, shared: &[Shared], least: u64) -> Vec<Step> {
                 continue;
             }
         }
-        copies.push(Step { range, source: StepSource::Copy { from: piece.former } });
+        copies.push(TransferStep { range, source: StepSource::Copy { from: piece.former } });
     }
     let mut runs = Vec::new();
     let mut end = 0;
     for copy in copies.into_iter().filter(|copy| copy.size() >= least) {
         if copy.range.start > end {
-            runs.push(Step { range: end..copy.range.start, source: StepSource::Send });
+            runs.push(TransferStep { range: end..copy.range.start, source: StepSource::Send });
         }
         end = copy.range.end;
         runs.push(copy);
     }
     if end < size || runs.is_empty() {
-        runs.push(Step { range: end..size, source: StepSource::Send });
+        runs.push(TransferStep { range: end..size, source: StepSource::Send });
     }
     runs
 }
 
 /// Sent stretches of less than `least` take bytes from the copied one behind them, or all of it.
-fn widened(runs: Vec<Step>, least: u64) -> Vec<Step> {
-    let mut done: Vec<Step> = Vec::new();
+fn widened(runs: Vec<TransferStep>, least: u64) -> Vec<TransferStep> {
+    let mut done: Vec<TransferStep> = Vec::new();
     let mut rest = runs.into_iter().peekable();
     while let Some(mut run) = rest.next() {
         if let Some(last) = done.last_mut()
@@ -144,7 +144,7 @@ fn widened(runs: Vec<Step>, least: u64) -> Vec<Step> {
 }
 
 /// In equal pieces, so that none of them is too short.
-fn split(run: &Step, limits: &Limits) -> Vec<Step> {
+fn split(run: &TransferStep, limits: &TransferLimits) -> Vec<TransferStep> {
     let most = match run.source {
         StepSource::Send => limits.sent,
         StepSource::Copy { .. } => limits.copied,
@@ -159,7 +159,7 @@ fn split(run: &Step, limits: &Limits) -> Vec<Step> {
                 StepSource::Send => StepSource::Send,
                 StepSource::Copy { from } => StepSource::Copy { from: from + (start - run.range.start) },
             };
-            Step { range: start..end, source }
+            TransferStep { range: start..end, source }
         })
         .collect()
 }
@@ -168,10 +168,10 @@ fn split(run: &Step, limits: &Limits) -> Vec<Step> {
 mod tests {
     use super::*;
 
-    const SMALL: Limits = Limits { least: 5, sent: 16, copied: 40, steps: 1000 };
+    const SMALL: TransferLimits = TransferLimits { least: 5, sent: 16, copied: 40, steps: 1000 };
 
     fn told(plan: &TransferPlan) -> String {
-        let step = |step: &Step| match step.source {
+        let step = |step: &TransferStep| match step.source {
             StepSource::Send => format!("send {}..{}", step.range.start, step.range.end),
             StepSource::Copy { from } => format!("copy {}..{} from {from}", step.range.start, step.range.end),
         };
@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn unchanged_stretches_are_copied_and_short_changes_widened() {
-        let shared = |rows: &[(u64, u64, u64)]| -> Vec<Shared> {
-            rows.iter().map(|&(offset, former, size)| Shared { offset, former, size }).collect()
+        let shared = |rows: &[(u64, u64, u64)]| -> Vec<SharedRange> {
+            rows.iter().map(|&(offset, former, size)| SharedRange { offset, former, size }).collect()
         };
         type Row = (u64, u64, u64);
         let cases: [(&str, u64, &[Row], &str); 9] = [
@@ -229,7 +229,7 @@ mod tests {
             let mut at = random(12);
             while at < size {
                 let piece = (1 + random(60)).min(size - at);
-                shared.push(Shared { offset: at, former: random(1000), size: piece });
+                shared.push(SharedRange { offset: at, former: random(1000), size: piece });
                 at += piece + random(14);
             }
             let plan = TransferPlan::new(size, &shared, &SMALL);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_file_of_a_terabyte_has_no_more_steps_than_allowed() {
-        let plan = TransferPlan::new(1 << 40, &[], &Limits::S3);
+        let plan = TransferPlan::new(1 << 40, &[], &TransferLimits::S3);
         assert!(plan.steps.len() <= 10_000, "{} steps", plan.steps.len());
     }
 }

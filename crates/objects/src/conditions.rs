@@ -9,11 +9,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::{Expected, ObjectKey};
+use crate::{ExpectedState, ObjectKey};
 
 /// What the answer to a put with a condition means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PutVerdict {
     /// Another object is there.
     NotMet,
     /// Another writer was at work at the same moment: try again.
@@ -25,14 +25,14 @@ pub enum Verdict {
 }
 
 /// `status` and `code` of an answer that is an error.
-pub fn judge(status: Option<u16>, code: &str, expected: &Expected) -> Verdict {
+pub fn judge(status: Option<u16>, code: &str, expected: &ExpectedState) -> PutVerdict {
     match (status, code) {
-        (_, "NoSuchBucket" | "NoSuchUpload") => Verdict::Other,
-        (Some(412), _) | (_, "PreconditionFailed") => Verdict::NotMet,
-        (_, "ConditionalRequestConflict" | "OperationAborted") | (Some(409), "") => Verdict::InTheWay,
-        (Some(404), _) if matches!(expected, Expected::State(_)) => Verdict::NotMet,
-        (Some(501), _) | (_, "NotImplemented") if *expected != Expected::Anything => Verdict::Unknown,
-        _ => Verdict::Other,
+        (_, "NoSuchBucket" | "NoSuchUpload") => PutVerdict::Other,
+        (Some(412), _) | (_, "PreconditionFailed") => PutVerdict::NotMet,
+        (_, "ConditionalRequestConflict" | "OperationAborted") | (Some(409), "") => PutVerdict::InTheWay,
+        (Some(404), _) if matches!(expected, ExpectedState::State(_)) => PutVerdict::NotMet,
+        (Some(501), _) | (_, "NotImplemented") if *expected != ExpectedState::Anything => PutVerdict::Unknown,
+        _ => PutVerdict::Other,
     }
 }
 
@@ -50,14 +50,14 @@ pub const PROBE: &str = "conditions.txt";
 
 /// Whether a server keeps the condition that no object exists yet: found out once.
 #[derive(Debug, Default)]
-pub struct Kept(OnceLock<bool>);
+pub struct ConditionsKept(OnceLock<bool>);
 
-impl Kept {
+impl ConditionsKept {
     /// `create` puts an object under that condition and gives the result.
     ///
     /// # Errors
     /// Those of `create`.
-    pub fn or_probe<E>(&self, create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict, E>) -> Result<bool, E> {
+    pub fn or_probe<E>(&self, create: impl Fn(&ObjectKey, &[u8]) -> Result<PutVerdict, E>) -> Result<bool, E> {
         if let Some(known) = self.0.get() {
             return Ok(*known);
         }
@@ -66,13 +66,13 @@ impl Kept {
     }
 }
 
-fn probe<E>(create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict, E>) -> Result<bool, E> {
+fn probe<E>(create: impl Fn(&ObjectKey, &[u8]) -> Result<PutVerdict, E>) -> Result<bool, E> {
     let key: ObjectKey = PROBE.parse().expect("a literal object key");
     for _ in 0..2 {
         match create(&key, b"Written once where conditional puts work.\n")? {
-            Verdict::NotMet => return Ok(true),
-            Verdict::Unknown => return Ok(false),
-            Verdict::InTheWay | Verdict::Other => {}
+            PutVerdict::NotMet => return Ok(true),
+            PutVerdict::Unknown => return Ok(false),
+            PutVerdict::InTheWay | PutVerdict::Other => {}
         }
     }
     Ok(false)
@@ -81,43 +81,43 @@ fn probe<E>(create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict, E>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tag;
+    use crate::ObjectTag;
 
     #[test]
     fn each_answer_to_a_conditional_put_means_one_thing() {
-        let (absent, state) = (Expected::Absent, Expected::State(Tag("t".into())));
+        let (absent, state) = (ExpectedState::Absent, ExpectedState::State(ObjectTag("t".into())));
         let cases = [
             // (status, code, what is expected, what the answer means)
-            (412, "PreconditionFailed", &absent, Verdict::NotMet),
-            (412, "", &state, Verdict::NotMet),
-            (409, "ConditionalRequestConflict", &absent, Verdict::InTheWay),
-            (409, "ConditionalRequestConflict", &state, Verdict::InTheWay),
-            (409, "OperationAborted", &Expected::Anything, Verdict::InTheWay),
-            (409, "", &absent, Verdict::InTheWay),
-            (409, "InvalidBucketState", &absent, Verdict::Other),
-            (404, "NoSuchKey", &state, Verdict::NotMet),
-            (404, "NoSuchKey", &absent, Verdict::Other),
-            (404, "NoSuchBucket", &state, Verdict::Other),
-            (404, "NoSuchUpload", &state, Verdict::Other),
-            (501, "NotImplemented", &absent, Verdict::Unknown),
-            (501, "", &state, Verdict::Unknown),
-            (501, "NotImplemented", &Expected::Anything, Verdict::Other),
-            (403, "AccessDenied", &absent, Verdict::Other),
+            (412, "PreconditionFailed", &absent, PutVerdict::NotMet),
+            (412, "", &state, PutVerdict::NotMet),
+            (409, "ConditionalRequestConflict", &absent, PutVerdict::InTheWay),
+            (409, "ConditionalRequestConflict", &state, PutVerdict::InTheWay),
+            (409, "OperationAborted", &ExpectedState::Anything, PutVerdict::InTheWay),
+            (409, "", &absent, PutVerdict::InTheWay),
+            (409, "InvalidBucketState", &absent, PutVerdict::Other),
+            (404, "NoSuchKey", &state, PutVerdict::NotMet),
+            (404, "NoSuchKey", &absent, PutVerdict::Other),
+            (404, "NoSuchBucket", &state, PutVerdict::Other),
+            (404, "NoSuchUpload", &state, PutVerdict::Other),
+            (501, "NotImplemented", &absent, PutVerdict::Unknown),
+            (501, "", &state, PutVerdict::Unknown),
+            (501, "NotImplemented", &ExpectedState::Anything, PutVerdict::Other),
+            (403, "AccessDenied", &absent, PutVerdict::Other),
         ];
         for (status, code, expected, verdict) in cases {
             assert_eq!(judge(Some(status), code, expected), verdict, "for {status} {code} {expected:?}");
         }
-        assert_eq!(judge(None, "", &absent), Verdict::Other, "no answer");
+        assert_eq!(judge(None, "", &absent), PutVerdict::Other, "no answer");
     }
 
     #[test]
     fn a_place_keeps_conditions_if_one_of_two_equal_puts_is_refused() {
         let cases = [
             // (what the puts are answered, whether conditions are kept)
-            (vec![Verdict::NotMet], true),
-            (vec![Verdict::Other, Verdict::NotMet], true),
-            (vec![Verdict::Other, Verdict::Other], false),
-            (vec![Verdict::Unknown], false),
+            (vec![PutVerdict::NotMet], true),
+            (vec![PutVerdict::Other, PutVerdict::NotMet], true),
+            (vec![PutVerdict::Other, PutVerdict::Other], false),
+            (vec![PutVerdict::Unknown], false),
         ];
         for (answers, kept) in cases {
             let left = std::cell::RefCell::new(answers.iter());

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 
 use crate::conditions::PROBE;
 use crate::{
-    Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError, PlaceErrorKind, Placed,
-    Replaced, Result, Turn, Upload, Uploaded, Waiting, Watch, Work,
+    ExpectedState, Leftover, ListedObject, Object, ObjectHead, ObjectKey, ObjectTurn, ObjectUpload, Place, PlaceError,
+    PlaceErrorKind, PutOutcome, ReplaceOutcome, Result, TransferWatch, TransferWork, Turn, UploadOutcome,
+    WaitingPublisher,
 };
 
 /// One kind of place, without what is the same for all. The methods that [`Place`] has, too, are described there.
@@ -26,21 +27,26 @@ pub trait Engine: Debug + Send + Sync + Sized {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
+        watch: TransferWatch<'_>,
     ) -> std::result::Result<Option<u64>, Self::Failure>;
 
-    fn head(&self, key: &ObjectKey, watch: Watch<'_>) -> std::result::Result<Option<Head>, Self::Failure>;
+    fn head(&self, key: &ObjectKey, watch: TransferWatch<'_>)
+    -> std::result::Result<Option<ObjectHead>, Self::Failure>;
 
-    fn list(&self, prefix: &str) -> std::result::Result<Vec<Listed>, Self::Failure>;
+    fn list(&self, prefix: &str) -> std::result::Result<Vec<ListedObject>, Self::Failure>;
 
     /// Writes the object if its present state is `expected`. False if it is not, and nothing was written.
-    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> std::result::Result<bool, Self::Failure>;
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> std::result::Result<bool, Self::Failure>;
 
     fn delete(&self, key: &ObjectKey) -> std::result::Result<bool, Self::Failure>;
 
     /// Uploads a file. Unless it may overwrite, nothing stood at its name a moment ago; where something stands there
-    /// when it is done, that stays, and the result is [`Uploaded::THEIRS`].
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> std::result::Result<Uploaded, Self::Failure>;
+    /// when it is done, that stays, and the result is [`UploadOutcome::THEIRS`].
+    fn upload(
+        &self,
+        upload: &ObjectUpload<'_>,
+        work: &TransferWork<'_>,
+    ) -> std::result::Result<UploadOutcome, Self::Failure>;
 
     fn conditional_puts(&self) -> std::result::Result<bool, Self::Failure>;
 
@@ -77,36 +83,36 @@ impl<E: Engine> Place for E {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
+        watch: TransferWatch<'_>,
     ) -> Result<Option<u64>> {
         named(self, "read", Some(key.as_str()), Engine::read(self, key, range, to, watch))
     }
 
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+    fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>> {
         named(self, "read", Some(key.as_str()), Engine::head(self, key, crate::UNWATCHED))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>> {
         let mut rows = named(self, "list", Some(prefix), Engine::list(self, prefix))?;
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(rows)
     }
 
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
-        let ours = named(self, "write", Some(key.as_str()), self.put(key, bytes, &Expected::Absent))?;
-        Ok(if ours { Placed::Ours } else { Placed::Theirs })
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<PutOutcome> {
+        let ours = named(self, "write", Some(key.as_str()), self.put(key, bytes, &ExpectedState::Absent))?;
+        Ok(if ours { PutOutcome::Ours } else { PutOutcome::Theirs })
     }
 
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> Result<ReplaceOutcome> {
         let done = named(self, "write", Some(key.as_str()), self.put(key, bytes, expected))?;
-        Ok(if done { Replaced::Done } else { Replaced::Changed })
+        Ok(if done { ReplaceOutcome::Done } else { ReplaceOutcome::Changed })
     }
 
     fn delete(&self, key: &ObjectKey) -> Result<bool> {
         named(self, "remove", Some(key.as_str()), Engine::delete(self, key))
     }
 
-    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+    fn try_turn(&self, waiting: &mut WaitingPublisher) -> Result<Option<Box<dyn Turn + '_>>> {
         match named(self, "take a turn", None, self.lock())? {
             TurnLock::Ours(turn) => Ok(Some(turn)),
             TurnLock::Theirs => Ok(None),
@@ -117,15 +123,15 @@ impl<E: Engine> Place for E {
         }
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
-        let inner = || -> std::result::Result<Uploaded, PlaceErrorKind> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> Result<UploadOutcome> {
+        let inner = || -> std::result::Result<UploadOutcome, PlaceErrorKind> {
             (work.watch)()?;
             // Asking is cheaper than sending.
             if !upload.overwrite && is_there(self, upload, work.watch)? {
-                return Ok(Uploaded::THEIRS);
+                return Ok(UploadOutcome::THEIRS);
             }
             let uploaded = Engine::upload(self, upload, work).map_err(Into::into)?;
-            if uploaded.placed == Placed::Theirs {
+            if uploaded.placed == PutOutcome::Theirs {
                 // Whoever was faster may have brought something else.
                 is_there(self, upload, work.watch)?;
             }
@@ -149,9 +155,15 @@ impl<E: Engine> Place for E {
 }
 
 /// An object of another size at the same name is an error: it cannot be what is uploaded.
-fn is_there<E: Engine>(to: &E, upload: &Upload<'_>, watch: Watch<'_>) -> std::result::Result<bool, PlaceErrorKind> {
+fn is_there<E: Engine>(
+    to: &E,
+    upload: &ObjectUpload<'_>,
+    watch: TransferWatch<'_>,
+) -> std::result::Result<bool, PlaceErrorKind> {
     match to.head(upload.key, watch).map_err(Into::into)? {
-        Some(Head { size, .. }) if size != upload.size => Err(PlaceErrorKind::Another { size, expected: upload.size }),
+        Some(ObjectHead { size, .. }) if size != upload.size => {
+            Err(PlaceErrorKind::Another { size, expected: upload.size })
+        }
         found => Ok(found.is_some()),
     }
 }

@@ -136,7 +136,7 @@ pub enum PlaceErrorKind {
         hint("it was uploaded by something else, or damaged since: remove it, or use another name")
     )]
     Another { size: u64, expected: u64 },
-    /// Ended by [`crate::Watch`], which has its own error.
+    /// Ended by [`crate::TransferWatch`], which has its own error.
     #[error("it did not finish within {} s", limit.as_secs())]
     #[fault("E_DESTINATION_SLOW", hint("run it again later; what has arrived is kept"))]
     TimedOut { limit: Duration },

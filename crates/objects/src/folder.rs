@@ -15,8 +15,8 @@ use archive::FileBeside;
 use vocab::{Digest, DigestWriter};
 
 use crate::{
-    Engine, Expected, Head, Leftover, Listed, Object, ObjectKey, PlaceErrorKind, Result, Tag, Turn, TurnLock, Upload,
-    Uploaded, Watch, Work, pass_on, unwritten,
+    Engine, ExpectedState, Leftover, ListedObject, Object, ObjectHead, ObjectKey, ObjectTag, ObjectUpload,
+    PlaceErrorKind, Result, TransferWatch, TransferWork, Turn, TurnLock, UploadOutcome, pass_on, unwritten,
 };
 
 /// Names of files that are being written; keys never begin with a dot.
@@ -31,7 +31,7 @@ const TURN: &str = ".turn";
 /// A file being written that is older than this was abandoned. Locks of other machines may be invisible here.
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 
-type Inner<T> = std::result::Result<T, PlaceErrorKind>;
+type FolderResult<T> = std::result::Result<T, PlaceErrorKind>;
 
 /// Objects as files below one folder. May be shared by several machines over a network file system with locks.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl FolderPlace {
     }
 
     /// A file that will take the place of `target`, in the same folder.
-    fn staged(&self, target: &Path) -> Inner<FileBeside> {
+    fn staged(&self, target: &Path) -> FolderResult<FileBeside> {
         let folder = target.parent().unwrap_or(&self.root);
         archive::make_shared_folders(folder).map_err(disk("create", folder))?;
         let staged = FileBeside::within(folder, STAGED).map_err(disk("create a file in", folder))?;
@@ -71,7 +71,7 @@ impl FolderPlace {
         }
     }
 
-    fn staged_with(&self, target: &Path, bytes: &[u8]) -> Inner<FileBeside> {
+    fn staged_with(&self, target: &Path, bytes: &[u8]) -> FolderResult<FileBeside> {
         let mut staged = self.staged(target)?;
         let written = staged.write_all(bytes).and_then(|()| staged.as_file().sync_all());
         written.map_err(disk("write", staged.path()))?;
@@ -92,7 +92,7 @@ impl Engine for FolderPlace {
         &self.place
     }
 
-    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+    fn get(&self, key: &ObjectKey) -> FolderResult<Option<Object>> {
         let bytes = read(&self.path(key))?;
         Ok(bytes.map(|bytes| Object { tag: tag_of(&bytes), bytes }))
     }
@@ -102,8 +102,8 @@ impl Engine for FolderPlace {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Inner<Option<u64>> {
+        watch: TransferWatch<'_>,
+    ) -> FolderResult<Option<u64>> {
         let path = self.path(key);
         let opened = present(vocab::open_regular(&path)).map_err(disk("read", &path))?;
         let Some(mut file) = opened else { return Ok(None) };
@@ -117,17 +117,18 @@ impl Engine for FolderPlace {
         pass_on(file.take(length), to, &mut |_| watch(), disk("read", &path), unwritten(key)).map(Some)
     }
 
-    fn head(&self, key: &ObjectKey, _watch: Watch<'_>) -> Inner<Option<Head>> {
+    fn head(&self, key: &ObjectKey, _watch: TransferWatch<'_>) -> FolderResult<Option<ObjectHead>> {
         let path = self.path(key);
         let metadata = present(fs::metadata(&path)).map_err(disk("read", &path))?;
         if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(disk("read", &path)(io::Error::from(io::ErrorKind::IsADirectory)));
         }
         // An artifact is never replaced by other bytes, so size and time identify its state.
-        Ok(metadata.map(|it| Head { size: it.len(), tag: Tag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
+        Ok(metadata
+            .map(|it| ObjectHead { size: it.len(), tag: ObjectTag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
     }
 
-    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> FolderResult<Vec<ListedObject>> {
         let mut rows = Vec::new();
         for entry in self.walk(prefix) {
             let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
@@ -136,14 +137,14 @@ impl Engine for FolderPlace {
             // Not an object: for example a file that is being written.
             let Some(key) = names.and_then(|names| names.join("/").parse::<ObjectKey>().ok()) else { continue };
             let modified = metadata.modified().map_err(disk("read", &path))?;
-            rows.push(Listed { key, size: metadata.len(), modified });
+            rows.push(ListedObject { key, size: metadata.len(), modified });
         }
         Ok(rows)
     }
 
-    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> FolderResult<bool> {
         let target = self.path(key);
-        if *expected == Expected::Absent {
+        if *expected == ExpectedState::Absent {
             // Nothing has to be compared, so one step does it, without a lock.
             return Ok(
                 !target.exists() && self.staged_with(&target, bytes)?.claim(&target).map_err(disk("write", &target))?
@@ -163,13 +164,13 @@ impl Engine for FolderPlace {
         Ok(false)
     }
 
-    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+    fn delete(&self, key: &ObjectKey) -> FolderResult<bool> {
         let path = self.path(key);
         let removed = present(fs::remove_file(&path)).map_err(disk("remove", &path))?;
         Ok(removed.is_some())
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> FolderResult<UploadOutcome> {
         let target = self.path(upload.key);
         let staged = self.staged(&target)?;
         let from = File::open(upload.file).map_err(disk("read", upload.file))?;
@@ -194,10 +195,10 @@ impl Engine for FolderPlace {
         } else {
             staged.claim(&target).map_err(disk("write", &target))?
         };
-        Ok(if ours { Uploaded::sent(upload.size) } else { Uploaded::THEIRS })
+        Ok(if ours { UploadOutcome::sent(upload.size) } else { UploadOutcome::THEIRS })
     }
 
-    fn conditional_puts(&self) -> Inner<bool> {
+    fn conditional_puts(&self) -> FolderResult<bool> {
         Ok(true)
     }
 
@@ -208,7 +209,7 @@ impl Engine for FolderPlace {
         }
     }
 
-    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+    fn leftovers(&self, before: SystemTime, dry_run: bool) -> FolderResult<Vec<Leftover>> {
         let mut rows = Vec::new();
         for entry in self.walk("") {
             let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
@@ -228,7 +229,7 @@ impl Engine for FolderPlace {
         Ok(rows)
     }
 
-    fn lock(&self) -> Inner<TurnLock> {
+    fn lock(&self) -> FolderResult<TurnLock> {
         fs::create_dir_all(&self.root).map_err(disk("create", &self.root))?;
         let path = self.root.join(TURN);
         let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(disk("open", &path))?;
@@ -251,11 +252,11 @@ impl Turn for FileTurn {
     }
 }
 
-fn tag_of(bytes: &[u8]) -> Tag {
-    Tag(Digest::of(bytes).to_string())
+fn tag_of(bytes: &[u8]) -> ObjectTag {
+    ObjectTag(Digest::of(bytes).to_string())
 }
 
-fn read(path: &Path) -> Inner<Option<Vec<u8>>> {
+fn read(path: &Path) -> FolderResult<Option<Vec<u8>>> {
     let bytes = vocab::open_regular(path).and_then(|mut file| {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -273,7 +274,7 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// `None` if it is not a file, or vanished while the folder was walked.
-fn file_of(entry: walkdir::Result<walkdir::DirEntry>, root: &Path) -> Inner<Option<(PathBuf, fs::Metadata)>> {
+fn file_of(entry: walkdir::Result<walkdir::DirEntry>, root: &Path) -> FolderResult<Option<(PathBuf, fs::Metadata)>> {
     let inner = || -> walkdir::Result<Option<(PathBuf, fs::Metadata)>> {
         let entry = entry?;
         if !entry.file_type().is_file() {

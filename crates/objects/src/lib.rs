@@ -6,15 +6,15 @@
 //! is replaced on purpose, and a replacement happens only if nobody else replaced it meanwhile.
 //!
 //! ```
-//! use objects::{FolderPlace, ObjectKey, Place as _, PlaceAddress, Placed};
+//! use objects::{FolderPlace, ObjectKey, Place as _, PlaceAddress, PutOutcome};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let address = folder.path().display().to_string();
 //! let PlaceAddress::Folder(path) = PlaceAddress::parse(&address, "--to")? else { unreachable!() };
 //! let place = FolderPlace::new(path);
 //! let key: ObjectKey = "entries/a.json".parse()?;
-//! assert_eq!(place.create(&key, b"{}")?, Placed::Ours);
-//! assert_eq!(place.create(&key, b"other")?, Placed::Theirs);
+//! assert_eq!(place.create(&key, b"{}")?, PutOutcome::Ours);
+//! assert_eq!(place.create(&key, b"other")?, PutOutcome::Theirs);
 //! assert_eq!(place.list("entries/")?.len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -43,8 +43,8 @@ pub use error::{PlaceError, PlaceErrorKind};
 pub use folder::FolderPlace;
 pub use object_key::{ObjectKey, ObjectKeyError};
 pub use place::{
-    Expected, Former, Head, Leftover, Listed, Object, Place, Placed, Replaced, Result, Shared, Tag, UNWATCHED, Upload,
-    Uploaded, Watch, Work,
+    ExpectedState, FormerObject, Leftover, ListedObject, Object, ObjectHead, ObjectTag, ObjectUpload, Place,
+    PutOutcome, ReplaceOutcome, Result, SharedRange, TransferWatch, TransferWork, UNWATCHED, UploadOutcome,
 };
 pub use signed::{ConnectError, SignedBucket};
-pub use turn::{ObjectTurn, Turn, Waiting};
+pub use turn::{ObjectTurn, Turn, WaitingPublisher};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use vocab::{Digest, Event, Tell, TransferId};
 
-use crate::{ObjectKey, PlaceError, PlaceErrorKind, Turn, Waiting};
+use crate::{ObjectKey, PlaceError, PlaceErrorKind, Turn, WaitingPublisher};
 
 /// The result of every operation on a place.
 pub type Result<T> = std::result::Result<T, PlaceError>;
@@ -27,30 +27,30 @@ pub trait Place: std::fmt::Debug + Send + Sync {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
+        watch: TransferWatch<'_>,
     ) -> Result<Option<u64>>;
 
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>>;
+    fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>>;
 
     /// All objects whose keys begin with `prefix`, which ends with `/` or is empty, sorted by key.
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>>;
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>>;
 
     /// Writes the object unless one with this key exists, which then stays as it is.
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed>;
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<PutOutcome>;
 
     /// Writes the object if its present state is still `expected`.
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced>;
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> Result<ReplaceOutcome>;
 
     /// Deletes the object. False if it did not exist.
     fn delete(&self, key: &ObjectKey) -> Result<bool>;
 
     /// A turn at writing what is derived from all objects, so that one writer does it for all that wait. `None` while
     /// another has it; call again with the same `waiting` after a pause.
-    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>>;
+    fn try_turn(&self, waiting: &mut WaitingPublisher) -> Result<Option<Box<dyn Turn + '_>>>;
 
     /// Uploads a large file, in parallel parts if the destination can do that. An object that exists already stays as
     /// it is; one of another size is an error, unless the upload may overwrite.
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded>;
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> Result<UploadOutcome>;
 
     /// What interrupted uploads left behind and has not changed since `before`. Removes it unless `dry_run`.
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>>;
@@ -65,33 +65,33 @@ pub trait Place: std::fmt::Debug + Send + Sync {
 }
 
 /// Called between two pieces of an object and before another attempt; an error ends the transfer.
-pub type Watch<'a> = &'a (dyn Fn() -> std::result::Result<(), PlaceErrorKind> + Sync);
+pub type TransferWatch<'a> = &'a (dyn Fn() -> std::result::Result<(), PlaceErrorKind> + Sync);
 
 /// Never interrupts.
-pub const UNWATCHED: Watch<'static> = &|| Ok(());
+pub const UNWATCHED: TransferWatch<'static> = &|| Ok(());
 
 /// A small object, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub bytes: Vec<u8>,
-    pub tag: Tag,
+    pub tag: ObjectTag,
 }
 
 /// Identifies one state of an object; another state has another tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag(pub String);
+pub struct ObjectTag(pub String);
 
 /// What is known about an object without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ObjectHead {
     /// In bytes.
     pub size: u64,
-    pub tag: Tag,
+    pub tag: ObjectTag,
 }
 
 /// One row of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     pub key: ObjectKey,
     /// In bytes.
     pub size: u64,
@@ -100,7 +100,7 @@ pub struct Listed {
 
 /// Whose object is there now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
+pub enum PutOutcome {
     Ours,
     /// It was there before.
     Theirs,
@@ -108,16 +108,16 @@ pub enum Placed {
 
 /// The state that an object must have to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedState {
     Absent,
-    State(Tag),
+    State(ObjectTag),
     /// Whatever is there.
     Anything,
 }
 
-impl Expected {
+impl ExpectedState {
     /// Whether an object in this state, `None` if there is none, is what was expected.
-    pub fn holds(&self, state: Option<&Tag>) -> bool {
+    pub fn holds(&self, state: Option<&ObjectTag>) -> bool {
         match self {
             Self::Absent => state.is_none(),
             Self::State(tag) => state == Some(tag),
@@ -128,38 +128,38 @@ impl Expected {
 
 /// What became of a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replaced {
+pub enum ReplaceOutcome {
     Done,
     /// Another writer was faster; nothing was written.
     Changed,
 }
 
 /// One file to upload.
-pub struct Upload<'a> {
+pub struct ObjectUpload<'a> {
     pub key: &'a ObjectKey,
     pub file: &'a Path,
     /// Size of the file, in bytes.
     pub size: u64,
     pub sha256: Digest,
     /// An existing object that holds some of the same bytes.
-    pub former: Option<Former>,
+    pub former: Option<FormerObject>,
     /// Replace an existing object instead of leaving it.
     pub overwrite: bool,
     /// Called once, before the object becomes visible; an error aborts the upload.
     pub verdict: &'a (dyn Fn() -> std::result::Result<(), String> + Sync),
 }
 
-/// See [`Upload::former`].
+/// See [`ObjectUpload::former`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Former {
+pub struct FormerObject {
     pub key: ObjectKey,
     /// Ranges with the same bytes, sorted by their place in the new file, without overlaps.
-    pub shared: Vec<Shared>,
+    pub shared: Vec<SharedRange>,
 }
 
 /// A range of the new file that is also in the former object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shared {
+pub struct SharedRange {
     /// Offset of its first byte in the new file.
     pub offset: u64,
     /// Offset of the same byte in the former object.
@@ -170,8 +170,8 @@ pub struct Shared {
 
 /// What an upload moved. The sum is the file's size, unless the object existed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Uploaded {
-    pub placed: Placed,
+pub struct UploadOutcome {
+    pub placed: PutOutcome,
     /// Bytes sent from here.
     pub sent: u64,
     /// Bytes that the server copied from the former object.
@@ -180,13 +180,13 @@ pub struct Uploaded {
     pub resumed: u64,
 }
 
-impl Uploaded {
+impl UploadOutcome {
     /// The object existed already.
-    pub const THEIRS: Self = Self { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
+    pub const THEIRS: Self = Self { placed: PutOutcome::Theirs, sent: 0, copied: 0, resumed: 0 };
 
     /// All of it was sent from here.
     pub fn sent(size: u64) -> Self {
-        Self { placed: Placed::Ours, sent: size, ..Self::THEIRS }
+        Self { placed: PutOutcome::Ours, sent: size, ..Self::THEIRS }
     }
 }
 
@@ -200,14 +200,14 @@ pub struct Leftover {
 }
 
 /// What a transfer reports and checks while it runs.
-pub struct Work<'a> {
+pub struct TransferWork<'a> {
     pub tell: Tell<'a>,
-    pub watch: Watch<'a>,
+    pub watch: TransferWatch<'a>,
     /// Distinguishes the bars of several transfers.
     pub next: &'a AtomicU64,
 }
 
-impl Work<'_> {
+impl TransferWork<'_> {
     /// Reports the beginning of a transfer of `total` bytes.
     pub fn begin(&self, name: &str, total: u64) -> TransferId {
         let id = TransferId(self.next.fetch_add(1, Ordering::Relaxed));

@@ -3,12 +3,12 @@
 //! A server's own words get into a message only as one short line without anything that looks like a key: its text
 //! about a wrong signature holds the request with all its headers.
 
-use crate::conditions::{Verdict, judge};
-use crate::{Expected, PlaceErrorKind as Kind};
+use crate::conditions::{PutVerdict, judge};
+use crate::{ExpectedState, PlaceErrorKind as Kind};
 
 /// An error answer, as far as callers have to distinguish such.
 #[derive(Debug)]
-pub struct Failure {
+pub struct BucketFailure {
     /// HTTP status; absent if there was no answer.
     pub status: Option<u16>,
     /// Such as `NoSuchKey`; empty if the answer had none, like that of a HEAD request.
@@ -16,7 +16,7 @@ pub struct Failure {
     pub kind: Kind,
 }
 
-impl Failure {
+impl BucketFailure {
     /// A refusal without an answer, such as a failed connection.
     pub fn new(kind: Kind) -> Self {
         Self { status: None, code: String::new(), kind }
@@ -33,13 +33,13 @@ impl Failure {
     }
 
     /// What this answer to a conditional put means.
-    pub fn verdict(&self, expected: &Expected) -> Verdict {
+    pub fn verdict(&self, expected: &ExpectedState) -> PutVerdict {
         judge(self.status, &self.code, expected)
     }
 
     /// The source of a copy has changed.
     pub fn is_precondition(&self) -> bool {
-        self.verdict(&Expected::Anything) == Verdict::NotMet
+        self.verdict(&ExpectedState::Anything) == PutVerdict::NotMet
     }
 
     /// The server does not support the feature.
@@ -48,14 +48,14 @@ impl Failure {
     }
 }
 
-impl From<Kind> for Failure {
+impl From<Kind> for BucketFailure {
     fn from(kind: Kind) -> Self {
         Self::new(kind)
     }
 }
 
-impl From<Failure> for Kind {
-    fn from(failure: Failure) -> Self {
+impl From<BucketFailure> for Kind {
+    fn from(failure: BucketFailure) -> Self {
         failure.kind
     }
 }

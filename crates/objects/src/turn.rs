@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::{Expected, Object, ObjectKey, Place, Replaced, Result, Tag};
+use crate::{ExpectedState, Object, ObjectKey, ObjectTag, Place, ReplaceOutcome, Result};
 
 /// Released when dropped, or when its holder has been silent for a while.
 pub trait Turn {
@@ -15,8 +15,8 @@ pub trait Turn {
 
 /// What a waiting publisher has seen.
 #[derive(Debug, Default)]
-pub struct Waiting {
-    seen: Option<Tag>,
+pub struct WaitingPublisher {
+    seen: Option<ObjectTag>,
     looks: u32,
 }
 
@@ -41,15 +41,15 @@ pub struct ObjectTurn<'a> {
 
 impl<'a> ObjectTurn<'a> {
     /// See [`Place::try_turn`].
-    pub fn take(to: &'a dyn Place, waiting: &mut Waiting) -> Result<Option<Self>> {
+    pub fn take(to: &'a dyn Place, waiting: &mut WaitingPublisher) -> Result<Option<Self>> {
         by_object(to, TURN.parse().expect("a literal object key"), waiting)
     }
 }
 
-fn by_object<'a>(to: &'a dyn Place, key: ObjectKey, waiting: &mut Waiting) -> Result<Option<ObjectTurn<'a>>> {
+fn by_object<'a>(to: &'a dyn Place, key: ObjectKey, waiting: &mut WaitingPublisher) -> Result<Option<ObjectTurn<'a>>> {
     let expected = match to.get(&key)? {
-        None => Expected::Absent,
-        Some(object) if object.bytes == FREE => Expected::State(object.tag),
+        None => ExpectedState::Absent,
+        Some(object) if object.bytes == FREE => ExpectedState::State(object.tag),
         Some(object) => {
             let same = waiting.seen.as_ref() == Some(&object.tag);
             waiting.looks = if same { waiting.looks + 1 } else { 1 };
@@ -57,12 +57,12 @@ fn by_object<'a>(to: &'a dyn Place, key: ObjectKey, waiting: &mut Waiting) -> Re
             if waiting.looks < PATIENCE {
                 return Ok(None);
             }
-            Expected::State(object.tag)
+            ExpectedState::State(object.tag)
         }
     };
     let holder = RandomState::new().hash_one(key.as_str());
     let turn = ObjectTurn { to, key, holder, beat: 0 };
-    let won = to.replace(&turn.key, turn.text().as_bytes(), &expected)? == Replaced::Done;
+    let won = to.replace(&turn.key, turn.text().as_bytes(), &expected)? == ReplaceOutcome::Done;
     Ok(won.then_some(turn))
 }
 
@@ -82,8 +82,8 @@ impl Turn for ObjectTurn<'_> {
     fn keep(&mut self) -> Result<bool> {
         let Some(object) = self.own()? else { return Ok(false) };
         self.beat += 1;
-        let told = self.to.replace(&self.key, self.text().as_bytes(), &Expected::State(object.tag))?;
-        Ok(told == Replaced::Done)
+        let told = self.to.replace(&self.key, self.text().as_bytes(), &ExpectedState::State(object.tag))?;
+        Ok(told == ReplaceOutcome::Done)
     }
 }
 
@@ -91,7 +91,7 @@ impl Drop for ObjectTurn<'_> {
     /// If this fails, the next one waits until it counts as dead.
     fn drop(&mut self) {
         if let Ok(Some(object)) = self.own() {
-            let _ = self.to.replace(&self.key, FREE, &Expected::State(object.tag));
+            let _ = self.to.replace(&self.key, FREE, &ExpectedState::State(object.tag));
         }
     }
 }
@@ -106,9 +106,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let to = FolderPlace::new(folder.path().to_owned());
         let key: ObjectKey = "turn.txt".parse().unwrap();
-        let take = |waiting: &mut Waiting| by_object(&to, key.clone(), waiting).unwrap();
+        let take = |waiting: &mut WaitingPublisher| by_object(&to, key.clone(), waiting).unwrap();
 
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingPublisher::default();
         let mut first = take(&mut waiting).unwrap();
         // A holder that says something is never taken for dead.
         for _ in 0..3 * PATIENCE {

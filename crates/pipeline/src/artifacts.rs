@@ -130,14 +130,14 @@ pub(crate) fn pack_beside(context: &Context, parts: &[PartSource], packing: &Pac
 }
 
 /// What goes into the artifacts.
-pub(crate) struct Parts<'a> {
+pub(crate) struct ArtifactParts<'a> {
     pub parts: Vec<PartSource>,
     /// The same, with files taken from wheels as they are compressed there. Asked for by formats that can keep them so.
     pub from_wheels: &'a dyn Fn(&[PartSource]) -> Vec<PartSource>,
 }
 
 /// What is in the folder of artifacts now.
-pub(crate) struct Artifacts {
+pub(crate) struct PackedArtifacts {
     /// In the order of the formats.
     pub paths: Vec<PathBuf>,
     /// Manifest of the first.
@@ -147,11 +147,11 @@ pub(crate) struct Artifacts {
 /// Packs, and writes a manifest beside each artifact. All replace former ones as a whole.
 pub(crate) fn pack(
     context: &Context,
-    parts: &Parts<'_>,
+    parts: &ArtifactParts<'_>,
     manifest: &Manifest,
     packing: &Packing,
     ahead: Option<PackedAhead>,
-) -> Result<Artifacts, Box<dyn Fault>> {
+) -> Result<PackedArtifacts, Box<dyn Fault>> {
     let row = |part: &PartSource| Some(PartRow { content: part.name.clone(), identity: part.identity? });
     let rows: Option<Vec<PartRow>> = parts.parts.iter().map(row).collect();
     let known = ahead.as_ref().map(|ahead| ahead.rows.clone());
@@ -200,7 +200,7 @@ pub(crate) fn pack(
         // If it is not remembered, the next build packs after assembling.
         let _ = context.store.remember(FACT, &manifest.build_key.to_string(), &value, SystemTime::now());
     }
-    Ok(Artifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) })
+    Ok(PackedArtifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) })
 }
 
 /// Two files take their places one after the other, and a kill may come between. So the former manifest goes first:

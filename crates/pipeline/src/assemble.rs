@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use config_merger::Layout;
 use rayon::prelude::*;
 use serde_json::json;
-use vocab::{CopiedFile, Digest, Fault, Origin, TreePath};
+use vocab::{CopiedFile, Digest, Fault, TreePath, WheelOrigin};
 
 use crate::copy_files::{self, CopyOperation};
-use crate::gather::{Gathered, ShippedSource};
-use crate::steps::Steps;
+use crate::gather::{GatheredWheel, ShippedSource};
+use crate::steps::TimedSteps;
 use interpreter::{BaseTree, FileTable};
 use store::Context;
 use wheel::windows_launcher::WindowsLaunchers;
@@ -23,7 +23,7 @@ use wheel::{self, InstallDestination, InstallRequest, InstalledAll, LinkMethod, 
 pub const WHEELHOUSE: &str = "packages";
 
 /// A staged prefix and where its files came from.
-pub struct Assembled {
+pub struct AssembledPrefix {
     /// Paths of the base tree that are still there, links included.
     pub base_files: BTreeSet<TreePath>,
     /// Links of the base tree that this system cannot make: the archive has them, the staged prefix does not.
@@ -55,9 +55,9 @@ impl AssembleError {
 }
 
 /// What is put together, and how.
-pub struct Pieces<'a> {
+pub struct PrefixPieces<'a> {
     pub tree: &'a BaseTree,
-    pub wheels: &'a [Gathered],
+    pub wheels: &'a [GatheredWheel],
     /// For a wheelhouse.
     pub sources: &'a [ShippedSource],
     pub copies: &'a [CopyOperation],
@@ -70,10 +70,10 @@ pub struct Pieces<'a> {
 /// Into `staging`, an empty folder.
 pub fn assemble(
     context: &Context,
-    pieces: &Pieces<'_>,
+    pieces: &PrefixPieces<'_>,
     staging: &Path,
-    steps: &mut Steps,
-) -> Result<Assembled, Box<dyn Fault>> {
+    steps: &mut TimedSteps,
+) -> Result<AssembledPrefix, Box<dyn Fault>> {
     let unmade_links = unmade_links(context, pieces.tree);
     let (base_files, method) =
         steps.run(context, "lay out the interpreter", || lay_out_base(context, pieces.tree, &unmade_links, staging))?;
@@ -98,14 +98,14 @@ pub fn assemble(
             context.note(format!("copyFiles replaced `{}`", file.path));
         }
     }
-    let mut assembled = Assembled { base_files, unmade_links, installed, wheelhouse, copied, method };
+    let mut assembled = AssembledPrefix { base_files, unmade_links, installed, wheelhouse, copied, method };
     assembled.settle_base(staging);
     Ok(assembled)
 }
 
 /// What wheels that are shipped as files become when they are installed, all of `pieces.wheels` into one prefix below
 /// `root`, an empty folder: for the checks, never shipped.
-pub fn overlay(context: &Context, pieces: &Pieces<'_>, root: &Path) -> Result<Assembled, Box<dyn Fault>> {
+pub fn overlay(context: &Context, pieces: &PrefixPieces<'_>, root: &Path) -> Result<AssembledPrefix, Box<dyn Fault>> {
     let unmade_links = unmade_links(context, pieces.tree);
     let (base_files, method) = lay_out_base(context, pieces.tree, &unmade_links, root)?;
     let installed = Some(install(context, pieces, root, &base_files)?);
@@ -113,12 +113,13 @@ pub fn overlay(context: &Context, pieces: &Pieces<'_>, root: &Path) -> Result<As
     if !pieces.copies.is_empty() {
         copied = copy_files::copy_files(context, pieces.copies, pieces.package_folder, root, pieces.tree.layout)?;
     }
-    let mut assembled = Assembled { base_files, unmade_links, installed, wheelhouse: BTreeMap::new(), copied, method };
+    let mut assembled =
+        AssembledPrefix { base_files, unmade_links, installed, wheelhouse: BTreeMap::new(), copied, method };
     assembled.settle_base(root);
     Ok(assembled)
 }
 
-impl Assembled {
+impl AssembledPrefix {
     /// Drops files of the base tree that a wheel or a copied file replaced.
     fn settle_base(&mut self, root: &Path) {
         let Self { base_files, unmade_links, installed, copied, .. } = self;
@@ -212,7 +213,7 @@ fn executable(_metadata: &fs::Metadata) -> bool {
 
 fn install(
     context: &Context,
-    pieces: &Pieces<'_>,
+    pieces: &PrefixPieces<'_>,
     staging: &Path,
     base: &BTreeSet<TreePath>,
 ) -> Result<InstalledAll, Box<dyn Fault>> {
@@ -247,21 +248,21 @@ fn install(
 }
 
 /// PEP 610, without what only this machine knows, such as a local path.
-fn direct_url(origin: &Origin) -> Option<serde_json::Value> {
+fn direct_url(origin: &WheelOrigin) -> Option<serde_json::Value> {
     match origin {
-        Origin::Git { repository, commit } => {
+        WheelOrigin::Git { repository, commit } => {
             Some(json!({ "url": repository, "vcs_info": { "vcs": "git", "commit_id": commit } }))
         }
-        Origin::Path { path, sha256 } => Some(json!({
+        WheelOrigin::Path { path, sha256 } => Some(json!({
             "url": format!("file:///{path}"),
             "archive_info": { "hashes": { "sha256": sha256.to_string() } },
         })),
-        Origin::Wheel | Origin::Sdist { .. } | Origin::Base => None,
+        WheelOrigin::Wheel | WheelOrigin::Sdist { .. } | WheelOrigin::Base => None,
     }
 }
 
 fn fill_wheelhouse(
-    pieces: &Pieces<'_>,
+    pieces: &PrefixPieces<'_>,
     staging: &Path,
     method: LinkMethod,
 ) -> Result<BTreeMap<TreePath, Digest>, AssembleError> {

@@ -5,49 +5,49 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use config_merger::{Faults, Loaded, Repository};
+use config_merger::{ConfigFaults, LoadedConfig, Repository};
 use jiff::civil::Date;
-use vocab::{Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
+use vocab::{Event, Exit, Fault, Manifest, PlatformKey, RuleOutcome, VersionString};
 
-use crate::artifacts::{self, PackedAhead, Packing, Parts};
+use crate::artifacts::{self, ArtifactParts, PackedAhead, Packing};
 use crate::asked_once::AskedOnce;
-use crate::assemble::{self, Pieces};
+use crate::assemble::{self, PrefixPieces};
 use crate::build_key::{KeyInputs, build_key, copy_operations};
 use crate::gather;
 use crate::options::BuildOptions;
-use crate::parts::{self, Findings};
+use crate::parts::{self, CheckFindings};
 use crate::prefix_folder::PrefixFolder;
-use crate::prepare::{self, Preparation, Prepared};
-use crate::steps::Steps;
-use crate::up_to_date::{self, Former};
-use crate::verify::Subject;
-use crate::warnings::{self, Warnings};
+use crate::prepare::{self, PlatformPreparation, PreparedPlatform};
+use crate::steps::TimedSteps;
+use crate::up_to_date::{self, FormerProduct};
+use crate::verify::CheckedSubject;
+use crate::warnings::{self, BuildWarnings};
 use crate::{disk_space, for_target, output_folders, test_run};
 use import_check::emulator;
 use static_checks::Whitelist;
 use store::Context;
-use store::remote::Remote;
+use store::remote::RemoteStore;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct BuildReport {
     pub runtime: VersionString,
     pub platform: PlatformKey,
-    pub ending: Ending,
+    pub ending: BuildEnding,
     /// Name and wall time, in the order in which they were taken.
     pub steps: Vec<(&'static str, Duration)>,
 }
 
 /// How the build of one platform ended, if it did not fail.
 #[derive(Clone, Debug)]
-pub enum Ending {
+pub enum BuildEnding {
     /// `--dry-run` or `plan`: nothing was changed but, perhaps, the lock. `whole` where all of it can be made here.
     Planned {
         whole: bool,
     },
     /// Everything was there already, of the same inputs.
-    UpToDate(Box<Product>),
-    Built(Box<Product>),
+    UpToDate(Box<BuildProduct>),
+    Built(Box<BuildProduct>),
     /// `TEST_RUN=true`.
     TestRun {
         prefix: PathBuf,
@@ -55,14 +55,14 @@ pub enum Ending {
     },
 }
 
-impl Report {
+impl BuildReport {
     /// [`Exit::Partial`] if something was left to a native runner.
     pub fn exit(&self) -> Exit {
         let whole = match &self.ending {
-            Ending::Planned { whole } => *whole,
-            Ending::TestRun { .. } => true,
-            Ending::UpToDate(product) | Ending::Built(product) => {
-                !product.manifest.rules.iter().any(|row| row.outcome == Outcome::NeedsNativeRunner)
+            BuildEnding::Planned { whole } => *whole,
+            BuildEnding::TestRun { .. } => true,
+            BuildEnding::UpToDate(product) | BuildEnding::Built(product) => {
+                !product.manifest.rules.iter().any(|row| row.outcome == RuleOutcome::NeedsNativeRunner)
             }
         };
         if whole { Exit::Done } else { Exit::Partial }
@@ -71,7 +71,7 @@ impl Report {
 
 /// What a build made, or found up to date.
 #[derive(Clone, Debug)]
-pub struct Product {
+pub struct BuildProduct {
     pub prefix: PathBuf,
     /// One for each format, in the order asked for; never empty.
     pub artifacts: Vec<PathBuf>,
@@ -81,12 +81,12 @@ pub struct Product {
 
 /// One version for one or several platforms. What keeps one of them from being built keeps no other; an error of this
 /// function is one of the version itself.
-pub struct Run<'a> {
+pub struct BuildRun<'a> {
     pub context: &'a Context,
     pub repository: &'a Repository,
     pub version: &'a VersionString,
     /// As [`config_merger::load`] read it, or all that is wrong with it.
-    pub configuration: &'a Result<Loaded, Faults>,
+    pub configuration: &'a Result<LoadedConfig, ConfigFaults>,
     /// Never empty, none twice.
     pub platforms: &'a [PlatformKey],
     pub options: &'a BuildOptions,
@@ -99,18 +99,18 @@ pub struct Run<'a> {
 const PLATFORMS_AT_ONCE: usize = 3;
 
 /// How it went for one platform.
-pub type Cell = (PlatformKey, Result<Report, Box<dyn Fault>>);
+pub type PlatformOutcome = (PlatformKey, Result<BuildReport, Box<dyn Fault>>);
 
-impl Run<'_> {
+impl BuildRun<'_> {
     /// Calls `on_plans` with what will be done before anything is downloaded, and `on_cell` for each platform when it
     /// is done.
     pub fn build(
         &self,
-        on_plans: &dyn Fn(&[Preparation]),
-        on_cell: &mut dyn FnMut(Cell),
+        on_plans: &dyn Fn(&[PlatformPreparation]),
+        on_cell: &mut dyn FnMut(PlatformOutcome),
     ) -> Result<(), Box<dyn Fault>> {
         let Self { repository, version, platforms, options, .. } = *self;
-        let warnings = Warnings::default();
+        let warnings = BuildWarnings::default();
         let context = &warnings.listen(self.context);
         let names: Vec<&str> = platforms.iter().map(|platform| platform.as_str()).collect();
         context.tell(Event::Begun { title: format!("{version} for {}", names.join(", ")) });
@@ -119,13 +119,13 @@ impl Run<'_> {
             output_folders::check(&[&options.out, &prefixes])?;
             archive::sweep_artifacts(&options.out);
         }
-        let mut steps = Steps::default();
+        let mut steps = TimedSteps::default();
         let loaded = steps.run(context, "read the configuration", || {
             let loaded = self.configuration.clone()?;
             prepare::tell_of(context, &loaded, platforms);
-            Ok::<_, Faults>(loaded)
+            Ok::<_, ConfigFaults>(loaded)
         })?;
-        let report = |platform, ending, steps: Steps| Report {
+        let report = |platform, ending, steps: TimedSteps| BuildReport {
             runtime: version.clone(),
             platform,
             ending,
@@ -134,8 +134,8 @@ impl Run<'_> {
         if options.test_run {
             for platform in platforms {
                 let made = test_run::run(context, repository, version, *platform, options);
-                let ending = made.map(|(prefix, artifact)| Ending::TestRun { prefix, artifact });
-                on_cell((*platform, ending.map(|ending| report(*platform, ending, Steps::default()))));
+                let ending = made.map(|(prefix, artifact)| BuildEnding::TestRun { prefix, artifact });
+                on_cell((*platform, ending.map(|ending| report(*platform, ending, TimedSteps::default()))));
             }
             return Ok(());
         }
@@ -164,7 +164,7 @@ impl Run<'_> {
     }
 
     /// A few at once: while one waits for its disk or its import check, another compresses. They are reported in order.
-    fn build_several(&self, preparations: Vec<Preparation>, on_cell: &mut dyn FnMut(Cell)) {
+    fn build_several(&self, preparations: Vec<PlatformPreparation>, on_cell: &mut dyn FnMut(PlatformOutcome)) {
         let workers = self.context.jobs.clamp(1, PLATFORMS_AT_ONCE).min(preparations.len());
         let queue = Mutex::new(preparations.into_iter().enumerate());
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -178,7 +178,7 @@ impl Run<'_> {
                             break;
                         }
                         let context = self.context.of(preparation.platform);
-                        let cell = self.cell(&context, preparation, &mut Steps::default());
+                        let cell = self.cell(&context, preparation, &mut TimedSteps::default());
                         if sender.send((index, cell)).is_err() {
                             break;
                         }
@@ -186,7 +186,7 @@ impl Run<'_> {
                 });
             }
             drop(sender);
-            let mut waiting: BTreeMap<usize, Cell> = BTreeMap::new();
+            let mut waiting: BTreeMap<usize, PlatformOutcome> = BTreeMap::new();
             let mut told = 0;
             for (index, cell) in finished {
                 waiting.insert(index, cell);
@@ -200,16 +200,16 @@ impl Run<'_> {
         });
     }
 
-    fn cell(&self, context: &Context, preparation: Preparation, steps: &mut Steps) -> Cell {
+    fn cell(&self, context: &Context, preparation: PlatformPreparation, steps: &mut TimedSteps) -> PlatformOutcome {
         let Self { repository, version, options, today, .. } = *self;
-        let Preparation { platform, plan, ready } = preparation;
+        let PlatformPreparation { platform, plan, ready } = preparation;
         let ending = ready.and_then(|prepared| {
             if options.dry_run {
-                return Ok(Ending::Planned { whole: plan.is_some_and(|plan| plan.is_whole()) });
+                return Ok(BuildEnding::Planned { whole: plan.is_some_and(|plan| plan.is_whole()) });
             }
             build_one(context, repository, &prepared, options, today, steps)
         });
-        let report = |ending| Report { runtime: version.clone(), platform, ending, steps: steps.taken().to_vec() };
+        let report = |ending| BuildReport { runtime: version.clone(), platform, ending, steps: steps.taken().to_vec() };
         (platform, ending.map(report).map_err(|fault| first_cause(context, fault)))
     }
 }
@@ -218,12 +218,12 @@ impl Run<'_> {
 fn build_one(
     context: &Context,
     repository: &Repository,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     options: &BuildOptions,
     today: Date,
-    steps: &mut Steps,
-) -> Result<Ending, Box<dyn Fault>> {
-    let warnings = Warnings::default();
+    steps: &mut TimedSteps,
+) -> Result<BuildEnding, Box<dyn Fault>> {
+    let warnings = BuildWarnings::default();
     let context = &warnings.listen(context);
     let platform = prepared.request.target.platform;
     // Looked for first: its absence should not be noticed after long work.
@@ -252,12 +252,12 @@ fn build_one(
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let packing = packing(context, options, platform);
     match up_to_date::look(&prefix, prepared, &packing, key, options) {
-        Former::UpToDate(product) => {
+        FormerProduct::UpToDate(product) => {
             warnings::repeat(context, &product.manifest.warnings);
-            return Ok(Ending::UpToDate(product));
+            return Ok(BuildEnding::UpToDate(product));
         }
-        Former::Changed(what) => context.note(format!("{what}; building it again")),
-        Former::Other => {}
+        FormerProduct::Changed(what) => context.note(format!("{what}; building it again")),
+        FormerProduct::Other => {}
     }
 
     let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
@@ -267,7 +267,7 @@ fn build_one(
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;
     let ahead = PackedAhead::begin(context, key, &packing);
     let staging = prefix.stage()?;
-    let pieces = Pieces {
+    let pieces = PrefixPieces {
         tree: &tree,
         wheels: &gathering.wheels,
         sources: &gathering.sources,
@@ -279,7 +279,7 @@ fn build_one(
     let assembled = assemble::assemble(context, &pieces, staging, steps)?;
     for_target::look_at_names(context, &assembled, tree.layout.platform)?;
     let machine = folders_of_this_machine(context, repository);
-    let subject = Subject {
+    let subject = CheckedSubject {
         prepared,
         pieces: &pieces,
         assembled: &assembled,
@@ -291,11 +291,12 @@ fn build_one(
         emulator: emulator.as_ref(),
         today,
     };
-    let manifest_with = |findings: &Findings| parts::manifest(prepared, &tree, &gathering, &assembled, findings, key);
+    let manifest_with =
+        |findings: &CheckFindings| parts::manifest(prepared, &tree, &gathering, &assembled, findings, key);
     let (artifacts, tree_table) = std::thread::scope(|scope| {
         let beside = (ahead.is_none() && subject.imports()).then(|| {
             scope.spawn(|| {
-                let mut manifest = manifest_with(&Findings::default());
+                let mut manifest = manifest_with(&CheckFindings::default());
                 let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest);
                 // The last one is the manifest, which tells what the checks find.
                 let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
@@ -317,20 +318,20 @@ fn build_one(
             let table = parts::tree_table(staging, &parts)?;
             let from_wheels =
                 &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
-            Ok((artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)?, table))
+            Ok((artifacts::pack(context, &ArtifactParts { parts, from_wheels }, &manifest, &packing, ahead)?, table))
         })
     })?;
     remote_outcome(context)?;
     prefix.record_build(key, tree_table, &artifacts.paths)?;
     prefix.publish()?;
     let product =
-        Product { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
-    Ok(Ending::Built(Box::new(product)))
+        BuildProduct { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
+    Ok(BuildEnding::Built(Box::new(product)))
 }
 
 /// With `--strict`, what went wrong with the remote store.
 fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
-    context.remote.as_deref().map_or(Ok(()), Remote::outcome)
+    context.remote.as_deref().map_or(Ok(()), RemoteStore::outcome)
 }
 
 /// With `--strict`, what went wrong with the remote store, if it did, in place of what that led to: without it the build

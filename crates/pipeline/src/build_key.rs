@@ -37,7 +37,7 @@ pub struct KeyInputs<'a> {
 /// `base` is the identity of the interpreter's finished tree.
 pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn Fault>> {
     #[derive(Serialize)]
-    struct Key<'a> {
+    struct BuildKeyInputs<'a> {
         format: u32,
         builder: &'a str,
         /// Number of the format of parts.
@@ -68,7 +68,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
     let KeyInputs { config, request, repository, .. } = inputs;
     let platform = request.target.platform;
     let folder = repository.join(config.version.folder_name());
-    let key = Key {
+    let key = BuildKeyInputs {
         format: RUNTIME_FORMAT,
         builder: env!("CARGO_PKG_VERSION"),
         parts: archive::PART_FORMAT,

@@ -42,8 +42,8 @@ impl BuildRecord {
         (record.format == FORMAT).then_some(record)
     }
 
-    /// Of a tree and of the artifacts that were just made of it. Of `former`, if it is of the same build, what it knows
-    /// about artifacts in other formats stays.
+    /// The record of a tree and of the artifacts that were just made of it. If `former` is of the same build, what it
+    /// knows about artifacts in other formats stays.
     pub(crate) fn of(
         build_key: Digest,
         tree: TreeTable,

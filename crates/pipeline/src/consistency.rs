@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config_merger::{Applies, Requirement, RequirementSource};
+use config_merger::{MarkerAnswer, Requirement, RequirementSource};
 use vocab::DistributionName;
 
 use wheel::WheelTarget;
 
 /// One installed distribution with the requirements of its metadata.
 #[derive(Clone, Debug)]
-pub struct Member<'a> {
+pub struct InstalledMember<'a> {
     pub name: &'a DistributionName,
     pub version: &'a str,
     /// PEP 508 lines.
@@ -19,7 +19,7 @@ pub struct Member<'a> {
 
 /// A requirement that the prefix does not meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unmet {
+pub struct UnmetRequirement {
     pub parent: DistributionName,
     pub required: DistributionName,
     /// Without its marker.
@@ -32,11 +32,11 @@ pub struct Unmet {
 /// `exempt` are those whose requirements were left out on purpose, `told` those whose absence has been reported with a
 /// reason: there, a marker that cannot be decided is not reported again.
 pub fn unmet(
-    members: &[Member<'_>],
+    members: &[InstalledMember<'_>],
     exempt: &BTreeSet<DistributionName>,
     target: &WheelTarget,
     told: &BTreeSet<DistributionName>,
-) -> Vec<Unmet> {
+) -> Vec<UnmetRequirement> {
     let installed: BTreeMap<&DistributionName, &str> = members.iter().map(|it| (it.name, it.version)).collect();
     let mut unmet = BTreeSet::new();
     for member in members.iter().filter(|member| !exempt.contains(member.name)) {
@@ -44,13 +44,13 @@ pub fn unmet(
             let Some(requirement) = config_merger::requirement_of_metadata(line) else { continue };
             let version = installed.get(&requirement.name).copied();
             match requirement.applies(target.platform, target.python, target.system) {
-                Applies::No => continue,
-                Applies::Unknown if version.is_some() || told.contains(&requirement.name) => continue,
-                Applies::Unknown | Applies::Yes => {}
+                MarkerAnswer::No => continue,
+                MarkerAnswer::Unknown if version.is_some() || told.contains(&requirement.name) => continue,
+                MarkerAnswer::Unknown | MarkerAnswer::Yes => {}
             }
             let met = version.is_some_and(|version| is_met(&requirement, version));
             if !met {
-                unmet.insert(Unmet {
+                unmet.insert(UnmetRequirement {
                     parent: member.name.clone(),
                     required: requirement.name,
                     requirement: line.split(';').next().unwrap_or(line).trim().to_owned(),
@@ -84,9 +84,9 @@ mod tests {
             "5.; python_version ~= '3.0'".to_owned(),
         ];
         let members = [
-            Member { name: &names[0], version: "0.9.0", requires: &polars },
-            Member { name: &names[1], version: "2.2.3", requires: &pandas },
-            Member { name: &names[2], version: "2.2.6", requires: &[] },
+            InstalledMember { name: &names[0], version: "0.9.0", requires: &polars },
+            InstalledMember { name: &names[1], version: "2.2.3", requires: &pandas },
+            InstalledMember { name: &names[2], version: "2.2.6", requires: &[] },
         ];
         let (linux, windows) = (target(PlatformKey::LinuxX64), target(PlatformKey::WindowsX64));
         let found = unmet(&members, &BTreeSet::new(), &linux, &BTreeSet::new());
@@ -102,7 +102,7 @@ mod tests {
     fn what_hangs_on_the_kernel_is_answered_from_the_oldest_system_or_told_once() {
         let name: DistributionName = "hkern".parse().unwrap();
         let requires = ["six; platform_release >= '17.0'".to_owned()];
-        let members = [Member { name: &name, version: "1.0", requires: &requires }];
+        let members = [InstalledMember { name: &name, version: "1.0", requires: &requires }];
         let (none, six) = (BTreeSet::new(), BTreeSet::from(["six".parse().unwrap()]));
         for (platform, told, expected) in [
             (PlatformKey::MacosxX64, &none, 1),

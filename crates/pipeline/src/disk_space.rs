@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use vocab::{ArtifactFormat, Digest, Fault, TreePath};
 
 use crate::local_file::local_size;
-use crate::prepare::Preparation;
+use crate::prepare::PlatformPreparation;
 use resolve::LockedSource;
 use store::Context;
 
@@ -15,7 +15,7 @@ const UNPACKED: u64 = 3;
 
 /// Bytes that a run adds to the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Need {
+pub(crate) struct DiskNeed {
     /// Files to download.
     pub downloads: u64,
     /// Wheels of the repository that are not unpacked yet. They are there, so they add nothing themselves.
@@ -28,10 +28,10 @@ pub(crate) struct Need {
     pub parts: u64,
 }
 
-impl Need {
+impl DiskNeed {
     /// What several platforms share is counted once, as it is stored once.
     pub(crate) fn of(
-        preparations: &[Preparation],
+        preparations: &[PlatformPreparation],
         formats: &[ArtifactFormat],
         in_store: &dyn Fn(&Digest) -> bool,
         to_unpack: &dyn Fn(&TreePath, &Digest) -> Option<u64>,
@@ -111,13 +111,13 @@ pub(crate) fn check(
     repository: &Path,
     out: &Path,
     formats: &[ArtifactFormat],
-    preparations: &[Preparation],
+    preparations: &[PlatformPreparation],
 ) -> Result<(), DiskSpaceError> {
     let to_unpack = |path: &TreePath, sha256: &Digest| {
         let is_unpacked = context.store.wheel(sha256).is_dir();
         if is_unpacked { None } else { local_size(repository, path) }
     };
-    let need = Need::of(preparations, formats, &|digest| context.store.blob(digest).is_file(), &to_unpack);
+    let need = DiskNeed::of(preparations, formats, &|digest| context.store.blob(digest).is_file(), &to_unpack);
     if need.total() == 0 {
         return Ok(());
     }
@@ -168,11 +168,11 @@ mod tests {
 
     #[test]
     fn what_is_needed_is_counted_from_what_lacks() {
-        let none = Need::of(&[], &ArtifactFormat::ALL, &|_| false, &|_, _| None);
+        let none = DiskNeed::of(&[], &ArtifactFormat::ALL, &|_| false, &|_, _| None);
         assert_eq!((none.total(), none.least()), (0, 0));
-        let some = Need { downloads: 100, local: 0, unpacked: 300, artifacts: 90, parts: 90 };
+        let some = DiskNeed { downloads: 100, local: 0, unpacked: 300, artifacts: 90, parts: 90 };
         assert_eq!((some.total(), some.least()), (580, 200));
-        let local = Need { downloads: 0, local: 100, unpacked: 300, artifacts: 90, parts: 90 };
+        let local = DiskNeed { downloads: 0, local: 100, unpacked: 300, artifacts: 90, parts: 90 };
         assert_eq!(
             (local.total(), local.least()),
             (480, 100),
@@ -191,7 +191,7 @@ mod tests {
             (&[TarZst, TarGz, Tar, Zip], 600, 500),
         ];
         for (formats, artifacts, parts) in cases {
-            let need = Need::to_pack(formats, 100);
+            let need = DiskNeed::to_pack(formats, 100);
             assert_eq!((need.artifacts, need.parts), (artifacts, parts), "{formats:?}");
         }
     }

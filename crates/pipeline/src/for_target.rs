@@ -3,9 +3,9 @@
 
 use vocab::{Fault, PlatformKey, TreePath};
 
-use crate::assemble::Assembled;
-use crate::gather::Gathered;
-use crate::prepare::Prepared;
+use crate::assemble::AssembledPrefix;
+use crate::gather::GatheredWheel;
+use crate::prepare::PreparedPlatform;
 use interpreter::BaseTree;
 use static_checks::names::{LONG_PATH, NameFault, check_names};
 use store::Context;
@@ -14,9 +14,9 @@ use wheel::windows_launcher::WindowsLaunchers;
 /// Those with which the wheels' scripts become programs; `None` where there is nothing to do for them.
 pub(crate) fn launchers(
     context: &Context,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     tree: &BaseTree,
-    wheels: &[Gathered],
+    wheels: &[GatheredWheel],
 ) -> Result<Option<WindowsLaunchers>, Box<dyn Fault>> {
     if !tree.layout.platform.is_windows() || !wheels.iter().any(|gathered| gathered.wheel.contents.has_scripts()) {
         return Ok(None);
@@ -27,7 +27,7 @@ pub(crate) fn launchers(
 
 /// Refuses what the platform cannot hold. Gives the longest path.
 pub(crate) fn check_all_names(
-    assembled: &Assembled,
+    assembled: &AssembledPrefix,
     platform: PlatformKey,
 ) -> Result<Option<(TreePath, usize)>, NameFault> {
     let owners: Vec<(&TreePath, String)> = assembled
@@ -45,7 +45,11 @@ pub(crate) fn check_all_names(
 }
 
 /// Refuses names that the platform cannot hold, and reports the length of paths where it matters.
-pub(crate) fn look_at_names(context: &Context, assembled: &Assembled, platform: PlatformKey) -> Result<(), NameFault> {
+pub(crate) fn look_at_names(
+    context: &Context,
+    assembled: &AssembledPrefix,
+    platform: PlatformKey,
+) -> Result<(), NameFault> {
     let longest = check_all_names(assembled, platform)?;
     let Some((path, length)) = longest.filter(|_| platform.is_windows()) else { return Ok(()) };
     let text = format!("the longest path below the prefix has {length} characters: `{path}`");

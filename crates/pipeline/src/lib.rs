@@ -11,11 +11,11 @@
 //! its reason in the plan and the manifest.
 //!
 //! ```
-//! use pipeline::plan::Action;
+//! use pipeline::plan::PlanAction;
 //!
 //! // Every action either installs the distribution or leaves it out with a reason.
-//! assert!(Action::Wheel.installs());
-//! assert!(!Action::NeedsNativeRunner.installs());
+//! assert!(PlanAction::Wheel.installs());
+//! assert!(!PlanAction::NeedsNativeRunner.installs());
 //! ```
 
 mod artifacts;

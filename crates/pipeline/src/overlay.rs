@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::Fault;
 
-use crate::assemble::{self, Assembled, Pieces};
+use crate::assemble::{self, AssembledPrefix, PrefixPieces};
 use crate::for_target;
 use crate::prefix_folder::PrefixFolder;
 use archive::remove_tree;
@@ -14,12 +14,12 @@ use store::Context;
 /// Removed when dropped; what a killed build left is removed by the next.
 pub(crate) struct Overlay {
     root: PathBuf,
-    pub assembled: Assembled,
+    pub assembled: AssembledPrefix,
 }
 
 impl Overlay {
     /// Installs the wheels of `pieces` into a prefix of their own, beside that of `prefix`.
-    pub fn of(context: &Context, pieces: &Pieces<'_>, prefix: &PrefixFolder) -> Result<Self, Box<dyn Fault>> {
+    pub fn of(context: &Context, pieces: &PrefixPieces<'_>, prefix: &PrefixFolder) -> Result<Self, Box<dyn Fault>> {
         let root = prefix.overlay()?;
         let assembled = assemble::overlay(context, pieces, &root)?;
         for_target::check_all_names(&assembled, pieces.tree.layout.platform)?;

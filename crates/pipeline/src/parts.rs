@@ -10,21 +10,21 @@ use rayon::prelude::*;
 use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
 use vocab::{
-    BaseRecord, CheckedEnvironment, Digest, Distribution, Fault, IF_REQUIRED, MANIFEST_FORMAT, Manifest, NativeFiles,
-    NativeSummary, Origin, Outcome, RuleRecord, Tools, TreePath,
+    BaseRecord, BuildTools, CheckedEnvironment, Digest, Distribution, Fault, IF_REQUIRED, MANIFEST_FORMAT, Manifest,
+    NativeFiles, NativeSummary, RuleOutcome, RuleRecord, TreePath, WheelOrigin,
 };
 
-use crate::assemble::Assembled;
-use crate::gather::{Gathered, Gathering};
-use crate::plan::Action;
-use crate::prepare::Prepared;
+use crate::assemble::AssembledPrefix;
+use crate::gather::{GatherOutcome, GatheredWheel};
+use crate::plan::PlanAction;
+use crate::prepare::PreparedPlatform;
 use interpreter::{BaseTree, FileTable};
 use resolve::UV_VERSION;
 use store::Context;
 
 /// What the checks found out about the finished tree.
 #[derive(Clone, Debug, Default)]
-pub struct Findings {
+pub struct CheckFindings {
     pub native: NativeSummary,
     /// By digest of the wheel, what its native files are like; without those that have none.
     pub distributions: BTreeMap<Digest, NativeFiles>,
@@ -34,11 +34,11 @@ pub struct Findings {
 
 /// Everything in the manifest except the artifact and the warnings.
 pub fn manifest(
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     tree: &BaseTree,
-    gathering: &Gathering,
-    assembled: &Assembled,
-    findings: &Findings,
+    gathering: &GatherOutcome,
+    assembled: &AssembledPrefix,
+    findings: &CheckFindings,
     build_key: Digest,
 ) -> Manifest {
     let mut distributions: Vec<Distribution> = gathering
@@ -68,7 +68,7 @@ pub fn manifest(
         file: source.file.to_string(),
         sha256: source.sha256,
         size: std::fs::metadata(&source.blob).map_or(0, |metadata| metadata.len()),
-        origin: Origin::Sdist { file: source.file.to_string(), sha256: source.sha256 },
+        origin: WheelOrigin::Sdist { file: source.file.to_string(), sha256: source.sha256 },
         requested: source.requested,
         brought_by: source.brought_by.clone(),
         licence: None,
@@ -92,7 +92,7 @@ pub fn manifest(
         native: findings.native.clone(),
         environments: findings.environments.clone(),
         warnings: Vec::new(),
-        tools: Tools { builder: env!("CARGO_PKG_VERSION").to_owned(), uv: UV_VERSION.to_owned() },
+        tools: BuildTools { builder: env!("CARGO_PKG_VERSION").to_owned(), uv: UV_VERSION.to_owned() },
         installed_size: 0,
         files: 0,
         artifact: None,
@@ -105,16 +105,16 @@ fn oldest_system(native: &NativeFiles) -> Option<String> {
 }
 
 /// Every rule that acted and everything that is not there, by name.
-fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
+fn rules(prepared: &PreparedPlatform, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
     let mut rules: BTreeSet<RuleRecord> = prepared.request.decided.iter().cloned().collect();
     rules.extend(prepared.rows.left_out.iter().cloned());
     rules.extend(left_out.iter().cloned());
     for row in &prepared.plan.rows {
         let outcome = match row.action {
-            Action::Forced => Outcome::Forced,
-            Action::BuildWheel => Outcome::BuiltWheel,
-            Action::Source => Outcome::FromSource,
-            Action::ShippedSource => Outcome::ShippedSource,
+            PlanAction::Forced => RuleOutcome::Forced,
+            PlanAction::BuildWheel => RuleOutcome::BuiltWheel,
+            PlanAction::Source => RuleOutcome::FromSource,
+            PlanAction::ShippedSource => RuleOutcome::ShippedSource,
             _ => continue,
         };
         if !left_out.iter().any(|left| left.name == row.name) {
@@ -124,11 +124,11 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
     // Transitive skips: the rule acted if it kept something out that would have come, which only the resolver knows;
     // so every skip of this platform is recorded.
     for name in prepared.request.excluded.keys() {
-        if !rules.iter().any(|row| row.name == *name && row.outcome == Outcome::Skipped)
+        if !rules.iter().any(|row| row.name == *name && row.outcome == RuleOutcome::Skipped)
             && let Some(reason) = prepared.config.skip_reason(name, prepared.request.target.platform)
         {
             let reason = format!("{reason} {IF_REQUIRED}");
-            rules.insert(RuleRecord { name: name.clone(), outcome: Outcome::Skipped, reason });
+            rules.insert(RuleRecord { name: name.clone(), outcome: RuleOutcome::Skipped, reason });
         }
     }
     rules.into_iter().collect()
@@ -155,8 +155,8 @@ pub fn parts(
     context: &Context,
     staging: &Path,
     tree: &BaseTree,
-    gathering: &Gathering,
-    assembled: &Assembled,
+    gathering: &GatherOutcome,
+    assembled: &AssembledPrefix,
     manifest: &mut Manifest,
 ) -> Result<Vec<PartSource>, Box<dyn Fault>> {
     let mut by_path: BTreeMap<TreePath, TreeEntry> = BTreeMap::new();
@@ -251,7 +251,7 @@ pub fn tree_table(staging: &Path, parts: &[PartSource]) -> Result<TreeTable, Rea
 fn settle_programs(
     context: &Context,
     tree: &BaseTree,
-    assembled: &Assembled,
+    assembled: &AssembledPrefix,
     entries: &mut BTreeMap<TreePath, TreeEntry>,
 ) {
     let mut settle = |path: &TreePath, program: bool| {
@@ -270,11 +270,15 @@ fn settle_programs(
 
 /// The same parts, with files that stand unchanged in a wheel taken from the wheel: into a zip they are then copied
 /// without being packed anew.
-pub fn parts_from_wheels(parts: &[PartSource], gathered: &[Gathered], assembled: &Assembled) -> Vec<PartSource> {
+pub fn parts_from_wheels(
+    parts: &[PartSource],
+    gathered: &[GatheredWheel],
+    assembled: &AssembledPrefix,
+) -> Vec<PartSource> {
     let mut parts = parts.to_vec();
     let Some(all) = &assembled.installed else { return parts };
     parts.par_iter_mut().for_each(|part| {
-        let of_part = |gathered: &Gathered| gathered.wheel.contents.file_name.to_string() == part.name;
+        let of_part = |gathered: &GatheredWheel| gathered.wheel.contents.file_name.to_string() == part.name;
         let Some(index) = gathered.iter().position(of_part) else { return };
         let wheel: Arc<Path> = gathered[index].blob.as_path().into();
         // A wheel that cannot be copied from was unpacked all the same; its files are packed like any others.

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
-use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, TreePath, VersionString};
+use vocab::{Digest, DistributionName, PlatformKey, PythonVersion, RuleOutcome, RuleRecord, TreePath, VersionString};
 
 use resolve::{LockedSource, Overlap, PlatformLock, Request, WhyBuilt};
 
 /// What a build of one platform would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Plan {
+pub struct BuildPlan {
     pub runtime: VersionString,
     pub platform: PlatformKey,
     /// Or, in words, what each source answered that has none.
@@ -37,7 +37,7 @@ pub struct PlanRow {
     /// Absent for what is not installed, and for a local folder whose version only its build tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    pub action: Action,
+    pub action: PlanAction,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
     /// The requirements that bring it, where each is resolved alone.
@@ -55,7 +55,7 @@ pub struct PlanRow {
 /// What happens to a distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum PlanAction {
     /// A wheel from an index.
     Wheel,
     /// Built here: no wheel fits.
@@ -80,7 +80,7 @@ pub enum Action {
     NeedsNativeRunner,
 }
 
-impl Action {
+impl PlanAction {
     /// As the table shows it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl Action {
     }
 }
 
-impl Plan {
+impl BuildPlan {
     /// `native` has by index a record for each row that is left to a native runner; `in_store` tells whether the store
     /// has the file with a digest, `local_size` how large a file of the repository is.
     pub fn new(
@@ -128,10 +128,10 @@ impl Plan {
             .enumerate()
             .map(|(index, row)| {
                 let (action, reason) = match native.get(&index) {
-                    Some(record) => (Action::NeedsNativeRunner, record.reason.clone()),
+                    Some(record) => (PlanAction::NeedsNativeRunner, record.reason.clone()),
                     None if request.ships(row) => {
                         let why = request.why_built(&row.name).reason();
-                        (Action::ShippedSource, format!("{why}; built where it is used"))
+                        (PlanAction::ShippedSource, format!("{why}; built where it is used"))
                     }
                     None => how(request, &row.name, &row.source),
                 };
@@ -157,10 +157,10 @@ impl Plan {
         let installed: BTreeSet<&DistributionName> = rows.distributions.iter().map(|row| &row.name).collect();
         for row in request.decided.iter().chain(&rows.left_out) {
             let action = match row.outcome {
-                Outcome::Skipped => Action::Skipped,
-                Outcome::NotApplicable => Action::NotApplicable,
-                Outcome::LeftOut => Action::LeftOut,
-                Outcome::Missing => Action::Missing,
+                RuleOutcome::Skipped => PlanAction::Skipped,
+                RuleOutcome::NotApplicable => PlanAction::NotApplicable,
+                RuleOutcome::LeftOut => PlanAction::LeftOut,
+                RuleOutcome::Missing => PlanAction::Missing,
                 // These say something of a row that is installed.
                 _ => continue,
             };
@@ -214,7 +214,7 @@ impl Plan {
 
     /// Everything that the configuration asks for can be made on this machine.
     pub fn is_whole(&self) -> bool {
-        self.base.is_ok() && self.count(|action| action == Action::NeedsNativeRunner) == 0
+        self.base.is_ok() && self.count(|action| action == PlanAction::NeedsNativeRunner) == 0
     }
 
     /// Requirements are resolved each for itself.
@@ -223,7 +223,7 @@ impl Plan {
     }
 
     /// The number of rows with a chosen action.
-    pub fn count(&self, chosen: impl Fn(Action) -> bool) -> usize {
+    pub fn count(&self, chosen: impl Fn(PlanAction) -> bool) -> usize {
         self.rows.iter().filter(|row| chosen(row.action)).count()
     }
 }
@@ -236,30 +236,34 @@ fn base_as_json<S: Serializer>(base: &Result<PlannedBase, String>, serializer: S
     }
 }
 
-fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Action, String) {
+fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (PlanAction, String) {
     let why = request.why_built(name);
     if let WhyBuilt::BuildWheel(reason) = why {
-        return (Action::BuildWheel, reason.to_owned());
+        return (PlanAction::BuildWheel, reason.to_owned());
     }
     match source {
         LockedSource::Git { repository, commit, .. } => {
-            (Action::Git, format!("{repository} at {}", commit.get(..12).unwrap_or(commit)))
+            (PlanAction::Git, format!("{repository} at {}", commit.get(..12).unwrap_or(commit)))
         }
-        LockedSource::Path { path, .. } if path.as_str().ends_with(".whl") => (Action::LocalWheel, path.to_string()),
-        LockedSource::Path { path, .. } => (Action::Path, path.to_string()),
+        LockedSource::Path { path, .. } if path.as_str().ends_with(".whl") => {
+            (PlanAction::LocalWheel, path.to_string())
+        }
+        LockedSource::Path { path, .. } => (PlanAction::Path, path.to_string()),
         LockedSource::Sdist { .. } => match why.rule() {
-            Some(reason) => (Action::Forced, reason.to_owned()),
-            None if PlatformKey::host() == Some(request.target.platform) => (Action::Source, why.reason().to_owned()),
+            Some(reason) => (PlanAction::Forced, reason.to_owned()),
+            None if PlatformKey::host() == Some(request.target.platform) => {
+                (PlanAction::Source, why.reason().to_owned())
+            }
             None => {
                 let reason =
                     format!("{}; built here if it is pure Python, else it needs a native runner", why.reason());
-                (Action::Source, reason)
+                (PlanAction::Source, reason)
             }
         },
         LockedSource::Wheel { .. } => {
             let said = request.decided.iter().filter(|row| row.name == *name);
             let notes: Vec<&str> = said.map(|row| row.reason.as_str()).collect();
-            (Action::Wheel, notes.join("; "))
+            (PlanAction::Wheel, notes.join("; "))
         }
     }
 }

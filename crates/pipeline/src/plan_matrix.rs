@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use pep440_rs::Version;
 use vocab::{DistributionName, PlatformKey};
 
-use crate::plan::{Action, Plan, PlanRow, brought_by};
-use crate::prepare::Preparation;
+use crate::plan::{BuildPlan, PlanAction, PlanRow, brought_by};
+use crate::prepare::PlatformPreparation;
 
 /// Every row has as many cells as there are headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub struct PlanMatrix {
 }
 
 /// A platform that has no plan, because its packages could not be resolved, has a column that says so.
-pub fn plan_matrix(preparations: &[Preparation]) -> PlanMatrix {
-    let mut reasons = Reasons::default();
+pub fn plan_matrix(preparations: &[PlatformPreparation]) -> PlanMatrix {
+    let mut reasons = PlanReasons::default();
     let plans = || preparations.iter().filter_map(|it| it.plan.as_ref());
-    let is_each = plans().any(Plan::is_each);
+    let is_each = plans().any(BuildPlan::is_each);
     let mut headers = vec!["package".to_owned(), "version".to_owned()];
     headers.extend(is_each.then(|| "brought by".to_owned()));
     let mut interpreters = vec!["python".to_owned()];
@@ -42,7 +42,7 @@ pub fn plan_matrix(preparations: &[Preparation]) -> PlanMatrix {
         );
         for (preparation, cell) in preparations.iter().zip(cells) {
             row.push(cell.map_or_else(String::new, |cell| package_cell(cell, &version)));
-            if let Some(cell) = cell.filter(|cell| cell.action != Action::Wheel && !cell.reason.is_empty()) {
+            if let Some(cell) = cell.filter(|cell| cell.action != PlanAction::Wheel && !cell.reason.is_empty()) {
                 let what = format!("{} {name}", cell.action.as_str());
                 reasons.add(&what, preparation.platform, &cell.reason);
             }
@@ -52,7 +52,7 @@ pub fn plan_matrix(preparations: &[Preparation]) -> PlanMatrix {
     PlanMatrix { headers, rows, reasons: reasons.lines() }
 }
 
-fn interpreter_cell(preparation: &Preparation, reasons: &mut Reasons) -> String {
+fn interpreter_cell(preparation: &PlatformPreparation, reasons: &mut PlanReasons) -> String {
     let Some(plan) = &preparation.plan else {
         if let Err(fault) = &preparation.ready {
             reasons.add("no resolution", preparation.platform, &fault.to_string());
@@ -76,7 +76,7 @@ fn interpreter_cell(preparation: &Preparation, reasons: &mut Reasons) -> String 
     }
 }
 
-fn cell_of<'a>(preparation: &'a Preparation, line: &[&PlanRow]) -> Option<&'a PlanRow> {
+fn cell_of<'a>(preparation: &'a PlatformPreparation, line: &[&PlanRow]) -> Option<&'a PlanRow> {
     preparation.plan.as_ref()?.rows.iter().find(|row| line.iter().any(|own| std::ptr::eq(*own, *row)))
 }
 
@@ -112,9 +112,9 @@ fn package_cell(row: &PlanRow, common: &str) -> String {
 
 /// By what and why, with the platforms that it is true of.
 #[derive(Default)]
-struct Reasons(BTreeMap<(String, String), BTreeSet<PlatformKey>>);
+struct PlanReasons(BTreeMap<(String, String), BTreeSet<PlatformKey>>);
 
-impl Reasons {
+impl PlanReasons {
     fn add(&mut self, what: &str, platform: PlatformKey, why: &str) {
         self.0.entry((what.to_owned(), why.to_owned())).or_default().insert(platform);
     }

@@ -8,7 +8,7 @@ use store::Context;
 
 /// The steps taken so far, with their wall times.
 #[derive(Debug, Default)]
-pub struct Steps {
+pub struct TimedSteps {
     taken: Vec<(&'static str, Duration)>,
 }
 
@@ -30,7 +30,7 @@ impl<T> StepResult for Vec<T> {
     }
 }
 
-impl Steps {
+impl TimedSteps {
     /// Runs one step. A failed step is listed, but not reported as done.
     pub fn run<T: StepResult>(&mut self, context: &Context, step: &'static str, work: impl FnOnce() -> T) -> T {
         context.tell(Event::StepStarted { step });
@@ -70,7 +70,7 @@ mod tests {
             work: Work { listener: Arc::new(move |event| heard.lock().unwrap().push(event)), ..Work::quiet() },
             ..Context::quiet(folder.path().join("store"))
         };
-        let mut steps = Steps::default();
+        let mut steps = TimedSteps::default();
         assert_eq!(steps.run(&context, "unpack", || Err::<(), _>("torn")), Err("torn"));
         assert_eq!(steps.run(&context, "fetch", || Ok::<_, ()>(1)), Ok(1));
         let ends: Vec<_> = told

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use vocab::foreign_text::printable_line;
-use vocab::{Distribution, DistributionName, Manifest, Outcome, PlatformKey};
+use vocab::{Distribution, DistributionName, Manifest, PlatformKey, RuleOutcome};
 
-use crate::build::{Ending, Report};
-use crate::plan::{Action, Plan, brought_by};
+use crate::build::{BuildEnding, BuildReport};
+use crate::plan::{BuildPlan, PlanAction, brought_by};
 
 /// Headers and rows of the plan's table.
-pub fn plan_table(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static str>, Vec<Vec<String>>) {
+pub fn plan_table(plan: &BuildPlan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let is_each = plan.is_each();
     let mut headers = vec!["package", "version", "how", "size"];
     headers.extend(is_each.then_some("brought by").into_iter().chain(["why"]));
@@ -28,7 +28,7 @@ pub fn plan_table(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static s
 }
 
 /// One line above the table.
-pub fn plan_line(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> String {
+pub fn plan_line(plan: &BuildPlan, bytes: &dyn Fn(u64) -> String) -> String {
     let base = match &plan.base {
         Ok(base) => {
             let stand_in = if base.stand_in { format!(", a STAND-IN for {}", base.requested) } else { String::new() };
@@ -37,34 +37,37 @@ pub fn plan_line(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> String {
         Err(_) => "no interpreter".to_owned(),
     };
     let built = plan.count(|action| {
-        matches!(action, Action::Source | Action::Forced | Action::BuildWheel | Action::Git | Action::Path)
+        matches!(
+            action,
+            PlanAction::Source | PlanAction::Forced | PlanAction::BuildWheel | PlanAction::Git | PlanAction::Path
+        )
     });
     let out = plan.count(|action| !action.installs());
     format!(
         "{} for {}: {base}; {} wheels, {built} built here, {out} not installed; {} to download",
         plan.runtime,
         plan.platform,
-        plan.count(|action| matches!(action, Action::Wheel | Action::LocalWheel)),
+        plan.count(|action| matches!(action, PlanAction::Wheel | PlanAction::LocalWheel)),
         bytes(plan.download_size()),
     )
 }
 
 /// What was done, what was not and why, sizes, time for each step.
 pub fn ending_lines(
-    report: &Report,
+    report: &BuildReport,
     bytes: &dyn Fn(u64) -> String,
     time: &dyn Fn(std::time::Duration) -> String,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     match &report.ending {
-        Ending::Planned { .. } => return lines,
-        Ending::TestRun { prefix, artifact } => {
+        BuildEnding::Planned { .. } => return lines,
+        BuildEnding::TestRun { prefix, artifact } => {
             lines.push("TEST_RUN: a stub, not a runtime".to_owned());
             lines.push(format!("artifact  {}", artifact.display()));
             lines.push(format!("runtime   {}", prefix.display()));
             return lines;
         }
-        Ending::UpToDate(product) => {
+        BuildEnding::UpToDate(product) => {
             lines.push(format!(
                 "{} for {} is up to date: its files and artifacts are as they were built",
                 report.runtime, report.platform
@@ -74,7 +77,7 @@ pub fn ending_lines(
             lines.extend(product.artifacts.iter().map(|path| format!("artifact  {}", path.display())));
             lines.push(format!("runtime   {}", product.prefix.display()));
         }
-        Ending::Built(product) => {
+        BuildEnding::Built(product) => {
             let steps: Vec<String> =
                 report.steps.iter().map(|(step, elapsed)| format!("{step} {}", time(*elapsed))).collect();
             lines.push(format!("{} for {} is built", report.runtime, report.platform));
@@ -167,17 +170,17 @@ fn imports(manifest: &Manifest) -> String {
 /// Nothing is left out silently.
 fn left_out_lines(manifest: &Manifest) -> Vec<String> {
     let word = |outcome| match outcome {
-        Outcome::Skipped => Some("skipped"),
-        Outcome::NotApplicable => Some("not applicable"),
-        Outcome::Forced => Some("forced"),
-        Outcome::BuiltWheel => Some("built"),
-        Outcome::FromSource => Some("from source"),
-        Outcome::LeftOut => Some("LEFT OUT"),
-        Outcome::Missing => Some("MISSING"),
-        Outcome::NeedsNativeRunner => Some("NATIVE RUNNER"),
-        Outcome::ShippedSource => Some("source shipped"),
-        Outcome::Overridden => Some("overridden"),
-        Outcome::WithoutDependencies => Some("no deps"),
+        RuleOutcome::Skipped => Some("skipped"),
+        RuleOutcome::NotApplicable => Some("not applicable"),
+        RuleOutcome::Forced => Some("forced"),
+        RuleOutcome::BuiltWheel => Some("built"),
+        RuleOutcome::FromSource => Some("from source"),
+        RuleOutcome::LeftOut => Some("LEFT OUT"),
+        RuleOutcome::Missing => Some("MISSING"),
+        RuleOutcome::NeedsNativeRunner => Some("NATIVE RUNNER"),
+        RuleOutcome::ShippedSource => Some("source shipped"),
+        RuleOutcome::Overridden => Some("overridden"),
+        RuleOutcome::WithoutDependencies => Some("no deps"),
     };
     manifest
         .rules

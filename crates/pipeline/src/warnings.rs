@@ -25,9 +25,9 @@ const DECIDED_ELSEWHERE: [&str; 4] = ["W_LEFT_OUT", "W_REMOTE_STORE", "W_REMOTE_
 
 /// The warnings so far.
 #[derive(Clone, Default)]
-pub struct Warnings(Arc<Mutex<Vec<(&'static str, BuildWarning)>>>);
+pub struct BuildWarnings(Arc<Mutex<Vec<(&'static str, BuildWarning)>>>);
 
-impl Warnings {
+impl BuildWarnings {
     /// The same context, with every warning kept.
     pub fn listen(&self, context: &Context) -> Context {
         let (warnings, listener) = (Arc::clone(&self.0), Arc::clone(&context.listener));
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn strict_refuses_every_warning_but_those_with_an_option_of_their_own() {
         let store = tempfile::tempdir().unwrap();
-        let warnings = Warnings::default();
+        let warnings = BuildWarnings::default();
         let context = warnings.listen(&Context::quiet(store.path().join("store")));
         context.note("a note");
         context.warn("W_STAND_IN", "a stand-in", None, None);

@@ -20,7 +20,7 @@ use vocab::Digest;
 
 use crate::publish::PublishError;
 use crate::signed_index::IndexSigning;
-use objects::{Expected, Object, ObjectKey, Place, Replaced, Turn, Waiting};
+use objects::{ExpectedState, Object, ObjectKey, Place, ReplaceOutcome, Turn, WaitingPublisher};
 
 /// How often a turn is asked for; some five minutes, with the pauses between. Each that is somebody else's brings
 /// nearer what this publisher waits for.
@@ -118,7 +118,7 @@ pub fn read_settings(from: &dyn Place) -> Result<IndexSettings> {
 
 /// Replaces the settings of a destination. Call [`reindex`] afterwards.
 pub fn write_settings(settings: &IndexSettings, to: &dyn Place) -> Result<()> {
-    to.replace(&object_keys::SETTINGS.parse()?, settings.to_text().as_bytes(), &Expected::Anything)?;
+    to.replace(&object_keys::SETTINGS.parse()?, settings.to_text().as_bytes(), &ExpectedState::Anything)?;
     Ok(())
 }
 
@@ -146,7 +146,7 @@ fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], ane
     if !to.conditional_puts()? {
         return index_until_complete(to, &mut written, signing, anew);
     }
-    let mut waiting = Waiting::default();
+    let mut waiting = WaitingPublisher::default();
     for pass in 0..PASSES {
         if let Some(catalogue) = holds(to, signing, enough)? {
             return Ok(catalogue);
@@ -299,7 +299,7 @@ fn put(to: &dyn Place, key: &ObjectKey, bytes: &[u8], before: Option<Object>, ch
         return Ok(true);
     }
     *changed = true;
-    Ok(to.replace(key, bytes, &expected(before))? == Replaced::Done)
+    Ok(to.replace(key, bytes, &expected(before))? == ReplaceOutcome::Done)
 }
 
 /// False when the turn was lost meanwhile.
@@ -327,12 +327,12 @@ fn write_site(
         if index % PAGES_OF_A_BEAT == PAGES_OF_A_BEAT - 1 && !turn.keep()? {
             return Ok(false);
         }
-        to.replace(&path.parse()?, &bytes, &Expected::Anything)?;
+        to.replace(&path.parse()?, &bytes, &ExpectedState::Anything)?;
     }
     if !turn.keep()? {
         return Ok(false);
     }
-    to.replace(&state_key, state.as_bytes(), &Expected::Anything)?;
+    to.replace(&state_key, state.as_bytes(), &ExpectedState::Anything)?;
     Ok(true)
 }
 
@@ -345,8 +345,8 @@ fn site_state(catalogue: &Catalogue, settings: &IndexSettings) -> String {
     text
 }
 
-fn expected(before: Option<Object>) -> Expected {
-    before.map_or(Expected::Absent, |object| Expected::State(object.tag))
+fn expected(before: Option<Object>) -> ExpectedState {
+    before.map_or(ExpectedState::Absent, |object| ExpectedState::State(object.tag))
 }
 
 /// Longer with each pass up to a limit, and not the same in any two processes.

@@ -2,7 +2,7 @@
 
 use catalogue::Moment;
 use serde_json::{Value, json};
-use vocab::{Digest, Manifest, Origin};
+use vocab::{Digest, Manifest, WheelOrigin};
 
 use crate::sbom::purl;
 
@@ -65,7 +65,7 @@ pub fn provenance(manifest: &Manifest, builder: &ProvenanceBuilder, published: M
     dependencies.extend(manifest.distributions.iter().map(|row| {
         let mut dependency =
             json!({ "name": row.file, "uri": purl(row), "digest": { "sha256": row.sha256.to_string() } });
-        if let Origin::Sdist { file, sha256 } = &row.origin {
+        if let WheelOrigin::Sdist { file, sha256 } = &row.origin {
             dependency["annotations"] = json!({ "builtFrom": file, "sha256": sha256.to_string() });
         }
         dependency

@@ -13,7 +13,10 @@ use crate::provenance::{self, ProvenanceBuilder};
 use crate::refusal::{CommittedRuntime, LockFault, PublishConcern, PublishRefusal, refusals};
 use crate::sbom::sbom;
 use crate::signature::{SignatureError, Signer, verify_bytes};
-use objects::{Expected, Former, ObjectKey, Place, PlaceError, Placed, Shared, Upload, Uploaded, Work};
+use objects::{
+    ExpectedState, FormerObject, ObjectKey, ObjectUpload, Place, PlaceError, PutOutcome, SharedRange, TransferWork,
+    UploadOutcome,
+};
 
 /// How to publish.
 #[derive(Debug)]
@@ -55,9 +58,9 @@ pub struct PublishOutcome {
     pub id: EntryId,
     pub key: ObjectKey,
     /// `Theirs` if the entry existed and was kept.
-    pub placed: Placed,
+    pub placed: PutOutcome,
     /// Absent if the entry was kept.
-    pub uploaded: Option<Uploaded>,
+    pub uploaded: Option<UploadOutcome>,
     pub size: u64,
     pub signed: bool,
 }
@@ -216,7 +219,7 @@ pub fn publish(
     to: &dyn Place,
     candidates: &[PublishCandidate],
     options: &PublishOptions,
-    work: &Work<'_>,
+    work: &TransferWork<'_>,
 ) -> Result<Vec<PublishOutcome>> {
     judge(candidates)?;
     let standing = standing(to, candidates)?;
@@ -254,7 +257,7 @@ fn kept(
     to: &dyn Place,
     candidate: &PublishCandidate,
     entry: &ArtifactEntry,
-    work: &Work<'_>,
+    work: &TransferWork<'_>,
 ) -> Result<PublishOutcome> {
     let ours = candidate.manifest.artifact.as_ref().map(|artifact| artifact.sha256);
     let id = entry.id();
@@ -271,7 +274,7 @@ fn kept(
     });
     let key = object_keys::entry(&id).parse()?;
     let signed = entry.signatures.is_some();
-    Ok(PublishOutcome { id, key, placed: Placed::Theirs, uploaded: None, size: entry.artifact.size, signed })
+    Ok(PublishOutcome { id, key, placed: PutOutcome::Theirs, uploaded: None, size: entry.artifact.size, signed })
 }
 
 /// Used to find a former artifact. It is not an error if none can be read.
@@ -286,7 +289,7 @@ fn bring(
     candidate: &PublishCandidate,
     index: Option<&Catalogue>,
     options: &PublishOptions,
-    work: &Work<'_>,
+    work: &TransferWork<'_>,
 ) -> Result<PublishOutcome> {
     let manifest = &candidate.manifest;
     let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
@@ -321,8 +324,8 @@ fn bring(
     let entry_key: ObjectKey = object_keys::entry(&id).parse()?;
     let text = entry.to_text();
     let placed = if beside.force {
-        to.replace(&entry_key, text.as_bytes(), &Expected::Anything)?;
-        Placed::Ours
+        to.replace(&entry_key, text.as_bytes(), &ExpectedState::Anything)?;
+        PutOutcome::Ours
     } else {
         to.create(&entry_key, text.as_bytes())?
     };
@@ -337,8 +340,8 @@ fn upload(
     key: &ObjectKey,
     index: Option<&Catalogue>,
     options: &PublishOptions,
-    work: &Work<'_>,
-) -> Result<(Uploaded, Option<Vec<u8>>)> {
+    work: &TransferWork<'_>,
+) -> Result<(UploadOutcome, Option<Vec<u8>>)> {
     let Some(artifact) = &candidate.manifest.artifact else {
         return Err(PublishError::NotPacked { path: candidate.file.clone() });
     };
@@ -367,7 +370,7 @@ fn upload(
             });
             judged.clone()
         };
-        let upload = Upload {
+        let upload = ObjectUpload {
             key,
             file: &candidate.file,
             size: artifact.size,
@@ -388,7 +391,7 @@ fn comment(file: &str, sha256: &Digest) -> String {
 
 /// The newest published artifact that may share parts with this one: of the same runtime if there is one. Sharing only
 /// saves time, so failures here are ignored.
-fn former(to: &dyn Place, manifest: &Manifest, index: Option<&Catalogue>) -> Option<Former> {
+fn former(to: &dyn Place, manifest: &Manifest, index: Option<&Catalogue>) -> Option<FormerObject> {
     let artifact = manifest.artifact.as_ref()?;
     let fits = |row: &&catalogue::CatalogueRow| {
         row.platform == manifest.platform
@@ -401,14 +404,14 @@ fn former(to: &dyn Place, manifest: &Manifest, index: Option<&Catalogue>) -> Opt
     let older = archive::read_manifest(&text.bytes).ok()?.artifact?;
     let shared = shared(&artifact.parts, &older.parts);
     let key = row.artifact.key.as_str().parse().ok()?;
-    (!shared.is_empty()).then_some(Former { key, shared })
+    (!shared.is_empty()).then_some(FormerObject { key, shared })
 }
 
 /// The parts that both have, by digest.
-fn shared(new: &[vocab::Part], old: &[vocab::Part]) -> Vec<Shared> {
+fn shared(new: &[vocab::Part], old: &[vocab::Part]) -> Vec<SharedRange> {
     let pair = |part: &vocab::Part| {
         let same = old.iter().find(|it| it.sha256 == part.sha256 && it.size == part.size)?;
-        Some(Shared { offset: part.offset, former: same.offset, size: part.size })
+        Some(SharedRange { offset: part.offset, former: same.offset, size: part.size })
     };
     new.iter().filter_map(pair).collect()
 }
@@ -470,10 +473,10 @@ impl BesideArtifact<'_> {
     fn or_what_stands(&self, suffix: &str, bytes: &[u8], right: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
         let key = self.artifact.beside(suffix)?;
         if self.force {
-            self.to.replace(&key, bytes, &Expected::Anything)?;
+            self.to.replace(&key, bytes, &ExpectedState::Anything)?;
             return Ok(bytes.to_vec());
         }
-        if self.to.create(&key, bytes)? == Placed::Ours {
+        if self.to.create(&key, bytes)? == PutOutcome::Ours {
             return Ok(bytes.to_vec());
         }
         let stored = self.to.get(&key)?.map(|object| object.bytes);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use vocab::json::Document;
+use vocab::json::JsonDocument;
 use vocab::typed_json;
-use vocab::{Digest, IF_REQUIRED, Manifest, Origin, Outcome, Place, PlatformKey, SourceFile, VersionString};
+use vocab::{
+    Digest, IF_REQUIRED, Manifest, PlatformKey, RuleOutcome, SourceFile, TextPlace, VersionString, WheelOrigin,
+};
 
 /// One concern about publishing. Each has an option that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,8 +106,8 @@ pub fn refusals(
         refuse(PublishConcern::StandIn, reason);
     }
     for (concern, outcome, what) in [
-        (PublishConcern::Missing, Outcome::Missing, "are missing"),
-        (PublishConcern::LeftOut, Outcome::LeftOut, "were left out"),
+        (PublishConcern::Missing, RuleOutcome::Missing, "are missing"),
+        (PublishConcern::LeftOut, RuleOutcome::LeftOut, "were left out"),
     ] {
         let rows = manifest.rules.iter().filter(|rule| rule.outcome == outcome);
         let names: Vec<String> = rows.map(|rule| format!("{} ({})", rule.name, rule.reason)).collect();
@@ -113,9 +115,12 @@ pub fn refusals(
             refuse(concern, format!("packages {what}: {}", names.join(", ")));
         }
     }
-    let is_empty = manifest.distributions.iter().all(|row| row.origin == Origin::Base);
+    let is_empty = manifest.distributions.iter().all(|row| row.origin == WheelOrigin::Base);
     let is_out = |outcome| {
-        matches!(outcome, Outcome::Skipped | Outcome::NotApplicable | Outcome::LeftOut | Outcome::NeedsNativeRunner)
+        matches!(
+            outcome,
+            RuleOutcome::Skipped | RuleOutcome::NotApplicable | RuleOutcome::LeftOut | RuleOutcome::NeedsNativeRunner
+        )
     };
     let out = manifest.rules.iter().filter(|rule| is_out(rule.outcome) && !rule.reason.ends_with(IF_REQUIRED));
     let names: Vec<String> = out.map(|rule| rule.name.to_string()).collect();
@@ -165,7 +170,7 @@ pub fn refusals(
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {text}")]
 pub struct LockFault {
-    pub place: Place,
+    pub place: TextPlace,
     pub text: String,
 }
 
@@ -178,10 +183,10 @@ pub fn lock_rows(
     platform: PlatformKey,
 ) -> Result<CommittedLock, LockFault> {
     let source = SourceFile::new(name, &String::from_utf8_lossy(text));
-    if let Some(fault) = Document::parse(&source).1.into_iter().next() {
+    if let Some(fault) = JsonDocument::parse(&source).1.into_iter().next() {
         return Err(LockFault { place: fault.place, text: fault.kind.to_string() });
     }
-    let failed = |text: String| LockFault { place: Place::of_file(name), text };
+    let failed = |text: String| LockFault { place: TextPlace::of_file(name), text };
     let lock: serde_json::Value = typed_json::read(text).map_err(|error| failed(error.to_string()))?;
     let named = lock.get("runtime").and_then(serde_json::Value::as_str);
     if named != Some(runtime.to_string().as_str()) {

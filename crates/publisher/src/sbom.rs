@@ -1,7 +1,7 @@
 //! The software bill of materials: CycloneDX 1.6, from the manifest alone, so that equal manifests give equal bytes.
 
 use serde_json::{Value, json};
-use vocab::{Digest, Distribution, Manifest, Origin};
+use vocab::{Digest, Distribution, Manifest, WheelOrigin};
 
 /// With a newline at the end.
 pub fn sbom(manifest: &Manifest) -> String {
@@ -79,22 +79,22 @@ fn component(row: &Distribution) -> Value {
     let mut properties = vec![property("pydist:file", &row.file)];
     properties.push(property("pydist:requested", if row.requested { "true" } else { "false" }));
     match &row.origin {
-        Origin::Wheel => properties.push(property("pydist:origin", "wheel")),
-        Origin::Sdist { file, sha256 } => {
+        WheelOrigin::Wheel => properties.push(property("pydist:origin", "wheel")),
+        WheelOrigin::Sdist { file, sha256 } => {
             properties.push(property("pydist:origin", "sdist"));
             properties.push(property("pydist:sdist", file));
             properties.push(property("pydist:sdist-sha256", &sha256.to_string()));
         }
-        Origin::Git { repository, commit } => {
+        WheelOrigin::Git { repository, commit } => {
             properties.push(property("pydist:origin", "git"));
             properties.push(property("pydist:repository", repository));
             properties.push(property("pydist:commit", commit));
         }
-        Origin::Path { path, .. } => {
+        WheelOrigin::Path { path, .. } => {
             properties.push(property("pydist:origin", "path"));
             properties.push(property("pydist:path", path.as_str()));
         }
-        Origin::Base => properties.push(property("pydist:origin", "base")),
+        WheelOrigin::Base => properties.push(property("pydist:origin", "base")),
     }
     let mut component = json!({
         "type": "library",
@@ -123,7 +123,7 @@ fn licence_of(text: &str) -> Value {
 pub fn purl(row: &Distribution) -> String {
     let name_and_version = format!("pkg:pypi/{}@{}", row.name, escaped(&row.version));
     match &row.origin {
-        Origin::Git { repository, commit } => {
+        WheelOrigin::Git { repository, commit } => {
             format!("{name_and_version}?vcs_url={}", escaped(&format!("git+{repository}@{commit}")))
         }
         _ => format!("{name_and_version}?file_name={}", escaped(&row.file)),

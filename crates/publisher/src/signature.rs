@@ -63,7 +63,7 @@ pub enum KeyPassword {
 
 impl fmt::Debug for KeyPassword {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Password")
+        formatter.write_str("KeyPassword")
     }
 }
 

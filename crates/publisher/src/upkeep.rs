@@ -15,7 +15,7 @@ use crate::provenance::is_about;
 use crate::publish::PublishError;
 use crate::signature::{SignatureClaim, SignatureError, verify_bytes};
 use crate::signed_index::{claimed_key, opened as opened_edition};
-use objects::{Expected, Leftover, Listed, ObjectKey, Place, UNWATCHED};
+use objects::{ExpectedState, Leftover, ListedObject, ObjectKey, Place, UNWATCHED};
 
 type Result<T> = std::result::Result<T, PublishError>;
 
@@ -63,7 +63,7 @@ pub fn expect_published(from: &dyn Place) -> Result<()> {
 /// Puts an entry into a channel, replacing an earlier promotion. Call `reindex` afterwards.
 pub fn promote(to: &dyn Place, id: &EntryId, at: Moment, channel: Channel) -> Result<()> {
     let key: ObjectKey = object_keys::promotion(id).parse()?;
-    to.replace(&key, Promotion::new(id.clone(), at, channel).to_text().as_bytes(), &Expected::Anything)?;
+    to.replace(&key, Promotion::new(id.clone(), at, channel).to_text().as_bytes(), &ExpectedState::Anything)?;
     Ok(())
 }
 
@@ -292,7 +292,7 @@ impl VerifiedDestination {
 #[derive(Clone, Debug, Default)]
 pub struct Garbage {
     /// Below `artifacts/`, and no entry points at them.
-    pub objects: Vec<Listed>,
+    pub objects: Vec<ListedObject>,
     pub leftovers: Vec<Leftover>,
 }
 
@@ -302,9 +302,9 @@ pub fn collect_garbage(from: &dyn Place, before: SystemTime, dry_run: bool) -> R
     // After the objects, so that an entry of a listed object is seen.
     let written = WrittenEntries::read(from)?;
     let used: BTreeSet<String> = written.entries().flat_map(keys_of).collect();
-    let ours = |row: &Listed| object_keys::is_artifact(row.key.as_str());
-    let unused = |row: &Listed| ours(row) && !used.contains(row.key.as_str()) && row.modified < before;
-    let objects: Vec<Listed> = objects.into_iter().filter(unused).collect();
+    let ours = |row: &ListedObject| object_keys::is_artifact(row.key.as_str());
+    let unused = |row: &ListedObject| ours(row) && !used.contains(row.key.as_str()) && row.modified < before;
+    let objects: Vec<ListedObject> = objects.into_iter().filter(unused).collect();
     if !dry_run {
         for row in &objects {
             from.delete(&row.key)?;

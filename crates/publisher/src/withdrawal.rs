@@ -6,7 +6,7 @@
 use catalogue::{EntryId, Moment, ReadError, Restoration, Retraction, object_keys};
 
 use crate::publish::PublishError;
-use objects::{Expected, Object, ObjectKey, Place, Replaced};
+use objects::{ExpectedState, Object, ObjectKey, Place, ReplaceOutcome};
 
 /// Attempts against other publishers that change the same entry.
 const ATTEMPTS: u32 = 20;
@@ -88,8 +88,8 @@ impl EntryNotices {
             NoticeKind::Retraction => (&self.retraction_key, self.retraction.as_ref().map(|(_, object)| object)),
             NoticeKind::Restoration => (&self.restoration_key, self.restoration.as_ref().map(|(_, object)| object)),
         };
-        let expected = object.map_or(Expected::Absent, |object| Expected::State(object.tag.clone()));
-        Ok(to.replace(key, text.as_bytes(), &expected)? == Replaced::Done)
+        let expected = object.map_or(ExpectedState::Absent, |object| ExpectedState::State(object.tag.clone()));
+        Ok(to.replace(key, text.as_bytes(), &expected)? == ReplaceOutcome::Done)
     }
 }
 

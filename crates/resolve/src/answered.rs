@@ -11,15 +11,15 @@ use crate::UvError;
 use store::pinned_tool::SetUpError;
 
 /// uv's lock, or its reason for finding none.
-type Answer = Result<String, String>;
+type UvAnswer = Result<String, String>;
 
 /// Held while its question is asked.
-type Slot = Arc<Mutex<Option<Answer>>>;
+type AnswerSlot = Arc<Mutex<Option<UvAnswer>>>;
 
 /// Shared by its clones.
 #[derive(Clone, Debug, Default)]
-pub struct Answered {
-    answers: Arc<Mutex<HashMap<Digest, Slot>>>,
+pub struct AnsweredQuestions {
+    answers: Arc<Mutex<HashMap<Digest, AnswerSlot>>>,
     /// The URL of the index that the resolver asks by default, once that was needed.
     default_index: Arc<OnceLock<Option<String>>>,
     /// The resolver on PATH, if it is the pinned one.
@@ -28,7 +28,7 @@ pub struct Answered {
     not_set_up: Arc<Mutex<Option<String>>>,
 }
 
-impl Answered {
+impl AnsweredQuestions {
     pub(crate) fn default_index_or(&self, ask: impl FnOnce() -> Option<String>) -> Option<&str> {
         self.default_index.get_or_init(ask).as_deref()
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_resolver_that_could_not_be_set_up_is_tried_once_for_all_platforms() {
-        let answered = Answered::default();
+        let answered = AnsweredQuestions::default();
         assert!(answered.set_up_once(|| Ok(())).is_ok());
         let first = answered.set_up_once(|| Err(SetUpError::Pip { output: "no route to host".to_owned() }));
         let again = answered.clone().set_up_once(|| panic!("it is known"));
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_question_is_asked_once_unless_nobody_answered() {
-        let answered = Answered::default();
+        let answered = AnsweredQuestions::default();
         let key = Digest::of("question");
         let silent = || Err(UvError::Unreachable { reason: "no answer".to_owned() });
         assert!(answered.or_ask(key, silent).is_err());

@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vocab::{DistributionName, PlatformKey};
 
-use super::uv::{Question, UvError};
-use super::{LockedSource, Request, Resolved, Settings, quoted, without_wheel};
+use super::uv::{UvError, UvQuestion};
+use super::{LockedSource, Request, ResolveSettings, ResolvedPlatform, quoted, without_wheel};
 use store::Context;
 
 /// Warns of sources without static metadata. It resolves them once more with all code forbidden and without the
 /// resolver's cache, so it runs nothing.
-pub(super) fn warn(context: &Context, request: &Request, settings: &Settings<'_>, resolved: &Resolved) {
+pub(super) fn warn(context: &Context, request: &Request, settings: &ResolveSettings<'_>, resolved: &ResolvedPlatform) {
     let platform = request.target.platform;
     let Some(host) = PlatformKey::host().filter(|host| *host != platform) else { return };
     let mut open = direct_requirements(request, settings, resolved);
     let mut assumed = BTreeSet::new();
     while !open.is_empty() {
-        let question = Question {
+        let question = UvQuestion {
             requirements: open.values().cloned().collect(),
             without_dependencies: true,
             no_cache: true,
-            ..Question::default()
+            ..UvQuestion::default()
         };
         let Ok(scratch) = context.store.scratch_dir("assumed-") else { return };
         let refused = match settings.uv.compile(context, scratch.path(), &request.target, &question) {
@@ -54,8 +54,8 @@ pub(super) fn warn(context: &Context, request: &Request, settings: &Settings<'_>
 /// The sources that were asked, each by its own address.
 fn direct_requirements(
     request: &Request,
-    settings: &Settings<'_>,
-    resolved: &Resolved,
+    settings: &ResolveSettings<'_>,
+    resolved: &ResolvedPlatform,
 ) -> BTreeMap<DistributionName, String> {
     let built = resolved.rows.distributions.iter().filter(|row| row.source.is_built());
     let asked = built.filter(|row| !request.no_deps.contains(&row.name));

@@ -2,27 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use config_merger::Applies;
+use config_merger::MarkerAnswer;
 use store::Context;
-use vocab::{DistributionName, Outcome, RuleRecord};
+use vocab::{DistributionName, RuleOutcome, RuleRecord};
 
 use crate::file_metadata::{self, FileMetadata};
-use crate::pylock::Answer;
-use crate::{LockedSource, PlatformLock, Request, Search};
+use crate::pylock::AnsweredDistribution;
+use crate::{LockedSource, PlatformLock, Request, ResolutionSearch};
 
 /// Why something that requires `lacking` is left out with it.
 pub fn reason(lacking: &RuleRecord) -> String {
     let how = match lacking.outcome {
-        Outcome::Skipped => "is skipped",
-        Outcome::Missing => "is missing",
-        Outcome::NeedsNativeRunner => "needs a native runner",
+        RuleOutcome::Skipped => "is skipped",
+        RuleOutcome::Missing => "is missing",
+        RuleOutcome::NeedsNativeRunner => "needs a native runner",
         _ => "is left out",
     };
     format!("it requires `{}`, which {how} ({})", lacking.name, lacking.reason)
 }
 
-/// Of distributions with the lines of `Requires-Dist`, those that `dependants: keep` keeps though something that they
-/// require is left out, each with the reason. What requires one of them is among them.
+/// The distributions that `dependants: keep` keeps though something that they require is left out, each with the reason.
+/// Takes distributions with their lines of `Requires-Dist`. What requires one of those is among them.
 pub fn kept<'a>(
     request: &Request,
     left_out: &[RuleRecord],
@@ -34,7 +34,7 @@ pub fn kept<'a>(
     }
     let rows = left_out.iter().map(|row| (row.name.clone(), reason(row)));
     let skipped = request.excluded.iter().map(|(name, why)| {
-        let row = RuleRecord { name: name.clone(), outcome: Outcome::Skipped, reason: why.clone() };
+        let row = RuleRecord { name: name.clone(), outcome: RuleOutcome::Skipped, reason: why.clone() };
         (name.clone(), reason(&row))
     });
     let mut gone: BTreeMap<DistributionName, String> = skipped.chain(rows).collect();
@@ -71,16 +71,20 @@ fn required<'a>(request: &'a Request, lines: &'a [String]) -> impl Iterator<Item
     let target = &request.target;
     lines.iter().filter_map(|line| {
         let requirement = config_merger::requirement_of_metadata(line)?;
-        let applies = requirement.applies(target.platform, target.python, target.system) == Applies::Yes;
+        let applies = requirement.applies(target.platform, target.python, target.system) == MarkerAnswer::Yes;
         applies.then_some(requirement.name)
     })
 }
 
-impl Search<'_> {
+impl ResolutionSearch<'_> {
     /// Leaves out what requires something that is left out, with the outcome of that; its own dependants are found in
     /// the next round. Whether there was any. Of files whose requirements nobody tells before they are here, the build
     /// finds it out.
-    pub(super) fn leave_out_dependants(&mut self, answers: &[Answer], metadata: &[Option<FileMetadata>]) -> bool {
+    pub(super) fn leave_out_dependants(
+        &mut self,
+        answers: &[AnsweredDistribution],
+        metadata: &[Option<FileMetadata>],
+    ) -> bool {
         let request = self.request;
         if !request.leaves_out_dependants || (request.excluded.is_empty() && self.left_out.is_empty()) {
             return false;
@@ -100,7 +104,7 @@ impl Search<'_> {
 
     fn gone(&self, name: &DistributionName) -> Option<RuleRecord> {
         let skipped =
-            |reason: &String| RuleRecord { name: name.clone(), outcome: Outcome::Skipped, reason: reason.clone() };
+            |reason: &String| RuleRecord { name: name.clone(), outcome: RuleOutcome::Skipped, reason: reason.clone() };
         self.left_out.get(name).cloned().or_else(|| self.request.excluded.get(name).map(skipped))
     }
 }

@@ -8,20 +8,25 @@ use vocab::{DistributionName, few_at_once};
 
 use crate::freshness::{fresh_alone, path_digests};
 use crate::{
-    LockedDistribution, PlatformLock, Request, ResolveError, Resolved, Settings, UV_VERSION, exact_pin, search,
+    LockedDistribution, PlatformLock, Request, ResolveError, ResolveSettings, ResolvedPlatform, UV_VERSION, exact_pin,
+    search,
 };
 use store::Context;
 
-type Versions = BTreeMap<DistributionName, String>;
+type LockedVersions = BTreeMap<DistributionName, String>;
 
-pub(crate) fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
+pub(crate) fn resolve(
+    context: &Context,
+    request: &Request,
+    settings: &ResolveSettings<'_>,
+) -> Result<ResolvedPlatform, ResolveError> {
     let pins = pins(request);
     let answers = few_at_once(context.jobs, &request.requirements, |requirement| {
         let alone = request.alone(requirement);
         if let Some(rows) = settings.locked.filter(|_| !settings.refresh) {
             let kept = fresh_alone(rows, &alone, settings.repository);
             if let Some(rows) = kept.map_err(|kind| ResolveError::new(&alone, kind))? {
-                return Ok(Resolved { rows, urls: BTreeMap::new() });
+                return Ok(ResolvedPlatform { rows, urls: BTreeMap::new() });
             }
         }
         // What is pinned here is taken by others as well where it fits them, so that less differs.
@@ -48,7 +53,7 @@ pub(crate) fn resolve(context: &Context, request: &Request, settings: &Settings<
     rows.distributions.sort_by_cached_key(|row| (row.name.clone(), version(row), row.version.clone()));
     rows.left_out.sort();
     rows.left_out.dedup();
-    Ok(Resolved { rows, urls })
+    Ok(ResolvedPlatform { rows, urls })
 }
 
 fn add(rows: &mut PlatformLock, requirement: &DistributionName, own: PlatformLock) {
@@ -75,6 +80,6 @@ fn add(rows: &mut PlatformLock, requirement: &DistributionName, own: PlatformLoc
 }
 
 /// The versions that the configuration asks for exactly.
-fn pins(request: &Request) -> Versions {
+fn pins(request: &Request) -> LockedVersions {
     request.requirements.iter().filter_map(|it| Some((it.name.clone(), exact_pin(it)?))).collect()
 }

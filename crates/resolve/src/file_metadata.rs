@@ -10,9 +10,9 @@ use config_merger::RequirementSource;
 use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
-use super::Search;
-use super::pylock::{Answer, AnswerSource};
-use crate::registries::{Registry, Standing};
+use super::ResolutionSearch;
+use super::pylock::{AnswerSource, AnsweredDistribution};
+use crate::registries::{IndexStanding, Registry};
 use store::Context;
 use store::download::{self, without_credentials};
 use vocab::few_at_once;
@@ -54,14 +54,14 @@ impl FileMetadata {
     }
 }
 
-impl Search<'_> {
+impl ResolutionSearch<'_> {
     /// In the order of the answers; `None` where nobody tells before the file itself is here, and then its own
     /// metadata is looked at.
-    pub(super) fn metadata_of(&self, answers: &[Answer]) -> Vec<Option<FileMetadata>> {
+    pub(super) fn metadata_of(&self, answers: &[AnsweredDistribution]) -> Vec<Option<FileMetadata>> {
         few_at_once(AT_ONCE, answers, |answer| self.metadata_of_one(answer))
     }
 
-    fn metadata_of_one(&self, answer: &Answer) -> Option<FileMetadata> {
+    fn metadata_of_one(&self, answer: &AnsweredDistribution) -> Option<FileMetadata> {
         let file = match &answer.source {
             AnswerSource::Wheel(file) | AnswerSource::Sdist(file) => file,
             AnswerSource::Git { .. } => return None,
@@ -92,7 +92,7 @@ impl Search<'_> {
     }
 
     /// What the registry that a distribution is taken from has of it.
-    pub(super) fn standing(&self, name: &vocab::DistributionName) -> Standing {
+    pub(super) fn standing(&self, name: &vocab::DistributionName) -> IndexStanding {
         let registry = self.shelf.place_of(name).map_or(Registry::Default, Registry::Additional);
         self.settings.pages.of(registry, name)
     }

@@ -54,9 +54,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use config_merger::{Requirement, RequirementSource, Scope};
-use vocab::{Digest, DistributionName, Outcome, RuleRecord};
+use vocab::{Digest, DistributionName, RuleOutcome, RuleRecord};
 
-pub use answered::Answered;
+pub use answered::AnsweredQuestions;
 pub use dependants::{kept as kept_dependants, kept_rows, reason as reason_of_dependant};
 pub use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
@@ -69,19 +69,19 @@ pub use nearest::NEAREST_LIFETIME;
 pub use nearest::{recall_nearest, remember_nearest};
 pub use overlap::OVERLAP_LIFETIME;
 pub use overlap::Overlap;
-pub use preferred::Preferred;
+pub use preferred::PreferredVersions;
 pub use pylock::PylockError;
 pub use registries::UnreachableRegistry;
 pub use request::Request;
 pub use requires_python::{excludes, without_versions};
 pub use shelf_index::Shelf;
 pub use tool_wheel::{ToolWheelError, fetch_tool_wheel};
-pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
-pub use uv::{Question, UV_VERSION, Uv, UvError, pinned_uv};
+pub use unavailable::{AllUnavailable, MissingRule, UnavailableDistribution};
+pub use uv::{UV_VERSION, Uv, UvError, UvQuestion, pinned_uv};
 pub use why_built::WhyBuilt;
 
-use crate::registries::Pages;
-pub use pylock::{Answer, AnswerSource};
+use crate::registries::IndexPages;
+pub use pylock::{AnswerSource, AnsweredDistribution};
 use store::Context;
 use store::download::without_credentials;
 use wheel::WheelTarget;
@@ -91,14 +91,14 @@ pub const MOST_ROUNDS: usize = 100;
 
 /// What a resolution found: rows for the lock, and where the files are today.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub struct ResolvedPlatform {
     pub rows: PlatformLock,
     /// URLs by digest of the file. They may carry credentials; never write them into the repository.
     pub urls: BTreeMap<Digest, String>,
 }
 
 /// How one resolution is done.
-pub struct Settings<'a> {
+pub struct ResolveSettings<'a> {
     pub uv: &'a Uv,
     /// Local sources are relative to it.
     pub repository: &'a Path,
@@ -109,9 +109,9 @@ pub struct Settings<'a> {
     pub no_build: bool,
     /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
-    pub pages: &'a Pages<'a>,
+    pub pages: &'a IndexPages<'a>,
     /// Versions to keep where they still fit, so that platforms agree and a changed pin changes little.
-    pub preferred: &'a Preferred,
+    pub preferred: &'a PreferredVersions,
     /// The lock's rows of the platform. Requirements that are resolved alone are taken from there if their question
     /// has not changed.
     pub locked: Option<&'a PlatformLock>,
@@ -121,7 +121,11 @@ pub struct Settings<'a> {
 ///
 /// # Errors
 /// uv or an index fails, nothing fits, or the policy does not allow what would be left out or built.
-pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
+pub fn resolve(
+    context: &Context,
+    request: &Request,
+    settings: &ResolveSettings<'_>,
+) -> Result<ResolvedPlatform, ResolveError> {
     let resolved = match request.policy.scope {
         Scope::Joint => search(context, request, settings, settings.preferred.of_all().clone())?,
         Scope::Each => each::resolve(context, request, settings)?,
@@ -133,21 +137,23 @@ pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) ->
 fn search(
     context: &Context,
     request: &Request,
-    settings: &Settings<'_>,
+    settings: &ResolveSettings<'_>,
     preferred: BTreeMap<DistributionName, String>,
-) -> Result<Resolved, ResolveError> {
+) -> Result<ResolvedPlatform, ResolveError> {
     let failed = |kind| ResolveError::new(request, kind);
-    Search::new(context, request, settings, preferred).and_then(Search::run).map_err(|kind| match settings.logs {
-        Some(logs) => failed(kind).logged(logs),
-        None => failed(kind),
+    ResolutionSearch::new(context, request, settings, preferred).and_then(ResolutionSearch::run).map_err(|kind| {
+        match settings.logs {
+            Some(logs) => failed(kind).logged(logs),
+            None => failed(kind),
+        }
     })
 }
 
 /// The state that the rounds work on.
-struct Search<'a> {
+struct ResolutionSearch<'a> {
     context: &'a Context,
     request: &'a Request,
-    settings: &'a Settings<'a>,
+    settings: &'a ResolveSettings<'a>,
     /// Versions to keep where they still fit.
     preferred: BTreeMap<DistributionName, String>,
     scratch: tempfile::TempDir,
@@ -173,18 +179,18 @@ struct Search<'a> {
 
 /// Which indexes a question is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum IndexReach {
     /// The default index and the shelf: what may be installed.
     InOrder,
     /// All that answer, to learn what there is.
     Everywhere,
 }
 
-impl<'a> Search<'a> {
+impl<'a> ResolutionSearch<'a> {
     fn new(
         context: &'a Context,
         request: &'a Request,
-        settings: &'a Settings<'a>,
+        settings: &'a ResolveSettings<'a>,
         preferred: BTreeMap<DistributionName, String>,
     ) -> Result<Self, ResolveErrorKind> {
         let scratch = context.store.scratch_dir("resolve-").map_err(ResolveErrorKind::Store)?;
@@ -227,17 +233,17 @@ impl<'a> Search<'a> {
             return Ok(BTreeMap::new());
         }
         let question =
-            Question { requirements, without_dependencies: true, sources_allowed: true, ..Question::default() };
+            UvQuestion { requirements, without_dependencies: true, sources_allowed: true, ..UvQuestion::default() };
         let target = &self.request.target;
         let text = self.settings.uv.compile(self.context, self.scratch.path(), target, &question)?;
         let answers = pylock::read(&text, target, &|_| false)?;
         Ok(answers.into_iter().filter_map(|answer| Some((answer.name, answer.version?))).collect())
     }
 
-    fn run(mut self) -> Result<Resolved, ResolveErrorKind> {
+    fn run(mut self) -> Result<ResolvedPlatform, ResolveErrorKind> {
         let mut pins_are_known = false;
         for _ in 0..MOST_ROUNDS {
-            let question = self.question(Reach::InOrder);
+            let question = self.question(IndexReach::InOrder);
             self.announce(&question);
             let answered = self.ask(&question)?;
             if self.note_come_up(&question, &answered) {
@@ -280,22 +286,22 @@ impl<'a> Search<'a> {
     /// Used if the indexes in their order give no answer: puts on the shelf what all of them together give. If that is
     /// nothing, gives the resolver's reason.
     fn widened(&mut self, reason: String) -> Result<Option<String>, ResolveErrorKind> {
-        if self.widest() == Reach::InOrder {
+        if self.widest() == IndexReach::InOrder {
             return Ok(Some(reason));
         }
-        match self.ask(&self.question(Reach::Everywhere))? {
+        match self.ask(&self.question(IndexReach::Everywhere))? {
             Ok(answers) if self.shelve(&answers) => Ok(None),
             Ok(_) => Ok(Some(reason)),
             Err(everywhere) => Ok(Some(everywhere)),
         }
     }
 
-    fn widest(&self) -> Reach {
-        if self.settings.pages.open().next().is_some() { Reach::Everywhere } else { Reach::InOrder }
+    fn widest(&self) -> IndexReach {
+        if self.settings.pages.open().next().is_some() { IndexReach::Everywhere } else { IndexReach::InOrder }
     }
 
     /// Warns before it is done, once for all platforms: finding out what a source requires may run its code.
-    fn announce(&self, question: &Question) {
+    fn announce(&self, question: &UvQuestion) {
         if self.settings.no_build {
             return;
         }
@@ -310,7 +316,7 @@ impl<'a> Search<'a> {
     }
 
     /// Whether the runtime has a distribution that a rule wants built and that was not asked for as such.
-    fn note_come_up(&mut self, question: &Question, answered: &Result<Vec<Answer>, String>) -> bool {
+    fn note_come_up(&mut self, question: &UvQuestion, answered: &Result<Vec<AnsweredDistribution>, String>) -> bool {
         let names: BTreeSet<DistributionName> = match answered {
             Ok(answers) => answers.iter().map(|answer| answer.name.clone()).collect(),
             Err(refusal) => without_wheel::named_in(refusal),
@@ -323,7 +329,7 @@ impl<'a> Search<'a> {
     }
 
     /// The outer error ends the resolution; the inner one is uv's reason for finding none.
-    fn ask(&self, question: &Question) -> Result<Result<Vec<Answer>, String>, ResolveErrorKind> {
+    fn ask(&self, question: &UvQuestion) -> Result<Result<Vec<AnsweredDistribution>, String>, ResolveErrorKind> {
         let target = &self.request.target;
         match self.settings.uv.compile(self.context, self.scratch.path(), target, question) {
             Ok(text) => {
@@ -347,7 +353,7 @@ impl<'a> Search<'a> {
 
     /// Asks for wheels of everything except what a rule or the policy wants built: sources of anything else would run
     /// its code.
-    fn question(&self, reach: Reach) -> Question {
+    fn question(&self, reach: IndexReach) -> UvQuestion {
         let request = self.request;
         let no_build = self.settings.no_build;
         let is_index = |requirement: &&Requirement| matches!(requirement.source, RequirementSource::Index { .. });
@@ -371,7 +377,7 @@ impl<'a> Search<'a> {
         let changing = request.requirements.iter().filter(|it| matches!(it.source, RequirementSource::Path { .. }));
         let changing = changing.map(|requirement| &requirement.name);
         let build_requires = request.build_wheel.iter().map(|(name, rule)| (name.clone(), rule.build_requires.clone()));
-        Question {
+        UvQuestion {
             requirements,
             constraints: constraints.collect(),
             overrides: self.overrides.clone(),
@@ -387,7 +393,7 @@ impl<'a> Search<'a> {
             preferred: self.preferred.clone(),
             shelf: self.shelf.clone(),
             registries: self.settings.pages.open_urls(),
-            everywhere: reach == Reach::Everywhere,
+            everywhere: reach == IndexReach::Everywhere,
             refresh: self.settings.refresh,
             no_cache: false,
         }
@@ -406,7 +412,7 @@ impl<'a> Search<'a> {
         self.request.is_built(name) || self.from_source.contains(name)
     }
 
-    fn lacks_wheel(&self, answer: &Answer) -> bool {
+    fn lacks_wheel(&self, answer: &AnsweredDistribution) -> bool {
         matches!(answer.source, AnswerSource::Sdist(_)) && !self.is_built(&answer.name)
     }
 
@@ -426,17 +432,17 @@ impl<'a> Search<'a> {
             if !self.settings.missing.allows(policy) {
                 return Err(ResolveErrorKind::StrictMissing { name, why: why.to_owned() });
             }
-            self.leave_out(&name, Outcome::LeftOut, format!("no wheel fits, and {why}"));
+            self.leave_out(&name, RuleOutcome::LeftOut, format!("no wheel fits, and {why}"));
         }
         tracing_reason(self.context, refused);
         Ok(())
     }
 
-    fn leave_out(&mut self, name: &DistributionName, outcome: Outcome, reason: String) {
+    fn leave_out(&mut self, name: &DistributionName, outcome: RuleOutcome, reason: String) {
         self.left_out.insert(name.clone(), RuleRecord { name: name.clone(), outcome, reason });
     }
 
-    fn finish(self, answers: Vec<Answer>) -> Result<Resolved, ResolveErrorKind> {
+    fn finish(self, answers: Vec<AnsweredDistribution>) -> Result<ResolvedPlatform, ResolveErrorKind> {
         if self.settings.no_build {
             let built: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
             if !built.is_empty() {
@@ -486,7 +492,7 @@ impl<'a> Search<'a> {
             distributions,
             left_out,
         };
-        Ok(Resolved { rows, urls })
+        Ok(ResolvedPlatform { rows, urls })
     }
 
     fn local(&self, name: &DistributionName) -> Result<LockedSource, ResolveErrorKind> {
@@ -500,7 +506,7 @@ impl<'a> Search<'a> {
 }
 
 /// The resolver's answer to a question of the caller, wheels before sources.
-pub fn read_answers(text: &str, target: &WheelTarget) -> Result<Vec<Answer>, PylockError> {
+pub fn read_answers(text: &str, target: &WheelTarget) -> Result<Vec<AnsweredDistribution>, PylockError> {
     pylock::read(text, target, &|_| false)
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use config_merger::RequirementSource;
 use vocab::Digest;
 
-use super::{LockedDistribution, LockedSource, Question, Request, ResolveError, ResolveErrorKind, Uv, pylock};
-use crate::registries::{PageFile, Pages, Registry, Standing};
+use super::{LockedDistribution, LockedSource, Request, ResolveError, ResolveErrorKind, Uv, UvQuestion, pylock};
+use crate::registries::{IndexPages, IndexStanding, PageFile, Registry};
 use store::Context;
 
 /// Where the files of locked rows are today: asked for by exact version, without dependencies. The caller checks
@@ -18,7 +18,7 @@ pub fn locate(
     request: &Request,
     repository: &Path,
     rows: &[&LockedDistribution],
-    pages: &Pages<'_>,
+    pages: &IndexPages<'_>,
 ) -> Result<BTreeMap<Digest, String>, ResolveError> {
     let (elsewhere, rows): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| row.registry.is_some());
     let mut found = on_pages(&elsewhere, pages);
@@ -27,7 +27,7 @@ pub fn locate(
     }
     let failed = |kind| ResolveError::new(request, kind);
     let scratch = context.store.scratch_dir("locate-").map_err(|error| failed(ResolveErrorKind::Store(error)))?;
-    let mut question = Question { without_dependencies: true, ..Question::default() };
+    let mut question = UvQuestion { without_dependencies: true, ..UvQuestion::default() };
     let mut expected: BTreeSet<Digest> = BTreeSet::new();
     for row in rows {
         let Some(version) = &row.version else { continue };
@@ -57,7 +57,7 @@ pub fn locate(
 }
 
 /// Rows of an additional index are looked up on its own pages only.
-fn on_pages(rows: &[&LockedDistribution], pages: &Pages<'_>) -> BTreeMap<Digest, String> {
+fn on_pages(rows: &[&LockedDistribution], pages: &IndexPages<'_>) -> BTreeMap<Digest, String> {
     let place = |row: &LockedDistribution| Some(Registry::Additional(row.registry?.checked_sub(1)?));
     let asked: Vec<_> = rows.iter().filter_map(|row| Some((place(row)?, row.name.clone()))).collect();
     pages.ask(&asked);
@@ -67,7 +67,7 @@ fn on_pages(rows: &[&LockedDistribution], pages: &Pages<'_>) -> BTreeMap<Digest,
             continue;
         };
         let same = |it: &&PageFile| it.file_name == **file && it.sha256.is_none_or(|digest| digest == *sha256);
-        if let Some(Standing::Has(page)) = place(row).map(|place| pages.of(place, &row.name)) {
+        if let Some(IndexStanding::Has(page)) = place(row).map(|place| pages.of(place, &row.name)) {
             found.extend(page.files.iter().find(same).map(|it| (*sha256, it.url.clone())));
         }
     }

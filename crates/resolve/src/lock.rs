@@ -135,12 +135,12 @@ impl PlatformLock {
 
     /// What was not available, without what rules of the configuration keep out.
     pub fn lacking(&self) -> impl Iterator<Item = &RuleRecord> {
-        self.left_out.iter().filter(|row| row.outcome != vocab::Outcome::Skipped)
+        self.left_out.iter().filter(|row| row.outcome != vocab::RuleOutcome::Skipped)
     }
 
     /// Whether nothing was left out because an index did not answer.
     pub fn is_complete(&self) -> bool {
-        !self.left_out.iter().any(|row| row.outcome == vocab::Outcome::Missing)
+        !self.left_out.iter().any(|row| row.outcome == vocab::RuleOutcome::Missing)
     }
 
     /// Each row comes from a registry that the configuration has, and a pinned one from its own. `direct` are those
@@ -163,7 +163,7 @@ impl PlatformLock {
 
     /// The error that an incomplete lock is.
     pub fn require_complete(&self, platform: PlatformKey) -> Result<(), LockErrorKind> {
-        let missing = self.left_out.iter().filter(|row| row.outcome == vocab::Outcome::Missing);
+        let missing = self.left_out.iter().filter(|row| row.outcome == vocab::RuleOutcome::Missing);
         let names: Vec<String> = missing.map(|row| format!("`{}`", row.name)).collect();
         if names.is_empty() { Ok(()) } else { Err(LockErrorKind::Missing { platform, names: names.join(", ") }) }
     }
@@ -239,12 +239,12 @@ impl Lock {
     /// Reads the text of a lock; `path` is for messages.
     pub fn parse(path: &Path, text: &[u8], runtime: &VersionString) -> Result<Self, LockError> {
         #[derive(Deserialize)]
-        struct Head {
+        struct LockHead {
             format: u64,
         }
         let failed = |kind| LockError { path: path.to_owned(), kind };
         let malformed = |error| failed(LockErrorKind::Malformed(error));
-        let head: Head = typed_json::read(text).map_err(malformed)?;
+        let head: LockHead = typed_json::read(text).map_err(malformed)?;
         if !(OLDEST_FORMAT..=u64::from(LOCK_FORMAT)).contains(&head.format) {
             return Err(failed(LockErrorKind::Format { actual: head.format }));
         }

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use vocab::Digest;
 
-use super::uv::{Question, Uv, UvError};
+use super::uv::{Uv, UvError, UvQuestion};
 use super::{LockedDistribution, Request, Shelf, pylock};
-use crate::registries::{Pages, Registry, Standing};
+use crate::registries::{IndexPages, IndexStanding, Registry};
 use store::Context;
 use vocab::few_at_once;
 use wheel::WheelTarget;
@@ -29,7 +29,13 @@ pub fn recall_nearest(context: &Context, target: &WheelTarget, row: &LockedDistr
 }
 
 /// Asks the index, unless that was done lately. Without an answer there is no advice.
-pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &LockedDistribution, pages: &Pages<'_>) {
+pub fn remember_nearest(
+    context: &Context,
+    uv: &Uv,
+    request: &Request,
+    row: &LockedDistribution,
+    pages: &IndexPages<'_>,
+) {
     let target = &request.target;
     let (Some(version), Some(key)) = (&row.version, key(target, row)) else { return };
     if context.store.recall(FACT, &key, REMEMBERED, SystemTime::now()).is_some() {
@@ -41,7 +47,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     let constraint = pages.constraint(&row.name, &[registry], target.python);
     let mut shelf = Shelf::default();
     if let Some(place) = place
-        && let Standing::Has(page) = pages.of(registry, &row.name)
+        && let IndexStanding::Has(page) = pages.of(registry, &row.name)
     {
         shelf.put(row.name.clone(), place, page);
     }
@@ -49,14 +55,14 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     let public = version.split('+').next().unwrap_or(version);
     let sides = [(format!("{}<{public}", row.name), false), (format!("{}>{public}", row.name), true)];
     let found = few_at_once(sides.len(), &sides, |(requirement, lowest)| {
-        let question = Question {
+        let question = UvQuestion {
             requirements: vec![requirement.clone()],
             constraints: constraint.clone().into_iter().collect(),
             without_dependencies: true,
             lowest: *lowest,
             shelf: shelf.clone(),
             registries: pages.open_urls(),
-            ..Question::default()
+            ..UvQuestion::default()
         };
         let scratch = context.store.scratch_dir("nearest-").ok()?;
         match uv.compile(context, scratch.path(), target, &question) {

@@ -1,6 +1,6 @@
 //! A runtime without any of the distributions that its configuration lists is a failure, whatever may be left out.
 
-use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
+use vocab::{DistributionName, Fault, PlatformKey, RuleOutcome, RuleRecord};
 
 use crate::Request;
 
@@ -21,7 +21,7 @@ pub struct NothingLeft {
 /// What was left out while resolving, and while building.
 pub fn check<'a>(request: &Request, left_out: impl IntoIterator<Item = &'a RuleRecord>) -> Result<(), NothingLeft> {
     let lacking = |row: &&RuleRecord| {
-        matches!(row.outcome, Outcome::LeftOut | Outcome::Missing) && request.is_requested(&row.name)
+        matches!(row.outcome, RuleOutcome::LeftOut | RuleOutcome::Missing) && request.is_requested(&row.name)
     };
     let rows: Vec<&RuleRecord> = left_out.into_iter().filter(lacking).collect();
     let has = |name: &DistributionName| rows.iter().any(|row| row.name == *name);

@@ -8,7 +8,7 @@ use serde_json::json;
 use vocab::DistributionName;
 
 use super::{LockedDistribution, LockedSource, PlatformLock, Request};
-use crate::registries::{Pages, Registry};
+use crate::registries::{IndexPages, Registry};
 use store::Context;
 
 const FACT: &str = "registry-overlap";
@@ -39,7 +39,7 @@ impl Overlap {
     }
 
     /// Asks those indexes that can be asked.
-    pub fn remember(context: &Context, request: &Request, rows: &PlatformLock, pages: &Pages<'_>) {
+    pub fn remember(context: &Context, request: &Request, rows: &PlatformLock, pages: &IndexPages<'_>) {
         if !context.offline {
             let overlaps = find(request, &rows.distributions, pages);
             let _ = context.store.remember(FACT, &key(rows), &json!(overlaps), SystemTime::now());
@@ -52,7 +52,7 @@ fn key(rows: &PlatformLock) -> String {
 }
 
 /// Only the index of a pinned distribution is asked, so nothing is known about the others.
-fn find(request: &Request, rows: &[LockedDistribution], pages: &Pages<'_>) -> Vec<Overlap> {
+fn find(request: &Request, rows: &[LockedDistribution], pages: &IndexPages<'_>) -> Vec<Overlap> {
     let from_index = |row: &&LockedDistribution| {
         matches!(row.source, LockedSource::Wheel { .. } | LockedSource::Sdist { .. })
             && !pages.pinned().contains_key(&row.name)

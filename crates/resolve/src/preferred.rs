@@ -9,12 +9,12 @@ use crate::PlatformLock;
 /// Versions to prefer, from locked rows: of all rows together, and of each requirement that was resolved alone. Rows
 /// added last count most.
 #[derive(Clone, Debug, Default)]
-pub struct Preferred {
+pub struct PreferredVersions {
     all: BTreeMap<DistributionName, String>,
     alone: BTreeMap<DistributionName, BTreeMap<DistributionName, String>>,
 }
 
-impl Preferred {
+impl PreferredVersions {
     /// The versions of these rows.
     pub fn of(rows: &PlatformLock) -> Self {
         let mut preferred = Self::default();

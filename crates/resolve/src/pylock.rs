@@ -9,7 +9,7 @@ use wheel::WheelTarget;
 
 /// One distribution of the answer with its one chosen file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct AnsweredDistribution {
     pub name: DistributionName,
     /// Absent for a folder with a dynamic version.
     pub version: Option<String>,
@@ -19,8 +19,8 @@ pub struct Answer {
 /// Where the one chosen file comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerSource {
-    Wheel(File),
-    Sdist(File),
+    Wheel(IndexFile),
+    Sdist(IndexFile),
     Git {
         repository: String,
         commit: String,
@@ -32,7 +32,7 @@ pub enum AnswerSource {
 
 /// A file that the index offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub struct IndexFile {
     pub file_name: FileName,
     /// May carry credentials: not for messages.
     pub url: String,
@@ -57,20 +57,20 @@ pub enum PylockError {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct PylockDocument {
     #[serde(default)]
-    packages: Vec<Package>,
+    packages: Vec<PylockPackage>,
 }
 
 #[derive(Deserialize)]
-struct Package {
+struct PylockPackage {
     name: String,
     version: Option<String>,
     sdist: Option<RawFile>,
     #[serde(default)]
     wheels: Vec<RawFile>,
     archive: Option<RawFile>,
-    vcs: Option<Vcs>,
+    vcs: Option<PylockVcs>,
     directory: Option<toml::Value>,
 }
 
@@ -86,7 +86,7 @@ struct RawFile {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Vcs {
+struct PylockVcs {
     url: Option<String>,
     path: Option<String>,
     commit_id: String,
@@ -99,9 +99,9 @@ pub(crate) fn read(
     text: &str,
     target: &WheelTarget,
     built: &dyn Fn(&DistributionName) -> bool,
-) -> Result<Vec<Answer>, PylockError> {
-    let document: Document = toml::from_str(text)?;
-    let mut answers: Vec<Answer> = Vec::with_capacity(document.packages.len());
+) -> Result<Vec<AnsweredDistribution>, PylockError> {
+    let document: PylockDocument = toml::from_str(text)?;
+    let mut answers: Vec<AnsweredDistribution> = Vec::with_capacity(document.packages.len());
     for package in document.packages {
         let name: DistributionName =
             package.name.parse().map_err(|_| PylockError::Name { name: package.name.clone() })?;
@@ -134,7 +134,7 @@ pub(crate) fn read(
         let folder = || package.directory.as_ref().map(|_| AnswerSource::Local);
         let source = wheel.or_else(vcs).or_else(folder).or_else(archive).or_else(sdist);
         let source = source.ok_or_else(|| package.no_file(&name))?;
-        answers.push(Answer { name, version: package.version, source });
+        answers.push(AnsweredDistribution { name, version: package.version, source });
     }
     answers.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(answers)
@@ -142,7 +142,7 @@ pub(crate) fn read(
 
 /// Every file of the answer that has a digest, with its URL, fitting or not.
 pub(crate) fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
-    let document: Document = toml::from_str(text)?;
+    let document: PylockDocument = toml::from_str(text)?;
     // An archive is what a requirement with a URL of its own becomes.
     let files = document
         .packages
@@ -151,7 +151,7 @@ pub(crate) fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError
     Ok(files.filter_map(RawFile::file).filter_map(|file| Some((file.sha256?, file.url))).collect())
 }
 
-impl Package {
+impl PylockPackage {
     fn no_file(&self, name: &DistributionName) -> PylockError {
         let files = self.wheels.iter().chain(&self.sdist).chain(&self.archive);
         match files.filter_map(RawFile::file_name).find_map(Result::err) {
@@ -174,11 +174,11 @@ impl RawFile {
     }
 
     /// `None` also if its name is not acceptable.
-    fn file(&self) -> Option<File> {
+    fn file(&self) -> Option<IndexFile> {
         let url = self.url.clone().or_else(|| self.path.clone())?;
         let file_name = self.file_name()?.ok()?;
         let sha256 = self.hashes.get("sha256").and_then(|digest| digest.parse().ok());
-        Some(File { file_name, url, size: self.size, sha256 })
+        Some(IndexFile { file_name, url, size: self.size, sha256 })
     }
 }
 

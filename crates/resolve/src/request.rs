@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config_merger::{
-    BuildWheel, Config, Dependants, Layout, Policy, Registries, Requirement, RequirementSource, Scope,
+    BuildWheel, Config, Dependants, Layout, Registries, Requirement, RequirementSource, Scope, SourcePolicy,
 };
 use serde::Serialize;
-use vocab::{Digest, DistributionName, Outcome, PlatformKey, RuleRecord, VersionString};
+use vocab::{Digest, DistributionName, PlatformKey, RuleOutcome, RuleRecord, VersionString};
 
 use wheel::WheelTarget;
 
@@ -30,7 +30,7 @@ pub struct Request {
     pub build_wheel: BTreeMap<DistributionName, BuildWheel>,
     /// Distributions to install without their requirements.
     pub no_deps: BTreeSet<DistributionName>,
-    pub policy: Policy,
+    pub policy: SourcePolicy,
     pub registries: Registries,
     /// Their sources are shipped as they are, unless `buildWheel` says otherwise.
     pub shipped_sources: BTreeSet<DistributionName>,
@@ -49,7 +49,7 @@ impl Request {
     pub fn new(config: &Config, platform: PlatformKey) -> Self {
         let packages = &config.packages;
         let mut decided = Vec::new();
-        let on_platform = |reasons: &config_merger::Reasons| -> BTreeMap<DistributionName, String> {
+        let on_platform = |reasons: &config_merger::RuleReasons| -> BTreeMap<DistributionName, String> {
             let here = |(name, by_platform): (&DistributionName, &BTreeMap<PlatformKey, String>)| {
                 by_platform.get(&platform).map(|reason| (name.clone(), reason.clone()))
             };
@@ -76,20 +76,24 @@ impl Request {
             if !applies && !decided.iter().any(|row: &RuleRecord| row.name == requirement.name) {
                 decided.push(RuleRecord {
                     name: requirement.name.clone(),
-                    outcome: Outcome::NotApplicable,
+                    outcome: RuleOutcome::NotApplicable,
                     reason: format!("the marker of `{}` is false on {platform}", requirement.text),
                 });
             }
         }
         decided.extend(config.left_aside.iter().map(|name| RuleRecord {
             name: name.clone(),
-            outcome: Outcome::NotApplicable,
+            outcome: RuleOutcome::NotApplicable,
             reason: "it is a shared dependency, and the version's own list is empty".to_owned(),
         }));
         let mut requirements = Vec::new();
         for requirement in applicable {
             if let Some(reason) = skipped.get(&requirement.name) {
-                decided.push(RuleRecord { name: requirement.name, outcome: Outcome::Skipped, reason: reason.clone() });
+                decided.push(RuleRecord {
+                    name: requirement.name,
+                    outcome: RuleOutcome::Skipped,
+                    reason: reason.clone(),
+                });
                 continue;
             }
             if let Some(former) = &requirement.overridden {
@@ -98,13 +102,13 @@ impl Request {
                     _ => requirement.text.clone(),
                 };
                 let reason = format!("`{}` became `{now}`", if former.is_empty() { "any version" } else { former });
-                decided.push(RuleRecord { name: requirement.name.clone(), outcome: Outcome::Overridden, reason });
+                decided.push(RuleRecord { name: requirement.name.clone(), outcome: RuleOutcome::Overridden, reason });
             }
             if packages.no_deps.contains(&requirement.name) {
                 let reason = "it is in noDeps".to_owned();
                 decided.push(RuleRecord {
                     name: requirement.name.clone(),
-                    outcome: Outcome::WithoutDependencies,
+                    outcome: RuleOutcome::WithoutDependencies,
                     reason,
                 });
             }
@@ -135,7 +139,7 @@ impl Request {
 
     /// The same request for one requirement and its dependencies.
     pub(crate) fn alone(&self, requirement: &Requirement) -> Self {
-        let policy = Policy { scope: Scope::Joint, ..self.policy.clone() };
+        let policy = SourcePolicy { scope: Scope::Joint, ..self.policy.clone() };
         Self { requirements: vec![requirement.clone()], policy, decided: Vec::new(), is_alone: true, ..self.clone() }
     }
 
@@ -174,7 +178,7 @@ impl Request {
     /// digest is fresh. `paths` are the digests of local sources, by requirement text. Reasons do not count.
     pub fn inputs(&self, paths: &BTreeMap<String, Digest>) -> Digest {
         #[derive(Serialize)]
-        struct Inputs<'a> {
+        struct LockInputs<'a> {
             format: u32,
             python: String,
             platform: PlatformKey,
@@ -197,7 +201,7 @@ impl Request {
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             leaves_out_dependants: bool,
         }
-        let inputs = Inputs {
+        let inputs = LockInputs {
             format: RESOLUTION_FORMAT,
             // The patch release counts: `python_full_version` may stand in a marker.
             python: self.target.python.to_string(),

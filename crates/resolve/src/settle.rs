@@ -1,20 +1,20 @@
 //! What uv's answer leaves open: files that are not for the runtime's Python, and requirements that depend on the
 //! kernel. Each is put right by asking again with what was learnt.
 
-use config_merger::{Applies, RequirementSource};
+use config_merger::{MarkerAnswer, RequirementSource};
 use pep440_rs::Version;
-use vocab::{DistributionName, Outcome, RuleRecord};
+use vocab::{DistributionName, RuleOutcome, RuleRecord};
 
 use super::file_metadata::{FileMetadata, urls};
-use super::pylock::Answer;
+use super::pylock::AnsweredDistribution;
 use super::requires_python::excludes;
-use super::{ResolveErrorKind, Search, exact_pin};
+use super::{ResolutionSearch, ResolveErrorKind, exact_pin};
 
-impl Search<'_> {
+impl ResolutionSearch<'_> {
     /// Whether the answer stands. If not, the next question asks for something else.
     pub(super) fn settle(
         &mut self,
-        answers: &[Answer],
+        answers: &[AnsweredDistribution],
         metadata: &[Option<FileMetadata>],
     ) -> Result<bool, ResolveErrorKind> {
         let known = || answers.iter().zip(metadata).filter_map(|(answer, known)| Some((answer, known.as_ref()?)));
@@ -39,7 +39,11 @@ impl Search<'_> {
     }
 
     /// uv treats `Requires-Python` only as a lower bound.
-    fn fits_python(&mut self, answer: &Answer, metadata: &FileMetadata) -> Result<bool, ResolveErrorKind> {
+    fn fits_python(
+        &mut self,
+        answer: &AnsweredDistribution,
+        metadata: &FileMetadata,
+    ) -> Result<bool, ResolveErrorKind> {
         let python = self.request.target.python;
         let Some(requires_python) = metadata.requires_python.as_deref().filter(|text| excludes(text, python)) else {
             return Ok(true);
@@ -66,7 +70,12 @@ impl Search<'_> {
     }
 
     /// uv compares the kernel's release or version as if it were an empty text.
-    fn apply_to_kernel(&mut self, answer: &Answer, metadata: &FileMetadata, answers: &[Answer]) {
+    fn apply_to_kernel(
+        &mut self,
+        answer: &AnsweredDistribution,
+        metadata: &FileMetadata,
+        answers: &[AnsweredDistribution],
+    ) {
         let target = &self.request.target;
         let lines = metadata.particular();
         for requirement in lines.filter_map(|line| config_merger::requirement_of_metadata(line)) {
@@ -81,20 +90,20 @@ impl Search<'_> {
                 continue;
             }
             match requirement.applies(target.platform, target.python, target.system) {
-                Applies::No => {}
-                Applies::Yes => {
+                MarkerAnswer::No => {}
+                MarkerAnswer::Yes => {
                     self.added
                         .entry(name.clone())
                         .or_insert_with(|| requirement.for_resolver(self.settings.repository));
                 }
-                Applies::Unknown => {
+                MarkerAnswer::Unknown => {
                     let marker = requirement.marker.try_to_string().unwrap_or_default();
                     let reason = format!(
                         "`{}` requires it only where {marker}, which is not known of {}; list it in `dependencies` if \
                          it is needed",
                         answer.name, target.platform
                     );
-                    let row = RuleRecord { name: name.clone(), outcome: Outcome::NotApplicable, reason };
+                    let row = RuleRecord { name: name.clone(), outcome: RuleOutcome::NotApplicable, reason };
                     self.unknown_to_kernel.entry(name.clone()).or_insert(row);
                 }
             }

@@ -11,19 +11,19 @@ use config_merger::RequirementSource;
 use pep440_rs::{Version, VersionSpecifiers};
 use vocab::DistributionName;
 
-use super::unavailable::Unavailable;
-use super::{Answer, AnswerSource, ResolveErrorKind, Search};
-use crate::registries::{Page, Registry, Standing};
+use super::unavailable::UnavailableDistribution;
+use super::{AnswerSource, AnsweredDistribution, ResolutionSearch, ResolveErrorKind};
+use crate::registries::{IndexPage, IndexStanding, Registry};
 
 /// What a page must have for its index to be used.
-enum Wanted<'a> {
+enum WantedVersion<'a> {
     /// Any file that the configuration asks for.
     Specifier(Option<&'a VersionSpecifiers>),
     /// The version that a resolution over all indexes took: only the resolver knows what requires it.
     Version(Option<Version>),
 }
 
-impl Wanted<'_> {
+impl WantedVersion<'_> {
     fn allows(&self, version: &Version) -> bool {
         match self {
             Self::Specifier(specifier) => specifier.is_none_or(|specifier| specifier.contains(version)),
@@ -32,7 +32,7 @@ impl Wanted<'_> {
     }
 }
 
-impl Search<'_> {
+impl ResolutionSearch<'_> {
     /// Pinned distributions are on the shelf from the beginning, with an empty page if their index lacks them: no
     /// other index is asked for them.
     pub(super) fn shelve_pinned(&mut self) -> Result<(), ResolveErrorKind> {
@@ -44,11 +44,11 @@ impl Search<'_> {
         for (name, place) in pages.pinned() {
             let standing = pages.of(Registry::Additional(*place), name);
             let page = match &standing {
-                Standing::Has(page) => Arc::clone(page),
+                IndexStanding::Has(page) => Arc::clone(page),
                 _ => Arc::default(),
             };
             self.shelf.put(name.clone(), *place, page);
-            if !matches!(standing, Standing::Has(_)) && self.specifier(name).is_some() {
+            if !matches!(standing, IndexStanding::Has(_)) && self.specifier(name).is_some() {
                 unavailable.extend(self.unavailable(name));
             }
         }
@@ -57,20 +57,21 @@ impl Search<'_> {
 
     /// Puts on the shelf what no earlier index has; `answers` are what a resolution over all indexes took. True if
     /// there was anything.
-    pub(super) fn shelve(&mut self, answers: &[Answer]) -> bool {
+    pub(super) fn shelve(&mut self, answers: &[AnsweredDistribution]) -> bool {
         let pages = self.settings.pages;
-        let from_index = |answer: &&Answer| {
+        let from_index = |answer: &&AnsweredDistribution| {
             matches!(answer.source, AnswerSource::Wheel(_) | AnswerSource::Sdist(_))
                 && self.shelf.place_of(&answer.name).is_none()
                 && !self.request.is_direct(&answer.name)
         };
-        let answers: Vec<&Answer> = answers.iter().filter(from_index).collect();
+        let answers: Vec<&AnsweredDistribution> = answers.iter().filter(from_index).collect();
         let everywhere = answers.iter().flat_map(|answer| {
             pages.open().map(|place| (Registry::Additional(place), answer.name.clone())).collect::<Vec<_>>()
         });
         pages.ask(&everywhere.collect::<Vec<_>>());
         let elsewhere = |name| pages.open().any(|place| pages.of(Registry::Additional(place), name).page().is_some());
-        let answers: Vec<&Answer> = answers.into_iter().filter(|answer| elsewhere(&answer.name)).collect();
+        let answers: Vec<&AnsweredDistribution> =
+            answers.into_iter().filter(|answer| elsewhere(&answer.name)).collect();
         let default: Vec<_> = answers.iter().map(|answer| (Registry::Default, answer.name.clone())).collect();
         pages.ask(&default);
 
@@ -78,19 +79,19 @@ impl Search<'_> {
             let mut found = Vec::new();
             for answer in &answers {
                 let wanted = if by_version {
-                    Wanted::Version(answer.version.as_ref().and_then(|version| version.parse().ok()))
+                    WantedVersion::Version(answer.version.as_ref().and_then(|version| version.parse().ok()))
                 } else {
-                    Wanted::Specifier(self.specifier(&answer.name))
+                    WantedVersion::Specifier(self.specifier(&answer.name))
                 };
                 // Nothing is known unless the default index answers.
                 let passed_over = match pages.of(Registry::Default, &answer.name) {
-                    Standing::Has(page) => !self.fits(&answer.name, &page, &wanted),
-                    Standing::Absent => true,
-                    Standing::Refused(_) | Standing::Silent(_) => false,
+                    IndexStanding::Has(page) => !self.fits(&answer.name, &page, &wanted),
+                    IndexStanding::Absent => true,
+                    IndexStanding::Refused(_) | IndexStanding::Silent(_) => false,
                 };
                 let mut open = pages.open().filter(|_| passed_over);
                 found.extend(open.find_map(|place| match pages.of(Registry::Additional(place), &answer.name) {
-                    Standing::Has(page) if self.fits(&answer.name, &page, &wanted) => {
+                    IndexStanding::Has(page) if self.fits(&answer.name, &page, &wanted) => {
                         Some((answer.name.clone(), place, page))
                     }
                     _ => None,
@@ -105,7 +106,7 @@ impl Search<'_> {
     }
 
     /// A wheel, or a source for what is built.
-    fn fits(&self, name: &DistributionName, page: &Page, wanted: &Wanted<'_>) -> bool {
+    fn fits(&self, name: &DistributionName, page: &IndexPage, wanted: &WantedVersion<'_>) -> bool {
         let target = &self.request.target;
         let built = self.is_built(name);
         page.files.iter().any(|file| {
@@ -128,15 +129,15 @@ impl Search<'_> {
     }
 
     /// Any wheel or source that the configuration asks for and the policy allows.
-    pub(super) fn has_any(&self, name: &DistributionName, page: &Page) -> bool {
-        let wanted = Wanted::Specifier(self.specifier(name));
+    pub(super) fn has_any(&self, name: &DistributionName, page: &IndexPage) -> bool {
+        let wanted = WantedVersion::Specifier(self.specifier(name));
         let source = self.is_built(name) || self.request.policy.allows_source(name);
         self.fits(name, page, &wanted)
             || (source && page.files.iter().any(|file| file.is_sdist() && wanted.allows(&file.version)))
     }
 
     /// Empty, or what to report about a distribution that none of its indexes has.
-    pub(super) fn unavailable(&self, name: &DistributionName) -> Option<Unavailable> {
+    pub(super) fn unavailable(&self, name: &DistributionName) -> Option<UnavailableDistribution> {
         let pages = self.settings.pages;
         let asked = pages.asked_for(name);
         pages.ask(&asked.iter().map(|registry| (*registry, name.clone())).collect::<Vec<_>>());
@@ -144,6 +145,6 @@ impl Search<'_> {
         if answers.iter().any(|(_, standing)| standing.page().is_some_and(|page| self.has_any(name, page))) {
             return None;
         }
-        Some(Unavailable::new(name.clone(), &answers, pages))
+        Some(UnavailableDistribution::new(name.clone(), &answers, pages))
     }
 }

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use url::Url;
 use vocab::DistributionName;
 
-use crate::registries::Page;
+use crate::registries::IndexPage;
 
 /// Pages by distribution, each with the place of its index.
 #[derive(Clone, Debug, Default)]
 pub struct Shelf {
-    pages: BTreeMap<DistributionName, (usize, Arc<Page>)>,
+    pages: BTreeMap<DistributionName, (usize, Arc<IndexPage>)>,
 }
 
 impl Shelf {
     /// Takes this distribution from the additional index at `place`.
-    pub fn put(&mut self, name: DistributionName, place: usize, page: Arc<Page>) {
+    pub fn put(&mut self, name: DistributionName, place: usize, page: Arc<IndexPage>) {
         self.pages.insert(name, (place, page));
     }
 

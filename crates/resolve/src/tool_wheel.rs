@@ -6,7 +6,7 @@ use store::pinned_tool::PinnedTool;
 use vocab::{Digest, Fault};
 use wheel::WheelTarget;
 
-use crate::{Question, Uv, pylock};
+use crate::{Uv, UvQuestion, pylock};
 
 /// Why there is no wheel of a pinned tool.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -46,7 +46,7 @@ pub fn fetch_tool_wheel(
     }
     let scratch = context.store.scratch_dir("tool-").map_err(|error| failed(error.to_string()))?;
     let requirements = vec![format!("{}=={}", tool.name, tool.version)];
-    let question = Question { requirements, without_dependencies: true, ..Question::default() };
+    let question = UvQuestion { requirements, without_dependencies: true, ..UvQuestion::default() };
     let text = uv()?.compile(context, scratch.path(), target, &question)?;
     let files = pylock::all_files(&text)?;
     let Some((_, url)) = files.into_iter().find(|(digest, _)| *digest == sha256) else {

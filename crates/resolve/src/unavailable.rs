@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 
-use config_merger::{Policy, RequirementSource};
-use vocab::{DistributionName, Exit, Fault, Outcome};
+use config_merger::{RequirementSource, SourcePolicy};
+use vocab::{DistributionName, Exit, Fault, RuleOutcome};
 
-use super::{ResolveErrorKind, Search, UvError};
-use crate::registries::{Pages, Registry, Standing};
+use super::{ResolutionSearch, ResolveErrorKind, UvError};
+use crate::registries::{IndexPages, IndexStanding, Registry};
 
 /// What happens if a distribution is not available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum MissingRule {
 
 impl MissingRule {
     /// Whether a distribution that is not available may be left out.
-    pub fn allows(self, policy: &Policy) -> bool {
+    pub fn allows(self, policy: &SourcePolicy) -> bool {
         match self {
             Self::Policy => policy.strict_missing == Some(false),
             Self::Allow => true,
@@ -34,7 +34,7 @@ impl MissingRule {
 
     /// A distribution that only its own platform can compile fails a build elsewhere, unless the policy is silent
     /// about it.
-    pub fn refuses_native_runner(self, policy: &Policy) -> bool {
+    pub fn refuses_native_runner(self, policy: &SourcePolicy) -> bool {
         match self {
             Self::Policy => policy.strict_missing == Some(true),
             Self::Allow => false,
@@ -45,7 +45,7 @@ impl MissingRule {
 
 /// One distribution that is not available, and what each index answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unavailable {
+pub struct UnavailableDistribution {
     pub name: DistributionName,
     /// URLs and what was answered, in the order in which they were asked.
     pub answers: Vec<(String, String)>,
@@ -57,13 +57,13 @@ pub struct Unavailable {
     pub silent: Option<(String, String)>,
 }
 
-impl Unavailable {
-    pub(super) fn new(name: DistributionName, answers: &[(Registry, Standing)], pages: &Pages<'_>) -> Self {
+impl UnavailableDistribution {
+    pub(super) fn new(name: DistributionName, answers: &[(Registry, IndexStanding)], pages: &IndexPages<'_>) -> Self {
         let mut it = Self { name, answers: Vec::new(), refused: false, known: false, silent: None };
         for (registry, standing) in answers {
             let url = pages.url_of(*registry);
             let answer = match standing {
-                Standing::Has(page) => {
+                IndexStanding::Has(page) => {
                     it.known = true;
                     let newest = page.files.iter().map(|file| &file.version).max();
                     match newest {
@@ -71,13 +71,13 @@ impl Unavailable {
                         None => "has no file of it".to_owned(),
                     }
                 }
-                Standing::Absent if url.starts_with("file:") => "does not have it".to_owned(),
-                Standing::Absent => "answered 404".to_owned(),
-                Standing::Refused(status) => {
+                IndexStanding::Absent if url.starts_with("file:") => "does not have it".to_owned(),
+                IndexStanding::Absent => "answered 404".to_owned(),
+                IndexStanding::Refused(status) => {
                     it.refused = true;
                     format!("answered {status}")
                 }
-                Standing::Silent(reason) => {
+                IndexStanding::Silent(reason) => {
                     it.silent.get_or_insert_with(|| (url.clone(), reason.clone()));
                     format!("cannot be reached ({reason})")
                 }
@@ -93,20 +93,20 @@ impl Unavailable {
     }
 
     /// Why it is left out.
-    fn reason(&self) -> (Outcome, String) {
+    fn reason(&self) -> (RuleOutcome, String) {
         match &self.silent {
             Some((url, reason)) if !self.known && self.answers.len() == 1 => {
-                (Outcome::Missing, format!("its index {url} cannot be reached: {reason}"))
+                (RuleOutcome::Missing, format!("its index {url} cannot be reached: {reason}"))
             }
             Some((url, reason)) if !self.known => {
-                (Outcome::Missing, format!("no other index has it, and {url} cannot be reached: {reason}"))
+                (RuleOutcome::Missing, format!("no other index has it, and {url} cannot be reached: {reason}"))
             }
-            _ => (Outcome::LeftOut, format!("no wheel and no source: {}", self.answers())),
+            _ => (RuleOutcome::LeftOut, format!("no wheel and no source: {}", self.answers())),
         }
     }
 }
 
-impl fmt::Display for Unavailable {
+impl fmt::Display for UnavailableDistribution {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "`{}` is not available: {}", self.name, self.answers())
     }
@@ -114,7 +114,7 @@ impl fmt::Display for Unavailable {
 
 /// All unavailable distributions of one resolution; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllUnavailable(pub Vec<Unavailable>);
+pub struct AllUnavailable(pub Vec<UnavailableDistribution>);
 
 impl fmt::Display for AllUnavailable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +132,7 @@ enum Obstacle {
 
 impl AllUnavailable {
     fn obstacle(&self) -> Obstacle {
-        let any = |test: fn(&Unavailable) -> bool| self.0.iter().any(test);
+        let any = |test: fn(&UnavailableDistribution) -> bool| self.0.iter().any(test);
         if any(|it| it.refused) {
             Obstacle::Refused
         } else if any(|it| it.silent.is_some()) {
@@ -173,7 +173,7 @@ impl Fault for AllUnavailable {
     }
 }
 
-impl Search<'_> {
+impl ResolutionSearch<'_> {
     /// The resolver found no solution even with sources: finds out which distributions are to blame, and leaves them
     /// out where that is allowed.
     pub(super) fn leave_out_unknown(&mut self, reason: &str) -> Result<(), ResolveErrorKind> {
@@ -191,7 +191,7 @@ impl Search<'_> {
             pages.asked_for(name).into_iter().map(|registry| (registry, name.clone())).collect::<Vec<_>>()
         });
         pages.ask(&asked.collect::<Vec<_>>());
-        let blamed: Vec<Unavailable> = names.iter().filter_map(|name| self.unavailable(name)).collect();
+        let blamed: Vec<UnavailableDistribution> = names.iter().filter_map(|name| self.unavailable(name)).collect();
         // The resolver explains best why existing files do not fit.
         let allowed = self.settings.missing.allows(&self.request.policy);
         if blamed.is_empty() || (!allowed && blamed.iter().all(|it| it.known && !it.refused)) {
@@ -201,7 +201,10 @@ impl Search<'_> {
     }
 
     /// An index that does not answer excuses what no other index knows; one that refuses an answer excuses nothing.
-    pub(super) fn leave_out_unavailable(&mut self, blamed: Vec<Unavailable>) -> Result<(), ResolveErrorKind> {
+    pub(super) fn leave_out_unavailable(
+        &mut self,
+        blamed: Vec<UnavailableDistribution>,
+    ) -> Result<(), ResolveErrorKind> {
         let (refused, others): (Vec<_>, Vec<_>) = blamed.into_iter().partition(|it| it.refused);
         if !refused.is_empty() {
             return Err(ResolveErrorKind::Unavailable(AllUnavailable(refused)));

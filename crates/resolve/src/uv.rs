@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use vocab::{Digest, DistributionName, Fault, PlatformKey};
 
-use super::{Answered, Shelf, hints};
-use crate::uv_settings::{self, Handover};
+use super::{AnsweredQuestions, Shelf, hints};
+use crate::uv_settings::{self, SettingsHandover};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 use store::Context;
@@ -37,7 +37,7 @@ pub struct Uv {
     /// Texts that are reported once for all platforms: its warnings, and whose code it may run.
     told: Arc<Mutex<BTreeSet<String>>>,
     /// What it was asked before.
-    answered: Answered,
+    answered: AnsweredQuestions,
 }
 
 /// Why uv gave no answer.
@@ -73,7 +73,7 @@ pub enum UvError {
 
 /// One question to the resolver.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
+pub struct UvQuestion {
     /// PEP 508 lines.
     pub requirements: Vec<String>,
     /// Constraints: PEP 508 lines that bind versions without asking for the distributions.
@@ -115,7 +115,7 @@ pub struct Question {
 impl Uv {
     /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest. `answered`
     /// is what others were answered in this run.
-    pub fn find(context: &Context, python: &Path, answered: &Answered) -> Result<Self, UvError> {
+    pub fn find(context: &Context, python: &Path, answered: &AnsweredQuestions) -> Result<Self, UvError> {
         let found = |program: PathBuf| {
             context.downloader.learn_uv(program.clone());
             Self { program, python: python.to_owned(), told: Arc::default(), answered: answered.clone() }
@@ -152,7 +152,7 @@ impl Uv {
         context: &Context,
         folder: &Path,
         target: &WheelTarget,
-        question: &Question,
+        question: &UvQuestion,
     ) -> Result<String, UvError> {
         let (python, offline, default) = (&self.python, context.offline, &context.default_index);
         let key = Digest::of(format!("{python:?} {offline} {default:?} {target:?} {question:?}"));
@@ -164,7 +164,7 @@ impl Uv {
         context: &Context,
         folder: &Path,
         target: &WheelTarget,
-        question: &Question,
+        question: &UvQuestion,
     ) -> Result<String, UvError> {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -175,8 +175,8 @@ impl Uv {
         let shelf = question.shelf.write_to(&shelf).map_err(|source| UvError::Write { path: shelf, source })?;
         // They also replace the user's own files.
         let settings = question.settings(context, shelf, uv_settings::settings(context));
-        let settings =
-            Handover::new(&settings, folder).map_err(|source| UvError::Write { path: folder.to_owned(), source })?;
+        let settings = SettingsHandover::new(&settings, folder)
+            .map_err(|source| UvError::Write { path: folder.to_owned(), source })?;
         if !question.excluded.is_empty() {
             let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
             write("excluded.txt", &lines)?;
@@ -252,7 +252,7 @@ impl Uv {
     fn ask_for_default_index(&self, context: &Context) -> Option<String> {
         let folder = context.store.scratch_dir("index-").ok()?;
         fs::write(folder.path().join("nothing.in"), "").ok()?;
-        let settings = Handover::new(&uv_settings::settings(context), folder.path()).ok()?;
+        let settings = SettingsHandover::new(&uv_settings::settings(context), folder.path()).ok()?;
         let words = ["pip", "compile", "nothing.in", "--offline", "--emit-index-url"];
         let invocation = self
             .invocation(context, folder.path(), &settings, std::iter::empty())
@@ -268,7 +268,7 @@ impl Uv {
         &self,
         context: &Context,
         folder: &Path,
-        settings: &Handover,
+        settings: &SettingsHandover,
         requirements: impl Iterator<Item = &'a String>,
     ) -> Invocation {
         let mut invocation = Invocation::new(&self.program, folder).timeout(context.timeout);
@@ -293,7 +293,7 @@ impl Uv {
     }
 }
 
-impl Question {
+impl UvQuestion {
     /// A PEP 751 lock of nothing but names and versions.
     fn preferences(&self) -> String {
         let head = "lock-version = \"1.0\"\ncreated-by = \"pydist\"\npackages = []\n";
@@ -370,7 +370,7 @@ impl Question {
         // TOML's strings and arrays of strings are written as JSON's are.
         format!(
             "[project]\nname = \"pydist-runtime\"\nversion = \"0\"\nrequires-python = \">={}\"\ndependencies = {}\n",
-            target.python.series(),
+            target.python.minor_version(),
             json!(self.requirements),
         )
     }
@@ -424,11 +424,11 @@ mod tests {
 
     #[test]
     fn the_shelf_stands_before_every_registry_and_the_default_index_last() {
-        let mut question = Question {
+        let mut question = UvQuestion {
             requirements: vec!["cudf-cu12==25.6.0".into()],
             no_deps: vec!["parapred".parse().unwrap()],
             registries: vec![("https://pypi.nvidia.com".to_owned(), false), ("file:///wheels".to_owned(), true)],
-            ..Question::default()
+            ..UvQuestion::default()
         };
         let target = WheelTarget::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         let project: toml::Value = toml::from_str(&question.project(&target)).unwrap();
@@ -438,7 +438,7 @@ mod tests {
             "native-tls = true\nindex = [{ url = 'https://corp.example/simple', default = true }]".parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let context = Context::quiet(folder.path().join("store"));
-        let settings = |question: &Question, shelf: Option<&str>| {
+        let settings = |question: &UvQuestion, shelf: Option<&str>| {
             question.settings(&context, shelf.map(str::to_owned), connection.clone())
         };
         let in_order = settings(&question, Some("file:///shelf/"));

@@ -20,7 +20,7 @@ use store::download::{HostCredentials, system_has_authorities, uv_indexes};
 use vocab::Environment;
 
 pub use back_end::{COMPILER_VARIABLES, passed_variables, passes_to_back_ends};
-pub use handover::Handover;
+pub use handover::SettingsHandover;
 pub use variables::environment;
 
 /// Further indexes: their content would get into a lock although the configuration does not name them.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use config_merger::RequirementSource;
 use vocab::DistributionName;
 
-use super::pylock::Answer;
-use super::{ResolveErrorKind, Search, exact_pin};
+use super::pylock::AnsweredDistribution;
+use super::{ResolutionSearch, ResolveErrorKind, exact_pin};
 
 /// The text before a name in the pinned resolver's refusals.
 const SIGNS: [&str; 2] = ["Wheels are required for `", "Building source distributions for `"];
@@ -21,7 +21,7 @@ pub(crate) fn named_in(refusal: &str) -> BTreeSet<DistributionName> {
     SIGNS.iter().flat_map(after).filter_map(|rest| rest.split('`').next()?.parse().ok()).collect()
 }
 
-impl Search<'_> {
+impl ResolutionSearch<'_> {
     /// Those of the configuration's pins that only have a source: all of them by one question, where a refusal names
     /// one at a time. Other requirements may have an older wheel, which only a whole resolution finds.
     pub(super) fn pins_without_wheel(&self) -> Result<BTreeSet<DistributionName>, ResolveErrorKind> {
@@ -42,7 +42,7 @@ impl Search<'_> {
         if pins.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let answers: Vec<Answer> = self.ask(&question)?.unwrap_or_default();
+        let answers: Vec<AnsweredDistribution> = self.ask(&question)?.unwrap_or_default();
         Ok(answers.into_iter().filter(|answer| self.lacks_wheel(answer)).map(|answer| answer.name).collect())
     }
 }

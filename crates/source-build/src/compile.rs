@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::back_end::{self, BackEnd};
 use super::{SourceBuild, SourceBuildErrorKind, error};
 use process::{Invocation, ProcessErrorKind};
-use resolve::uv_settings::{self, Handover};
+use resolve::uv_settings::{self, SettingsHandover};
 use store::Context;
 use store::EntryKind;
 use wheel::WheelFileName;
@@ -146,7 +146,7 @@ impl UvRunner<'_> {
         if !requirements.is_empty() {
             settings.extend(self.build.index_settings.clone());
         }
-        let settings = Handover::new(&settings, self.work)
+        let settings = SettingsHandover::new(&settings, self.work)
             .map_err(|error| SourceBuildErrorKind::disk("write to", self.work, error))?;
         let arguments = with_common_options(arguments, &settings, self.context.offline);
         let mut invocation = with_fixed_umask(self.build.uv, self.work).args(arguments);
@@ -204,7 +204,7 @@ fn downloads(context: &Context) -> PathBuf {
 }
 
 /// Puts the options that every call of uv gets before its command.
-fn with_common_options(mut arguments: Vec<OsString>, settings: &Handover, offline: bool) -> Vec<OsString> {
+fn with_common_options(mut arguments: Vec<OsString>, settings: &SettingsHandover, offline: bool) -> Vec<OsString> {
     let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
     common.extend(settings.arguments());
     if offline {

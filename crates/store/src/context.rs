@@ -9,7 +9,7 @@ use vocab::{Environment, Listener, PlatformKey, Work};
 
 use crate::Store;
 use crate::download::{DownloadSettings, Downloader};
-use crate::remote::{Near, Remote};
+use crate::remote::{NearStore, RemoteStore};
 
 /// Shared by all threads of one command.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub struct Context {
     pub store: Store,
     pub downloader: Downloader,
     /// Asked for what the store lacks.
-    pub remote: Option<Arc<Remote>>,
+    pub remote: Option<Arc<RemoteStore>>,
     /// The index that the configuration names in place of the user's default one.
     pub default_index: Option<String>,
 }
@@ -46,7 +46,7 @@ impl Context {
 
     /// The same context with a remote store behind its own.
     #[must_use]
-    pub fn with_remote(self, remote: Remote) -> Self {
+    pub fn with_remote(self, remote: RemoteStore) -> Self {
         Self { remote: Some(Arc::new(remote)), ..self }
     }
 
@@ -57,8 +57,8 @@ impl Context {
     }
 
     /// What a remote store needs to know of this machine's.
-    pub fn near(&self) -> Near<'_> {
-        Near { work: &self.work, store: &self.store, largest: self.downloader.settings().largest }
+    pub fn near(&self) -> NearStore<'_> {
+        NearStore { work: &self.work, store: &self.store, largest: self.downloader.settings().largest }
     }
 
     /// The same context in another environment, which also decides proxies and credentials of its downloads.

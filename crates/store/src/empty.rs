@@ -15,7 +15,7 @@ impl Store {
     /// # Errors
     /// The folder is not a store, or a builder is using it.
     pub fn empty(root: &Path) -> Result<bool, StoreError> {
-        if mark::look(root)? == mark::Found::Nothing {
+        if mark::look(root)? == mark::FoundFolder::Nothing {
             return Ok(false);
         }
         let lock = session::open_lock_file(&root.join("builders.lock"))?;

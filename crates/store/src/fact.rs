@@ -10,7 +10,7 @@ use vocab::Digest;
 use super::{Store, StoreError};
 
 #[derive(Serialize, Deserialize)]
-struct Fact {
+struct StoredFact {
     format: u32,
     key: String,
     /// Seconds since 1970.
@@ -29,7 +29,7 @@ impl Store {
         value: &serde_json::Value,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        let fact = Fact { format: FACT_FORMAT, key: key.to_owned(), at: seconds(now), value: value.clone() };
+        let fact = StoredFact { format: FACT_FORMAT, key: key.to_owned(), at: seconds(now), value: value.clone() };
         let path = self.fact_path(kind, key);
         let text = serde_json::to_vec(&fact).expect("a fact is plain JSON");
         let staged = self.stage_file()?;
@@ -48,7 +48,7 @@ impl Store {
     /// `None` when nothing is known, when it is older than `max_age`, or dated in the future.
     pub fn recall(&self, kind: &str, key: &str, max_age: Duration, now: SystemTime) -> Option<serde_json::Value> {
         let bytes = fs::read(self.fact_path(kind, key)).ok()?;
-        let fact: Fact = serde_json::from_slice(&bytes).ok()?;
+        let fact: StoredFact = serde_json::from_slice(&bytes).ok()?;
         let age = seconds(now).checked_sub(fact.at)?;
         (fact.format == FACT_FORMAT && fact.key == key && age <= max_age.as_secs()).then_some(fact.value)
     }

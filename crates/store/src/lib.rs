@@ -19,7 +19,7 @@
 //! readers find.
 //!
 //! ```
-//! use store::{BlobState, Published, Store};
+//! use store::{BlobState, MoveOutcome, Store};
 //! use vocab::Digest;
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -28,7 +28,7 @@
 //!
 //! let staged = store.stage_file()?;
 //! std::fs::write(staged.path(), "hello")?;
-//! assert_eq!(store.publish_file(staged, &store.blob(&digest))?, Published::Ours);
+//! assert_eq!(store.publish_file(staged, &store.blob(&digest))?, MoveOutcome::Ours);
 //! assert_eq!(store.verify_blob(&digest)?, BlobState::Sound { size: 5 });
 //!
 //! // A damaged blob is removed, so the next fetch gets it again.
@@ -64,14 +64,14 @@ use vocab::Digest;
 pub use context::Context;
 pub use entry_lock::{FileLock, LockOutcome};
 pub use error::StoreError;
-pub use move_in::{Published, bury};
+pub use move_in::{MoveOutcome, bury};
 pub use part_store::PartStore;
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
 pub use used::{EntryKind, Removal, SPARED};
 pub use verify::{BlobState, Scrutiny};
 
-use session::Session;
+use session::StoreSession;
 
 /// Cheap to clone; clones share their place in `tmp/`.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ pub struct Store {
     root: PathBuf,
     /// Set once the folder is known to be a store; nothing is written before.
     claimed: Arc<OnceLock<()>>,
-    session: Arc<Mutex<Option<Session>>>,
+    session: Arc<Mutex<Option<StoreSession>>>,
     /// Where work in progress goes if the store itself cannot be written.
     elsewhere: Option<PathBuf>,
     /// Shows other processes that a builder is at work; see `used`.
@@ -120,7 +120,7 @@ impl Store {
     /// As for [`Self::open`].
     pub fn open_or_read(root: PathBuf, elsewhere: PathBuf) -> Result<Self, StoreError> {
         match Self::open(root.clone()) {
-            Err(error) if error.is_forbidden() && matches!(mark::look(&root), Ok(mark::Found::Store)) => {
+            Err(error) if error.is_forbidden() && matches!(mark::look(&root), Ok(mark::FoundFolder::Store)) => {
                 Ok(Self { elsewhere: Some(elsewhere), ..Self::at(root) })
             }
             opened => opened,

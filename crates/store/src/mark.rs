@@ -24,7 +24,7 @@ const FORMAT_LINE: &str = "# pydist store, format ";
 const STORE_FORMAT: u32 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundFolder {
     Store,
     /// Absent or empty.
     Nothing,
@@ -35,7 +35,7 @@ pub(super) enum Found {
 /// # Errors
 /// It holds something and has no mark, or the mark of a later format.
 pub(super) fn claim(root: &Path) -> Result<(), StoreError> {
-    if look(root)? == Found::Store {
+    if look(root)? == FoundFolder::Store {
         return Ok(());
     }
     let failed = |source| StoreError::new("write", &root.join(FILE), source);
@@ -47,31 +47,31 @@ pub(super) fn claim(root: &Path) -> Result<(), StoreError> {
     }
     // Another process was faster, usually another builder.
     match look(root)? {
-        Found::Store => Ok(()),
-        Found::Nothing => Err(StoreError::Foreign { path: root.to_owned() }),
+        FoundFolder::Store => Ok(()),
+        FoundFolder::Nothing => Err(StoreError::Foreign { path: root.to_owned() }),
     }
 }
 
 /// # Errors
 /// As for [`claim`].
-pub(super) fn look(root: &Path) -> Result<Found, StoreError> {
+pub(super) fn look(root: &Path) -> Result<FoundFolder, StoreError> {
     if has_mark(root)? {
-        return Ok(Found::Store);
+        return Ok(FoundFolder::Store);
     }
     let failed = |source| StoreError::new("list", root, source);
     let listing = match fs::read_dir(root) {
         Ok(listing) => listing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundFolder::Nothing),
         Err(error) => return Err(failed(error)),
     };
     for entry in listing {
         if !entry.map_err(failed)?.file_name().to_string_lossy().starts_with(STAGED) {
             // Another builder may have made it a store since the first look.
             let found = has_mark(root)?;
-            return if found { Ok(Found::Store) } else { Err(StoreError::Foreign { path: root.to_owned() }) };
+            return if found { Ok(FoundFolder::Store) } else { Err(StoreError::Foreign { path: root.to_owned() }) };
         }
     }
-    Ok(Found::Nothing)
+    Ok(FoundFolder::Nothing)
 }
 
 fn has_mark(root: &Path) -> Result<bool, StoreError> {
@@ -123,7 +123,7 @@ mod tests {
             }
             let outcome = claim(folder.path());
             assert_eq!(outcome.as_ref().err().map(vocab::Fault::code), code, "{what}: {outcome:?}");
-            assert_eq!(look(folder.path()).ok(), code.is_none().then_some(Found::Store), "{what}");
+            assert_eq!(look(folder.path()).ok(), code.is_none().then_some(FoundFolder::Store), "{what}");
         }
     }
 

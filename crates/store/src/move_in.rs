@@ -10,7 +10,7 @@ use super::{StagedDir, StagedFile, Store, StoreError, create_dir_all};
 
 /// Whose result is in the store now. Either way it has the same digest or key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum MoveOutcome {
     Ours,
     /// Another thread or process was faster; the staged entry is dropped.
     Theirs,
@@ -18,7 +18,7 @@ pub enum Published {
 
 impl Store {
     /// Moves a finished folder to `target`, making parent folders. Never replaces an entry.
-    pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
+    pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<MoveOutcome, StoreError> {
         let published = self.move_into_place(staged.path(), target);
         // Removes what was not moved.
         drop(staged);
@@ -26,7 +26,7 @@ impl Store {
     }
 
     /// Moves a finished file to `target`, making parent folders. Never replaces an entry.
-    pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
+    pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<MoveOutcome, StoreError> {
         let published = self.move_into_place(staged.path(), target);
         drop(staged);
         published
@@ -45,9 +45,9 @@ impl Store {
         Ok(())
     }
 
-    fn move_into_place(&self, staged: &Path, target: &Path) -> Result<Published, StoreError> {
+    fn move_into_place(&self, staged: &Path, target: &Path) -> Result<MoveOutcome, StoreError> {
         if target.exists() {
-            return Ok(Published::Theirs);
+            return Ok(MoveOutcome::Theirs);
         }
         if self.is_read_only() {
             let entry = target.strip_prefix(self.root()).unwrap_or(target).to_owned();
@@ -57,9 +57,9 @@ impl Store {
             create_dir_all(parent)?;
         }
         match rename(staged, target) {
-            Ok(()) => Ok(Published::Ours),
+            Ok(()) => Ok(MoveOutcome::Ours),
             // The kind differs by system (not empty, already exists, permission denied); that it is there decides.
-            Err(_) if target.exists() => Ok(Published::Theirs),
+            Err(_) if target.exists() => Ok(MoveOutcome::Theirs),
             Err(source) => Err(StoreError::new("rename a finished entry to", target, source)),
         }
     }

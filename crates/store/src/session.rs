@@ -14,14 +14,14 @@ use super::{Store, StoreError, create_dir_all};
 const SESSION: &str = "session-";
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct StoreSession {
     folder: PathBuf,
     lock_path: PathBuf,
     /// Held for its lock only.
     _lock: File,
 }
 
-impl Drop for Session {
+impl Drop for StoreSession {
     fn drop(&mut self) {
         // Best effort: whatever stays is swept by the next process that opens the store.
         let _ = fs::remove_dir_all(&self.folder);
@@ -105,7 +105,7 @@ impl Store {
     }
 }
 
-fn begin(store: &Store) -> Result<Session, StoreError> {
+fn begin(store: &Store) -> Result<StoreSession, StoreError> {
     store.claim()?;
     if let Some(elsewhere) = &store.elsewhere {
         return begin_elsewhere(elsewhere);
@@ -123,16 +123,16 @@ fn begin(store: &Store) -> Result<Session, StoreError> {
     let lock = open_lock_file(&lock_path)?;
     // A file system without locks: the sweep meets the same refusal and then leaves everything alone.
     let _ = lock.try_lock();
-    Ok(Session { folder, lock_path, _lock: lock })
+    Ok(StoreSession { folder, lock_path, _lock: lock })
 }
 
 /// In a folder that is not the store's. No builder sweeps it, so the lock file is there for its form alone.
-fn begin_elsewhere(parent: &Path) -> Result<Session, StoreError> {
+fn begin_elsewhere(parent: &Path) -> Result<StoreSession, StoreError> {
     let made = tempfile::Builder::new().prefix("pydist-").tempdir_in(parent);
     let folder = made.map_err(|source| StoreError::new("create a folder below", parent, source))?.keep();
     let lock_path = folder.with_extension("lock");
     let lock = open_lock_file(&lock_path)?;
-    Ok(Session { folder, lock_path, _lock: lock })
+    Ok(StoreSession { folder, lock_path, _lock: lock })
 }
 
 /// `tmp/`, which is made. A link is refused: what is behind it does not belong to the store.
@@ -195,7 +195,7 @@ fn is_in_use(lock_path: &Path) -> bool {
     }
 }
 
-/// Of the store itself.
+/// Opens the lock file of the store itself.
 pub(super) fn open_lock_file(path: &Path) -> Result<File, StoreError> {
     lock_file(path).map_err(|source| StoreError::new("open", path, source))
 }

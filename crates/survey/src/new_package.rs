@@ -8,7 +8,7 @@ use vocab::{PlatformKey, VersionString};
 pub const FIRST_VERSION: &str = "0.1.0";
 
 /// What a package is made from.
-pub struct Template<'a> {
+pub struct PackageTemplate<'a> {
     pub version: &'a VersionString,
     pub package: &'a PackageJson,
     /// Its roots and variables are taken over, because its configuration and files are.
@@ -16,7 +16,11 @@ pub struct Template<'a> {
 }
 
 /// `@scope/runenv-python-3.13.0-custom`, by the names that are there already.
-pub fn name_of(version: &VersionString, template: Option<&Template<'_>>, packages: &RepositoryPackages) -> String {
+pub fn name_of(
+    version: &VersionString,
+    template: Option<&PackageTemplate<'_>>,
+    packages: &RepositoryPackages,
+) -> String {
     // Names of npm are in lower case.
     let version = version.to_string().to_lowercase();
     if let Some(template) = template
@@ -38,7 +42,7 @@ pub fn name_of(version: &VersionString, template: Option<&Template<'_>>, package
 }
 
 /// The text of the file.
-pub fn package_of(version: &VersionString, name: &str, template: Option<&Template<'_>>) -> String {
+pub fn package_of(version: &VersionString, name: &str, template: Option<&PackageTemplate<'_>>) -> String {
     let from = template.and_then(|template| serde_json::from_str::<Value>(&template.package.source.text).ok());
     let (mut document, unit) = match (from, template) {
         (Some(Value::Object(members)), Some(template)) => {
@@ -73,7 +77,13 @@ fn from_nothing(version: &VersionString, name: &str) -> Value {
 }
 
 /// The run environment alone stays of the entry points, with the version's own Python and roots.
-fn describe(document: &mut Value, version: &VersionString, id: &str, template: Option<&Template<'_>>, name: &str) {
+fn describe(
+    document: &mut Value,
+    version: &VersionString,
+    id: &str,
+    template: Option<&PackageTemplate<'_>>,
+    name: &str,
+) {
     let pointer =
         format!("/block-software/entrypoints/{}/environment/artifact", id.replace('~', "~0").replace('/', "~1"));
     let registry =
@@ -107,7 +117,7 @@ fn describe(document: &mut Value, version: &VersionString, id: &str, template: O
 }
 
 /// What names the neighbour names the new version: its version string, its folder and its package.
-fn renamed(value: Value, template: &Template<'_>, version: &VersionString, name: &str) -> Value {
+fn renamed(value: Value, template: &PackageTemplate<'_>, version: &VersionString, name: &str) -> Value {
     match value {
         Value::String(text) => Value::String(renamed_text(&text, template, version, name)),
         Value::Array(items) => items.into_iter().map(|item| renamed(item, template, version, name)).collect(),
@@ -119,7 +129,7 @@ fn renamed(value: Value, template: &Template<'_>, version: &VersionString, name:
     }
 }
 
-fn renamed_text(text: &str, template: &Template<'_>, version: &VersionString, name: &str) -> String {
+fn renamed_text(text: &str, template: &PackageTemplate<'_>, version: &VersionString, name: &str) -> String {
     let former = template.package.name.as_ref().map_or("", |name| name.value.as_str());
     if !former.is_empty() && text == former {
         return name.to_owned();

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use store::{FileLock, LockOutcome};
 use vocab::{Fault, PythonVersion, SourceFile, VersionString};
 
-use crate::new_package::{FIRST_VERSION, Template, name_of, package_of};
+use crate::new_package::{FIRST_VERSION, PackageTemplate, name_of, package_of};
 
 /// A configuration that takes everything from `shared-config.json`.
 const EMPTY_CONFIG: &str = "{}\n";
@@ -60,7 +60,7 @@ pub enum NewVersionErrorKind {
 }
 
 /// What was done, and what comes next.
-pub struct Begun {
+pub struct BegunVersion {
     pub folder: PathBuf,
     /// A line for each file that was written; empty where all of it was there.
     pub changes: Vec<String>,
@@ -79,7 +79,7 @@ pub fn new_version(
     version: &VersionString,
     from: Option<&VersionString>,
     stop: &dyn Fn() -> bool,
-) -> Result<Begun, Box<dyn Fault>> {
+) -> Result<BegunVersion, Box<dyn Fault>> {
     let failed = |kind| NewVersionError { version: version.clone(), kind };
     let lock = repository.root().join(LOCK);
     let held = FileLock::wait(&lock, &mut || stop());
@@ -93,8 +93,8 @@ pub fn new_version(
     if let Some(source) = from.map(|from| repository.root().join(from.folder_name())).filter(|it| !it.is_dir()) {
         return Err(failed(NewVersionErrorKind::NoSource { path: source }).into());
     }
-    let plan = Plan::of(repository, version, from)?;
-    let mut begun = Begun { folder: folder.clone(), changes: Vec::new(), notes: Vec::new(), next: Vec::new() };
+    let plan = NewVersionPlan::of(repository, version, from)?;
+    let mut begun = BegunVersion { folder: folder.clone(), changes: Vec::new(), notes: Vec::new(), next: Vec::new() };
     let own = version.folder_name();
     if is_there {
         if let Some(text) = &plan.package {
@@ -126,24 +126,24 @@ pub fn new_version(
 }
 
 /// What has to be written, decided beforehand.
-struct Plan {
+struct NewVersionPlan {
     /// The text of a `package.json` that is missing.
     package: Option<String>,
-    edits: Vec<Edit>,
+    edits: Vec<FileEdit>,
     /// What the version's package is called, where the repository has packages.
     name: Option<String>,
     manager: Option<PackageManager>,
 }
 
 /// One file with something more in it.
-struct Edit {
+struct FileEdit {
     /// Relative to the repository.
     file: String,
     text: String,
     added: String,
 }
 
-impl Plan {
+impl NewVersionPlan {
     fn of(
         repository: &Repository,
         version: &VersionString,
@@ -265,7 +265,7 @@ impl Plan {
                 edit.text = text;
                 edit.added = format!("{}, {added}", edit.added);
             }
-            None => self.edits.push(Edit { file: file.to_owned(), text, added }),
+            None => self.edits.push(FileEdit { file: file.to_owned(), text, added }),
         }
     }
 }
@@ -275,9 +275,9 @@ fn template<'a>(
     packages: &'a RepositoryPackages,
     version: &VersionString,
     from: Option<&VersionString>,
-) -> Option<Template<'a>> {
+) -> Option<PackageTemplate<'a>> {
     let with = |(version, package): &'a (VersionString, Option<PackageJson>)| {
-        package.as_ref().map(|package| Template { version, package, whole: Some(version) == from })
+        package.as_ref().map(|package| PackageTemplate { version, package, whole: Some(version) == from })
     };
     let all = || packages.versions.iter().filter_map(with);
     all().find(|template| template.whole).or_else(|| {
@@ -291,7 +291,7 @@ fn likeness(of: &VersionString, version: &VersionString) -> (bool, bool, PythonV
     (of.python() == version.python(), of.variant().is_none(), of.python())
 }
 
-fn next(version: &VersionString, plan: &Plan) -> Vec<String> {
+fn next(version: &VersionString, plan: &NewVersionPlan) -> Vec<String> {
     let mut next = vec![format!("edit {}/config.json", version.folder_name())];
     if let Some(manager) = plan.manager.filter(|_| plan.package.is_some() || !plan.edits.is_empty()) {
         next.push(format!("{} install", manager.name()));

@@ -14,16 +14,17 @@ use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 
 use crate::resolver_python;
 use interpreter::ReleaseTable;
-use resolve::registries::{self, Pages};
+use resolve::registries::{self, IndexPages};
 use resolve::{
-    self, Lock, LockedDistribution, MissingRule, PlatformLock, Preferred, Request, ResolveError, Settings, Uv,
+    self, Lock, LockedDistribution, MissingRule, PlatformLock, PreferredVersions, Request, ResolveError,
+    ResolveSettings, Uv,
 };
 use store::Context;
 use vocab::few_at_once;
 
 /// What could be newer in one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Outdated {
+pub struct OutdatedVersion {
     pub version: VersionString,
     /// The newest patch release of the minor version in the table, if it is newer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,24 +55,24 @@ pub struct OutdatedPackage {
     pub brought_by: BTreeSet<DistributionName>,
     pub platforms: Vec<PlatformKey>,
     #[serde(flatten)]
-    pub versions: Versions,
+    pub versions: VersionStep,
 }
 
 /// Present and newer versions of one package on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Versions {
+pub struct VersionStep {
     /// Version in the lock. Absent for what a new lock would add.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<String>,
-    pub newer: Newer,
+    pub newer: NewerWithin,
     /// How big the step is.
-    pub change: Change,
+    pub change: ChangedNumber,
 }
 
 /// What a newer version would take.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "within", content = "version")]
-pub enum Newer {
+pub enum NewerWithin {
     /// The configuration allows it: `builder lock` takes it. `None` for what a new lock would no longer have.
     Range(Option<String>),
     /// The configuration pins another; it fits together with everything else.
@@ -81,7 +82,7 @@ pub enum Newer {
 /// Which number of the version changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum ChangedNumber {
     Major,
     Minor,
     Patch,
@@ -96,10 +97,10 @@ pub struct UnknownPins {
     pub reason: String,
 }
 
-impl Outdated {
+impl OutdatedVersion {
     /// Whether `builder lock` would change the lock.
     pub fn lock_is_behind(&self) -> bool {
-        self.packages.iter().any(|row| matches!(row.versions.newer, Newer::Range(_)))
+        self.packages.iter().any(|row| matches!(row.versions.newer, NewerWithin::Range(_)))
     }
 
     /// Whether there is nothing newer.
@@ -114,11 +115,11 @@ pub fn outdated(
     repository: &Repository,
     version: &VersionString,
     platforms: &[PlatformKey],
-) -> Result<Outdated, Box<dyn Fault>> {
+) -> Result<OutdatedVersion, Box<dyn Fault>> {
     let config = config_merger::load(repository, version, &LoadOptions::default())?.config;
     let context = &context.with_default_index(config.registries.default.as_deref());
     let folder = repository.root().join(version.folder_name());
-    let mut found = Outdated {
+    let mut found = OutdatedVersion {
         version: version.clone(),
         python: newer_python(version.python(), platforms, &config.python),
         packages: Vec::new(),
@@ -129,7 +130,7 @@ pub fn outdated(
         return Ok(found);
     };
     let uv = resolver_python::resolver(context, repository, &config)?;
-    let asker = Asker { context, repository, uv: &uv, config: &config };
+    let asker = OutdatedAsker { context, repository, uv: &uv, config: &config };
     let locked: Vec<(Request, &PlatformLock)> = lock
         .platforms
         .iter()
@@ -137,7 +138,7 @@ pub fn outdated(
         .map(|(platform, rows)| (Request::new(&config, *platform), rows))
         .collect();
     let requests: Vec<&Request> = locked.iter().map(|(request, _)| request).collect();
-    let mut rows: BTreeMap<(Found, bool), Vec<PlatformKey>> = BTreeMap::new();
+    let mut rows: BTreeMap<(FoundStep, bool), Vec<PlatformKey>> = BTreeMap::new();
     for ((request, locked), answers) in locked.iter().zip(asker.answers(&requests)) {
         let platform = request.target.platform;
         let answers = answers?;
@@ -155,7 +156,7 @@ pub fn outdated(
             None => {}
         }
     }
-    let row = |((Found { name, brought_by, versions }, requested), platforms)| OutdatedPackage {
+    let row = |((FoundStep { name, brought_by, versions }, requested), platforms)| OutdatedPackage {
         name,
         requested,
         brought_by,
@@ -199,7 +200,7 @@ fn newer_python(python: PythonVersion, platforms: &[PlatformKey], settings: &Pyt
     (!platforms.is_empty()).then_some(NewerPython { newest: *newest.0, platforms })
 }
 
-struct Asker<'a> {
+struct OutdatedAsker<'a> {
     context: &'a Context,
     repository: &'a Repository,
     uv: &'a Uv,
@@ -207,23 +208,24 @@ struct Asker<'a> {
 }
 
 /// What the resolver says for one platform.
-struct Answers {
+struct ResolverAnswers {
     anew: PlatformLock,
     /// The versions with exact pins turned into lower bounds, or why there is no solution; `None` without exact pins.
     loosened: Option<Result<PlatformLock, String>>,
 }
 
-impl Asker<'_> {
+impl OutdatedAsker<'_> {
     /// Resolves like `builder lock`: the first platform alone and with fresh indexes, then the others, keeping its
     /// versions where they fit.
-    fn answers(&self, requests: &[&Request]) -> Vec<Result<Answers, ResolveError>> {
+    fn answers(&self, requests: &[&Request]) -> Vec<Result<ResolverAnswers, ResolveError>> {
         let Some((first, others)) = requests.split_first() else { return Vec::new() };
         let refresh = !self.context.offline;
-        let mut answers = vec![self.of_platform(first, refresh, &Preferred::default(), &Preferred::default())];
+        let mut answers =
+            vec![self.of_platform(first, refresh, &PreferredVersions::default(), &PreferredVersions::default())];
         let (anew, loosened) = match &answers[0] {
             Ok(answer) => (
-                Preferred::of(&answer.anew),
-                answer.loosened.as_ref().and_then(|it| it.as_ref().ok()).map(Preferred::of),
+                PreferredVersions::of(&answer.anew),
+                answer.loosened.as_ref().and_then(|it| it.as_ref().ok()).map(PreferredVersions::of),
             ),
             Err(_) => Default::default(),
         };
@@ -236,9 +238,9 @@ impl Asker<'_> {
         &self,
         request: &Request,
         refresh: bool,
-        anew: &Preferred,
-        loosened: &Preferred,
-    ) -> Result<Answers, ResolveError> {
+        anew: &PreferredVersions,
+        loosened: &PreferredVersions,
+    ) -> Result<ResolverAnswers, ResolveError> {
         let anew = self.resolve(request, refresh, anew)?;
         let loosened = match self.without_pins(request).map(|open| self.resolve(&open, false, loosened)) {
             None => None,
@@ -248,14 +250,19 @@ impl Asker<'_> {
             }
             Some(Err(error)) => return Err(error),
         };
-        Ok(Answers { anew, loosened })
+        Ok(ResolverAnswers { anew, loosened })
     }
 
-    fn resolve(&self, request: &Request, refresh: bool, preferred: &Preferred) -> Result<PlatformLock, ResolveError> {
+    fn resolve(
+        &self,
+        request: &Request,
+        refresh: bool,
+        preferred: &PreferredVersions,
+    ) -> Result<PlatformLock, ResolveError> {
         let silent = registries::unreachable(self.context, &request.registries, false);
-        let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
+        let pages = IndexPages::new(self.context, self.uv, &request.registries, &silent);
         let repository = self.repository.root();
-        let settings = Settings {
+        let settings = ResolveSettings {
             uv: self.uv,
             repository,
             logs: None,
@@ -288,14 +295,14 @@ impl Asker<'_> {
 
 /// One change on one platform.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct FoundStep {
     name: DistributionName,
     brought_by: BTreeSet<DistributionName>,
-    versions: Versions,
+    versions: VersionStep,
 }
 
 /// What a new lock would have instead.
-fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Vec<Found> {
+fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Vec<FoundStep> {
     let by_name = |rows: &PlatformLock| {
         let mut all: BTreeMap<DistributionName, Vec<LockedDistribution>> = BTreeMap::new();
         rows.distributions.iter().for_each(|row| all.entry(row.name.clone()).or_default().push(row.clone()));
@@ -310,12 +317,16 @@ fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Vec<Found> {
     names.into_iter().flat_map(of_name).collect()
 }
 
-fn changes(name: &DistributionName, before: &[LockedDistribution], after: &[LockedDistribution]) -> Vec<Found> {
+fn changes(name: &DistributionName, before: &[LockedDistribution], after: &[LockedDistribution]) -> Vec<FoundStep> {
     let row = |older: Option<&LockedDistribution>, newer: Option<&LockedDistribution>, brought_by| {
         let locked = older.and_then(|row| row.version.clone());
         let newer = newer.map(|row| row.version.clone().unwrap_or_default());
         let change = change(locked.as_deref(), newer.as_deref());
-        Found { name: name.clone(), brought_by, versions: Versions { locked, newer: Newer::Range(newer), change } }
+        FoundStep {
+            name: name.clone(),
+            brought_by,
+            versions: VersionStep { locked, newer: NewerWithin::Range(newer), change },
+        }
     };
     let requirements: BTreeSet<&DistributionName> = before.iter().chain(after).flat_map(|it| &it.brought_by).collect();
     if requirements.is_empty() {
@@ -346,7 +357,7 @@ fn changes(name: &DistributionName, before: &[LockedDistribution], after: &[Lock
 }
 
 /// Releases newer than exact pins.
-fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) -> Vec<Found> {
+fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) -> Vec<FoundStep> {
     // Others may bring another version of it.
     let own = |row: &&LockedDistribution, name: &DistributionName| {
         row.name == *name && (row.brought_by.is_empty() || row.brought_by.contains(name))
@@ -359,28 +370,28 @@ fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) ->
         .filter_map(|requirement| {
             let (locked, newest) = (version(anew, &requirement.name)?, version(newest, &requirement.name)?);
             let (differs, change) = (locked != newest, change(Some(&locked), Some(&newest)));
-            let versions = Versions { locked: Some(locked), newer: Newer::Pin(newest), change };
-            let found = Found { name: requirement.name.clone(), brought_by: BTreeSet::new(), versions };
+            let versions = VersionStep { locked: Some(locked), newer: NewerWithin::Pin(newest), change };
+            let found = FoundStep { name: requirement.name.clone(), brought_by: BTreeSet::new(), versions };
             differs.then_some(found)
         })
         .collect()
 }
 
 /// By the first number that differs (PEP 440's release segment).
-fn change(before: Option<&str>, after: Option<&str>) -> Change {
+fn change(before: Option<&str>, after: Option<&str>) -> ChangedNumber {
     let parse = |text: Option<&str>| text?.parse::<Version>().ok();
-    let (Some(before), Some(after)) = (parse(before), parse(after)) else { return Change::Other };
+    let (Some(before), Some(after)) = (parse(before), parse(after)) else { return ChangedNumber::Other };
     if after <= before {
-        return Change::Other;
+        return ChangedNumber::Other;
     }
     let number = |version: &Version, index: usize| version.release().get(index).copied().unwrap_or(0);
     let differs = |index: usize| number(&before, index) != number(&after, index);
     if before.epoch() != after.epoch() || differs(0) {
-        Change::Major
+        ChangedNumber::Major
     } else if differs(1) {
-        Change::Minor
+        ChangedNumber::Minor
     } else {
-        Change::Patch
+        ChangedNumber::Patch
     }
 }
 
@@ -395,7 +406,7 @@ mod tests {
     #[test]
     fn a_table_without_a_release_of_the_last_ninety_days_has_aged() {
         let of = |path: &str, today: &str| {
-            let release = interpreter::Release { path: path.to_owned(), sha256: Digest::of(path), url: None };
+            let release = interpreter::PinnedAsset { path: path.to_owned(), sha256: Digest::of(path), url: None };
             let rows = [("3.12.10".parse().unwrap(), [(PlatformKey::LinuxX64, release)].into())].into();
             age_of(&ReleaseTable(rows), today.parse().unwrap()).map(|aged| (aged.day.to_string(), aged.days))
         };
@@ -427,15 +438,15 @@ mod tests {
     fn a_change_is_named_by_the_first_number_that_differs() {
         let cases = [
             // (before, after, change)
-            (Some("2.2.6"), Some("3.0"), Change::Major),
-            (Some("2.2.6"), Some("2.10.0"), Change::Minor),
-            (Some("2.2.6"), Some("2.2.7"), Change::Patch),
-            (Some("2.2"), Some("2.2.0.1"), Change::Patch),
-            (Some("1!1.0"), Some("2!1.0"), Change::Major),
-            (Some("2.2.6"), Some("2.2.5"), Change::Other),
-            (Some("2.2.6"), Some("2.2.6"), Change::Other),
-            (Some("2.2.6"), None, Change::Other),
-            (None, Some("1.0"), Change::Other),
+            (Some("2.2.6"), Some("3.0"), ChangedNumber::Major),
+            (Some("2.2.6"), Some("2.10.0"), ChangedNumber::Minor),
+            (Some("2.2.6"), Some("2.2.7"), ChangedNumber::Patch),
+            (Some("2.2"), Some("2.2.0.1"), ChangedNumber::Patch),
+            (Some("1!1.0"), Some("2!1.0"), ChangedNumber::Major),
+            (Some("2.2.6"), Some("2.2.5"), ChangedNumber::Other),
+            (Some("2.2.6"), Some("2.2.6"), ChangedNumber::Other),
+            (Some("2.2.6"), None, ChangedNumber::Other),
+            (None, Some("1.0"), ChangedNumber::Other),
         ];
         for (before, after, expected) in cases {
             assert_eq!(change(before, after), expected, "from {before:?} to {after:?}");
@@ -466,9 +477,9 @@ mod tests {
         };
         let locked = rows(&["numpy=1.26.4 a b", "numpy=2.2.0 c", "six=1.16 a"]);
         let told = |anew: &[&str]| -> Vec<String> {
-            let words = |row: Found| {
+            let words = |row: FoundStep| {
                 let by: Vec<_> = row.brought_by.iter().map(ToString::to_string).collect();
-                let Newer::Range(newer) = row.versions.newer else { panic!("a range") };
+                let NewerWithin::Range(newer) = row.versions.newer else { panic!("a range") };
                 let newer = newer.unwrap_or_default();
                 format!("{} {}>{newer} {}", row.name, row.versions.locked.unwrap_or_default(), by.join(" "))
             };

@@ -5,7 +5,7 @@ use vocab::Fault;
 
 use interpreter::BaseRequest;
 use interpreter::host_python::HostPython;
-use resolve::{Answered, Uv};
+use resolve::{AnsweredQuestions, Uv};
 use store::Context;
 
 #[derive(Debug, thiserror::Error, Fault)]
@@ -18,5 +18,5 @@ pub fn resolver(context: &Context, repository: &Repository, config: &Config) -> 
     let folder = repository.root().join(config.version.folder_name());
     let request = BaseRequest::of(config, &folder, &context.environment, None, true);
     let python = HostPython::new(&request).ok_or(NoHost)?.interpreter(context)?;
-    Ok(Uv::find(context, &python, &Answered::default())?)
+    Ok(Uv::find(context, &python, &AnsweredQuestions::default())?)
 }

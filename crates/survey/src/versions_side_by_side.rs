@@ -14,7 +14,7 @@ pub(crate) trait OneVersion {
 }
 
 /// Whether two versions are a pair.
-type Belong<'a, T> = &'a dyn Fn(&T, &T) -> bool;
+type BelongTogether<'a, T> = &'a dyn Fn(&T, &T) -> bool;
 
 /// Pairs them: first those that are `same`, then those of the same version, then those that a requirement brings on
 /// both sides, then the others in ascending order. What is left over has no counterpart.
@@ -27,7 +27,7 @@ pub(crate) fn pairs<'a, T: OneVersion>(
     let mut pairs = Vec::new();
     let same_version = |one: &T, other: &T| one.version() == other.version();
     let same_requirement = |one: &T, other: &T| !one.brought_by().is_disjoint(other.brought_by());
-    let belongs: [Belong<'_, T>; 4] = [&same, &same_version, &same_requirement, &|_, _| true];
+    let belongs: [BelongTogether<'_, T>; 4] = [&same, &same_version, &same_requirement, &|_, _| true];
     for belong in belongs {
         older.retain(|one| {
             let Some(place) = newer.iter().position(|other| belong(one, other)) else { return true };

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use objects::{
-    Expected, Former, ObjectKey, Place, PlaceError, PlaceErrorKind, Placed, Replaced, Shared, UNWATCHED, Upload,
-    Uploaded, Waiting, Watch, Work,
+    ExpectedState, FormerObject, ObjectKey, ObjectUpload, Place, PlaceError, PlaceErrorKind, PutOutcome,
+    ReplaceOutcome, SharedRange, TransferWatch, TransferWork, UNWATCHED, UploadOutcome, WaitingPublisher,
 };
 use vocab::{Digest, Event};
 
@@ -63,8 +63,8 @@ impl Sender {
         to: &dyn Place,
         object: &ObjectKey,
         bytes: &[u8],
-        former: Option<Former>,
-    ) -> Result<Uploaded, PlaceError> {
+        former: Option<FormerObject>,
+    ) -> Result<UploadOutcome, PlaceError> {
         self.send_file(to, object, &self.file(bytes), bytes, former)
     }
 
@@ -74,9 +74,9 @@ impl Sender {
         object: &ObjectKey,
         file: &Path,
         bytes: &[u8],
-        former: Option<Former>,
-    ) -> Result<Uploaded, PlaceError> {
-        let upload = Upload {
+        former: Option<FormerObject>,
+    ) -> Result<UploadOutcome, PlaceError> {
+        let upload = ObjectUpload {
             key: object,
             file,
             size: bytes.len() as u64,
@@ -88,14 +88,14 @@ impl Sender {
         to.upload(&upload, &self.work(&|event| self.events.lock().unwrap().push(event), UNWATCHED))
     }
 
-    pub fn work<'a>(&'a self, tell: vocab::Tell<'a>, watch: Watch<'a>) -> Work<'a> {
-        Work { tell, watch, next: &self.next }
+    pub fn work<'a>(&'a self, tell: vocab::Tell<'a>, watch: TransferWatch<'a>) -> TransferWork<'a> {
+        TransferWork { tell, watch, next: &self.next }
     }
 }
 
 /// One that leaves what is there, without a former object.
-fn upload_of<'a>(key: &'a ObjectKey, file: &'a Path, bytes: &[u8]) -> Upload<'a> {
-    Upload {
+fn upload_of<'a>(key: &'a ObjectKey, file: &'a Path, bytes: &[u8]) -> ObjectUpload<'a> {
+    ObjectUpload {
         key,
         file,
         size: bytes.len() as u64,
@@ -145,8 +145,8 @@ fn absent_things_are_absent(to: &dyn Place) {
 
 fn a_name_that_is_taken_stays(to: &dyn Place) {
     let object = key("taken/a+b_c-1.2.json");
-    assert_eq!(to.create(&object, b"first").unwrap(), Placed::Ours);
-    assert_eq!(to.create(&object, b"second").unwrap(), Placed::Theirs);
+    assert_eq!(to.create(&object, b"first").unwrap(), PutOutcome::Ours);
+    assert_eq!(to.create(&object, b"second").unwrap(), PutOutcome::Theirs);
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"first");
     assert_eq!(to.head(&object).unwrap().unwrap().size, 5);
     let mut read = Vec::new();
@@ -154,22 +154,22 @@ fn a_name_that_is_taken_stays(to: &dyn Place) {
     assert_eq!(read, b"irs");
     assert!(to.delete(&object).unwrap());
     assert_eq!(to.get(&object).unwrap(), None);
-    assert_eq!(to.create(&object, b"").unwrap(), Placed::Ours, "an empty object is one, too");
+    assert_eq!(to.create(&object, b"").unwrap(), PutOutcome::Ours, "an empty object is one, too");
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"");
 }
 
 fn a_replacement_needs_the_state_it_knows(to: &dyn Place) {
     let object = key("replaced.json");
-    assert_eq!(to.replace(&object, b"1", &Expected::Absent).unwrap(), Replaced::Done);
-    assert_eq!(to.replace(&object, b"x", &Expected::Absent).unwrap(), Replaced::Changed);
+    assert_eq!(to.replace(&object, b"1", &ExpectedState::Absent).unwrap(), ReplaceOutcome::Done);
+    assert_eq!(to.replace(&object, b"x", &ExpectedState::Absent).unwrap(), ReplaceOutcome::Changed);
     let first = to.get(&object).unwrap().unwrap();
-    assert_eq!(to.replace(&object, b"2", &Expected::State(first.tag.clone())).unwrap(), Replaced::Done);
-    assert_eq!(to.replace(&object, b"x", &Expected::State(first.tag.clone())).unwrap(), Replaced::Changed);
+    assert_eq!(to.replace(&object, b"2", &ExpectedState::State(first.tag.clone())).unwrap(), ReplaceOutcome::Done);
+    assert_eq!(to.replace(&object, b"x", &ExpectedState::State(first.tag.clone())).unwrap(), ReplaceOutcome::Changed);
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"2");
-    assert_eq!(to.replace(&object, b"3", &Expected::Anything).unwrap(), Replaced::Done);
+    assert_eq!(to.replace(&object, b"3", &ExpectedState::Anything).unwrap(), ReplaceOutcome::Done);
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"3");
     to.delete(&object).unwrap();
-    assert_eq!(to.replace(&object, b"x", &Expected::State(first.tag)).unwrap(), Replaced::Changed);
+    assert_eq!(to.replace(&object, b"x", &ExpectedState::State(first.tag)).unwrap(), ReplaceOutcome::Changed);
     assert_eq!(to.get(&object).unwrap(), None);
 }
 
@@ -203,7 +203,7 @@ fn only_one_creator_wins(to: &dyn Place) {
             })
             .collect();
         let outcomes = writers.into_iter().map(|writer| writer.join().unwrap());
-        outcomes.filter(|(_, placed)| *placed == Placed::Ours).map(|(number, _)| number).collect::<Vec<_>>()
+        outcomes.filter(|(_, placed)| *placed == PutOutcome::Ours).map(|(number, _)| number).collect::<Vec<_>>()
     });
     assert_eq!(ours.len(), 1, "who believes that it wrote: {ours:?}");
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, ours[0].to_string().as_bytes());
@@ -219,7 +219,7 @@ fn no_increment_is_lost(to: &dyn Place) {
             let state = to.get(&object).unwrap().unwrap();
             let number: usize = String::from_utf8(state.bytes).unwrap().parse().unwrap();
             let next = (number + 1).to_string();
-            if to.replace(&object, next.as_bytes(), &Expected::State(state.tag)).unwrap() == Replaced::Done {
+            if to.replace(&object, next.as_bytes(), &ExpectedState::State(state.tag)).unwrap() == ReplaceOutcome::Done {
                 return;
             }
         }
@@ -233,7 +233,7 @@ fn no_increment_is_lost(to: &dyn Place) {
 }
 
 fn a_turn_is_had_by_one(to: &dyn Place) {
-    let taken = || to.try_turn(&mut Waiting::default()).unwrap();
+    let taken = || to.try_turn(&mut WaitingPublisher::default()).unwrap();
     for _ in 0..2 {
         let mut turn = taken().expect("nobody has it");
         assert!(taken().is_none());
@@ -250,9 +250,9 @@ fn an_upload_arrives_whole_and_once(to: &dyn Place) {
         let object = key(&format!("uploads/{name}.zip"));
         let bytes = noise(size, size as u64);
         let first = sender.send(to, &object, &bytes, None).unwrap();
-        assert_eq!((first.placed, first.sent), (Placed::Ours, size as u64), "{name}");
+        assert_eq!((first.placed, first.sent), (PutOutcome::Ours, size as u64), "{name}");
         let second = sender.send(to, &object, &bytes, None).unwrap();
-        assert_eq!((second.placed, second.sent), (Placed::Theirs, 0), "{name}");
+        assert_eq!((second.placed, second.sent), (PutOutcome::Theirs, 0), "{name}");
         let mut read = Vec::new();
         to.read(&object, None, &mut read, UNWATCHED).unwrap();
         assert!(read == bytes, "{name} is what was sent");
@@ -271,9 +271,9 @@ fn an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to: &
         assert_eq!((there, expected), (7, size as u64));
         assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"cut off");
         let file = sender.file(&bytes);
-        let overwriting = Upload { overwrite: true, ..upload_of(&object, &file, &bytes) };
+        let overwriting = ObjectUpload { overwrite: true, ..upload_of(&object, &file, &bytes) };
         let placed = to.upload(&overwriting, &sender.work(&|_| (), UNWATCHED)).unwrap().placed;
-        assert_eq!((placed, to.head(&object).unwrap().unwrap().size), (Placed::Ours, size as u64));
+        assert_eq!((placed, to.head(&object).unwrap().unwrap().size), (PutOutcome::Ours, size as u64));
     }
 }
 
@@ -283,8 +283,10 @@ fn a_refused_upload_is_never_visible(to: &dyn Place) {
         let object = key(&format!("uploads/refused-{size}.zip"));
         let bytes = noise(size, 3);
         let file = sender.file(&bytes);
-        let upload =
-            Upload { verdict: &|| Err("it was changed meanwhile".to_owned()), ..upload_of(&object, &file, &bytes) };
+        let upload = ObjectUpload {
+            verdict: &|| Err("it was changed meanwhile".to_owned()),
+            ..upload_of(&object, &file, &bytes)
+        };
         let error = to.upload(&upload, &sender.work(&|_| (), UNWATCHED)).unwrap_err();
         assert!(matches!(error.kind, PlaceErrorKind::GivenUp { .. }), "{error:?}");
         assert_eq!(to.head(&object).unwrap(), None);
@@ -300,11 +302,11 @@ fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Place, skills: Sk
     let middle = noise((1 << 20) + 100, 2);
     let new = [&old[..8 << 20], &middle, &old[9 << 20..]].concat();
     let shared = vec![
-        Shared { offset: 0, former: 0, size: 8 << 20 },
-        Shared { offset: (9 << 20) + 100, former: 9 << 20, size: 15 << 20 },
+        SharedRange { offset: 0, former: 0, size: 8 << 20 },
+        SharedRange { offset: (9 << 20) + 100, former: 9 << 20, size: 15 << 20 },
     ];
     let object = key("copies/new.tar.zst");
-    let uploaded = sender.send(to, &object, &new, Some(Former { key: former.clone(), shared })).unwrap();
+    let uploaded = sender.send(to, &object, &new, Some(FormerObject { key: former.clone(), shared })).unwrap();
     let mut read = Vec::new();
     to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == new, "the copied bytes stand in the right places");
@@ -313,13 +315,13 @@ fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Place, skills: Sk
     assert_eq!(uploaded.sent + uploaded.copied, new.len() as u64);
 
     // What is said to be the same and is not must not be believed.
-    let wrong = vec![Shared { offset: 0, former: 6 << 20, size: 12 << 20 }];
+    let wrong = vec![SharedRange { offset: 0, former: 6 << 20, size: 12 << 20 }];
     let object = key("copies/lied.tar.zst");
-    let uploaded = sender.send(to, &object, &new, Some(Former { key: former, shared: wrong })).unwrap();
+    let uploaded = sender.send(to, &object, &new, Some(FormerObject { key: former, shared: wrong })).unwrap();
     let mut read = Vec::new();
     to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == new, "a lie about what is shared changes nothing");
-    assert_eq!(uploaded, Uploaded { placed: Placed::Ours, sent: new.len() as u64, copied: 0, resumed: 0 });
+    assert_eq!(uploaded, UploadOutcome { placed: PutOutcome::Ours, sent: new.len() as u64, copied: 0, resumed: 0 });
 }
 
 fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
@@ -328,7 +330,7 @@ fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
     let bytes = noise(32 << 20, 5);
     let file = sender.file(&bytes);
     let upload = |verdict: &(dyn Fn() -> Result<(), String> + Sync)| {
-        let upload = Upload { verdict, ..upload_of(&object, &file, &bytes) };
+        let upload = ObjectUpload { verdict, ..upload_of(&object, &file, &bytes) };
         to.upload(&upload, &sender.work(&|_| (), UNWATCHED))
     };
     // Everything arrives but the last word.
@@ -337,13 +339,13 @@ fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
     assert_eq!(to.leftovers(SystemTime::now() - Duration::from_secs(3600), true).unwrap(), [], "too young to remove");
     let uploaded = upload(&|| Ok(())).unwrap();
     let resumed = if skills.resumes { bytes.len() as u64 } else { 0 };
-    assert_eq!((uploaded.placed, uploaded.resumed), (Placed::Ours, resumed));
+    assert_eq!((uploaded.placed, uploaded.resumed), (PutOutcome::Ours, resumed));
     let mut read = Vec::new();
     to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == bytes);
     if skills.resumes {
         let object = key("resumed/b.tar.zst");
-        let given_up = Upload { verdict: &|| Err("interrupted".to_owned()), ..upload_of(&object, &file, &bytes) };
+        let given_up = ObjectUpload { verdict: &|| Err("interrupted".to_owned()), ..upload_of(&object, &file, &bytes) };
         to.upload(&given_up, &sender.work(&|_| (), UNWATCHED)).unwrap_err();
         let later = SystemTime::now() + Duration::from_secs(3600);
         let told = to.leftovers(later, true).unwrap();
@@ -355,7 +357,7 @@ fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
 
 fn a_transfer_ends_when_its_watch_says_so(to: &dyn Place) {
     let sender = Sender::new();
-    let stop: Watch<'_> = &|| Err(PlaceErrorKind::Cancelled);
+    let stop: TransferWatch<'_> = &|| Err(PlaceErrorKind::Cancelled);
     let (object, there) = (key("watched/a.zip"), key("watched/b.zip"));
     let bytes = noise(300_000, 11);
     sender.send(to, &there, &bytes, None).unwrap();
@@ -367,7 +369,7 @@ fn a_transfer_ends_when_its_watch_says_so(to: &dyn Place) {
     let error = to.read(&there, None, &mut Vec::new(), stop).unwrap_err();
     assert!(matches!(error.kind, PlaceErrorKind::Cancelled), "{error:?}");
     let begun = AtomicU64::new(0);
-    let later: Watch<'_> = &|| match begun.fetch_add(1, Ordering::Relaxed) {
+    let later: TransferWatch<'_> = &|| match begun.fetch_add(1, Ordering::Relaxed) {
         0 => Ok(()),
         _ => Err(PlaceErrorKind::TimedOut { limit: Duration::from_secs(1) }),
     };

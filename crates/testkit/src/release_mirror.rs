@@ -111,12 +111,9 @@ fn content(path: &Path, compressed: bool) -> Vec<u8> {
 /// An archive like upstream's: everything below `python/`, pip in `site-packages`, modes only where the system has
 /// them.
 fn archive(tree: &ModuleTree, pip: &ModuleTree, platform: PlatformKey, python: &str) -> Vec<u8> {
-    let series = python.rsplit_once('.').map_or(python, |(series, _)| series);
-    let site_packages = if platform.is_windows() {
-        "Lib/site-packages".to_owned()
-    } else {
-        format!("lib/python{series}/site-packages")
-    };
+    let minor = python.rsplit_once('.').map_or(python, |(minor, _)| minor);
+    let site_packages =
+        if platform.is_windows() { "Lib/site-packages".to_owned() } else { format!("lib/python{minor}/site-packages") };
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     let mut put = |name: &str, content: &[u8], executable: bool| {
         let mut header = tar::Header::new_gnu();

@@ -11,7 +11,7 @@ use archive::{
     EntryIdentity, EntryKind, FileContent, NoCache, PackOptions, PartSource, TreeEntry, identity_of, pack,
     read_manifest, write_manifest,
 };
-use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, Origin, PlatformKey};
+use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, PlatformKey, WheelOrigin};
 
 use crate::trees::noise_of;
 
@@ -186,7 +186,7 @@ fn distribution(name: &str, version: &str) -> Distribution {
         file: wheel(name, version),
         sha256: Digest::of(wheel(name, version)),
         size: 1,
-        origin: Origin::Wheel,
+        origin: WheelOrigin::Wheel,
         requested: true,
         brought_by: std::collections::BTreeSet::new(),
         licence: None,

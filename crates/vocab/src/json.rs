@@ -5,10 +5,10 @@
 //!
 //! ```
 //! use vocab::SourceFile;
-//! use vocab::json::Document;
+//! use vocab::json::JsonDocument;
 //!
 //! let source = SourceFile::new("config.json", r#"{"platforms": ["linux-x64"]}"#);
-//! let (document, faults) = Document::parse(&source);
+//! let (document, faults) = JsonDocument::parse(&source);
 //! assert!(faults.is_empty());
 //! let document = document.expect("the text is JSON");
 //! let platforms = document.root.get("platforms").expect("the key is there");
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use crate::{Place, SourceFile, quoted};
+use crate::{SourceFile, TextPlace, quoted};
 
 /// A file with more repeated keys than this is not a configuration.
 const MAX_REPEATED: usize = 100;
@@ -31,41 +31,41 @@ const MAX_REPEATED: usize = 100;
 pub const MAX_KEY: usize = 200;
 
 /// Byte offset and length.
-pub type Span = (usize, usize);
+pub type JsonSpan = (usize, usize);
 
 /// One value and where its text is.
 #[derive(Debug)]
-pub struct Node {
+pub struct JsonNode {
     /// In the text of the file; `(0, 0)` for a node that a program made.
-    pub span: Span,
-    pub kind: Kind,
+    pub span: JsonSpan,
+    pub kind: JsonKind,
 }
 
 /// The value itself, as `serde_json` reads it: `1` and `1.0` are different numbers.
 #[derive(Debug)]
-pub enum Kind {
+pub enum JsonKind {
     Null,
     Bool(bool),
     Number(Number),
     String(String),
-    Array(Vec<Node>),
-    Object(Vec<Member>),
+    Array(Vec<JsonNode>),
+    Object(Vec<JsonMember>),
 }
 
 /// One `key: value` of an object, in the order of the file. A repeated key appears once for each time.
 #[derive(Debug)]
-pub struct Member {
+pub struct JsonMember {
     pub key: String,
     /// Place of the key, its quotes included.
-    pub key_span: Span,
-    pub value: Node,
+    pub key_span: JsonSpan,
+    pub value: JsonNode,
 }
 
 /// A parsed file. Holds its text, so that places can be computed later.
 #[derive(Debug)]
-pub struct Document {
+pub struct JsonDocument {
     /// Any JSON value, not only an object.
-    pub root: Node,
+    pub root: JsonNode,
     file: Arc<str>,
     text: Arc<str>,
     line_starts: Vec<usize>,
@@ -77,7 +77,7 @@ pub struct Document {
 /// Why a text is not a document, or not one that is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonFault {
-    pub place: Place,
+    pub place: TextPlace,
     pub kind: JsonFaultKind,
 }
 
@@ -110,13 +110,13 @@ impl JsonFaultKind {
     }
 }
 
-impl Document {
+impl JsonDocument {
     /// The document, absent when the text is not JSON, and every fault. If a key is repeated, the first one counts.
     pub fn parse(source: &SourceFile) -> (Option<Self>, Vec<JsonFault>) {
         if let Err(error) = serde_json::from_str::<Value>(&source.text) {
             return (None, vec![syntax_fault(source, &error)]);
         }
-        let mut scanner = Scanner { text: &source.text, at: 0, repeated: Vec::new() };
+        let mut scanner = JsonScanner { text: &source.text, at: 0, repeated: Vec::new() };
         let root = scanner.value(&mut String::new());
         let repeated = scanner.repeated;
         let document = Self {
@@ -135,7 +135,7 @@ impl Document {
     }
 
     /// Line and column of `span`. `pointer` is copied into the place unchecked.
-    pub fn place(&self, pointer: &str, span: Span) -> Place {
+    pub fn place(&self, pointer: &str, span: JsonSpan) -> TextPlace {
         let line = self.line_starts.partition_point(|start| *start <= span.0);
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let (counted_line, mut from, mut before) = self.counted.get();
@@ -145,11 +145,11 @@ impl Document {
         before += self.text.get(from..span.0).map_or(0, |text| text.chars().count());
         self.counted.set((start, span.0, before));
         let column = before + 1;
-        Place { file: Arc::clone(&self.file), line, column, pointer: pointer.to_owned(), span }
+        TextPlace { file: Arc::clone(&self.file), line, column, pointer: pointer.to_owned(), span }
     }
 }
 
-impl Node {
+impl JsonNode {
     /// The value of a member; `None` unless this is an object that has the key. If a key is repeated, the first one
     /// counts.
     pub fn get(&self, key: &str) -> Option<&Self> {
@@ -157,14 +157,14 @@ impl Node {
     }
 
     /// Like [`get`](Self::get), with the place of the key itself.
-    pub fn member(&self, key: &str) -> Option<&Member> {
+    pub fn member(&self, key: &str) -> Option<&JsonMember> {
         self.members().iter().find(|member| member.key == key)
     }
 
     /// Empty where this is not an object.
-    pub fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[JsonMember] {
         match &self.kind {
-            Kind::Object(members) => members,
+            JsonKind::Object(members) => members,
             _ => &[],
         }
     }
@@ -172,7 +172,7 @@ impl Node {
     /// The text of a string; `None` for every other kind of value.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
-            Kind::String(text) => Some(text),
+            JsonKind::String(text) => Some(text),
             _ => None,
         }
     }
@@ -180,15 +180,19 @@ impl Node {
     /// A node without a file, for values that a program made; every span is empty.
     pub fn from_value(value: &Value) -> Self {
         let kind = match value {
-            Value::Null => Kind::Null,
-            Value::Bool(flag) => Kind::Bool(*flag),
-            Value::Number(number) => Kind::Number(number.clone()),
-            Value::String(text) => Kind::String(text.clone()),
-            Value::Array(items) => Kind::Array(items.iter().map(Self::from_value).collect()),
-            Value::Object(members) => Kind::Object(
+            Value::Null => JsonKind::Null,
+            Value::Bool(flag) => JsonKind::Bool(*flag),
+            Value::Number(number) => JsonKind::Number(number.clone()),
+            Value::String(text) => JsonKind::String(text.clone()),
+            Value::Array(items) => JsonKind::Array(items.iter().map(Self::from_value).collect()),
+            Value::Object(members) => JsonKind::Object(
                 members
                     .iter()
-                    .map(|(key, value)| Member { key: key.clone(), key_span: (0, 0), value: Self::from_value(value) })
+                    .map(|(key, value)| JsonMember {
+                        key: key.clone(),
+                        key_span: (0, 0),
+                        value: Self::from_value(value),
+                    })
                     .collect(),
             ),
         };
@@ -198,12 +202,12 @@ impl Node {
     /// Describes the value for a message, in JSON's own words; short values are shown.
     pub fn describe(&self) -> String {
         match &self.kind {
-            Kind::Null => "null".into(),
-            Kind::Bool(flag) => flag.to_string(),
-            Kind::Number(number) => format!("the number {number}"),
-            Kind::String(text) => format!("the string {}", quoted::shown(text)),
-            Kind::Array(_) => "a list".into(),
-            Kind::Object(_) => "an object".into(),
+            JsonKind::Null => "null".into(),
+            JsonKind::Bool(flag) => flag.to_string(),
+            JsonKind::Number(number) => format!("the number {number}"),
+            JsonKind::String(text) => format!("the string {}", quoted::shown(text)),
+            JsonKind::Array(_) => "a list".into(),
+            JsonKind::Object(_) => "an object".into(),
         }
     }
 }
@@ -243,32 +247,32 @@ fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> JsonFault {
     } else {
         JsonFaultKind::Syntax(message.to_owned())
     };
-    JsonFault { place: Place::at_offset(&source.name, text, offset), kind }
+    JsonFault { place: TextPlace::at_offset(&source.name, text, offset), kind }
 }
 
 /// Reads text that is known to be JSON of bounded depth. Other text gives nonsense, but the scan still ends.
-struct Scanner<'a> {
+struct JsonScanner<'a> {
     text: &'a str,
     at: usize,
     /// Keys that occurred earlier in their object.
-    repeated: Vec<(String, Span)>,
+    repeated: Vec<(String, JsonSpan)>,
 }
 
-impl Scanner<'_> {
+impl JsonScanner<'_> {
     /// `pointer` is that of the value; it is left as it was.
-    fn value(&mut self, pointer: &mut String) -> Node {
+    fn value(&mut self, pointer: &mut String) -> JsonNode {
         self.skip_blanks();
         let start = self.at;
         let kind = match self.peek() {
             b'{' => self.object(pointer),
             b'[' => self.array(pointer),
-            b'"' => Kind::String(self.string()),
+            b'"' => JsonKind::String(self.string()),
             _ => self.scalar(),
         };
-        Node { span: (start, self.at - start), kind }
+        JsonNode { span: (start, self.at - start), kind }
     }
 
-    fn object(&mut self, pointer: &mut String) -> Kind {
+    fn object(&mut self, pointer: &mut String) -> JsonKind {
         let mut members = Vec::new();
         let mut seen = HashSet::new();
         self.at += 1;
@@ -294,13 +298,13 @@ impl Scanner<'_> {
             }
             let value = self.value(pointer);
             pointer.truncate(length);
-            members.push(Member { key, key_span, value });
+            members.push(JsonMember { key, key_span, value });
         }
         self.at += 1;
-        Kind::Object(members)
+        JsonKind::Object(members)
     }
 
-    fn array(&mut self, pointer: &mut String) -> Kind {
+    fn array(&mut self, pointer: &mut String) -> JsonKind {
         let mut items = Vec::new();
         self.at += 1;
         loop {
@@ -317,7 +321,7 @@ impl Scanner<'_> {
             }
         }
         self.at += 1;
-        Kind::Array(items)
+        JsonKind::Array(items)
     }
 
     fn string(&mut self) -> String {
@@ -334,7 +338,7 @@ impl Scanner<'_> {
         self.text.get(start..self.at).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
-    fn scalar(&mut self) -> Kind {
+    fn scalar(&mut self) -> JsonKind {
         let start = self.at;
         while !matches!(self.peek(), b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n' | 0) {
             self.at += 1;
@@ -344,10 +348,10 @@ impl Scanner<'_> {
             self.at = self.text.len();
         }
         match self.text.get(start..self.at) {
-            Some("true") => Kind::Bool(true),
-            Some("false") => Kind::Bool(false),
-            Some(text) => serde_json::from_str(text).map_or(Kind::Null, Kind::Number),
-            None => Kind::Null,
+            Some("true") => JsonKind::Bool(true),
+            Some("false") => JsonKind::Bool(false),
+            Some(text) => serde_json::from_str(text).map_or(JsonKind::Null, JsonKind::Number),
+            None => JsonKind::Null,
         }
     }
 
@@ -371,15 +375,15 @@ mod tests {
     fn every_value_has_its_line_and_column() {
         let source =
             SourceFile::new("a.json", "\u{feff}{\r\n  \"é\": [1, \"x\\\"y\", {\"k\": null}],\r\n  \"é\": true\r\n}");
-        let (document, faults) = Document::parse(&source);
+        let (document, faults) = JsonDocument::parse(&source);
         let document = document.unwrap();
-        let Kind::Object(members) = &document.root.kind else { panic!("an object") };
-        let Kind::Array(items) = &members[0].value.kind else { panic!("a list") };
-        let place = |node: &Node| document.place("", node.span).to_string();
+        let JsonKind::Object(members) = &document.root.kind else { panic!("an object") };
+        let JsonKind::Array(items) = &members[0].value.kind else { panic!("a list") };
+        let place = |node: &JsonNode| document.place("", node.span).to_string();
         assert_eq!(place(&items[0]), "a.json:2:9");
         assert_eq!(place(&items[1]), "a.json:2:12");
         assert_eq!(place(&members[1].value), "a.json:3:8");
-        let Kind::String(text) = &items[1].kind else { panic!("a string") };
+        let JsonKind::String(text) = &items[1].kind else { panic!("a string") };
         assert_eq!(text, "x\"y");
         assert_eq!(faults[0].place.to_string(), "a.json:3:3 /é");
         assert_eq!(faults[0].kind, JsonFaultKind::RepeatedKey);

@@ -59,11 +59,11 @@ pub use fault::{Exit, Fault};
 pub use fault_derive::Fault;
 pub use file_name::{FileName, FileNameError};
 pub use manifest::{
-    Artifact, BaseRecord, BuildWarning, CheckedEnvironment, CopiedFile, Distribution, EmulatedImports, FileClash,
-    IF_REQUIRED, INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome,
-    Part, RuleRecord, Tools,
+    Artifact, BaseRecord, BuildTools, BuildWarning, CheckedEnvironment, CopiedFile, Distribution, EmulatedImports,
+    FileClash, IF_REQUIRED, INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Part,
+    RuleOutcome, RuleRecord, WheelOrigin,
 };
-pub use place::Place;
+pub use place::TextPlace;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use regular_file::{open_regular, read_regular, read_regular_text};
 pub use side_by_side::{few_at_once, side_by_side};

@@ -56,7 +56,7 @@ pub struct Manifest {
     /// Warnings of the build that concern the runtime. Sorted. Empty in formats before 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<BuildWarning>,
-    pub tools: Tools,
+    pub tools: BuildTools,
     /// Sum of all regular files, in bytes.
     pub installed_size: u64,
     /// How many regular files the prefix has.
@@ -100,7 +100,7 @@ pub struct Distribution {
     pub sha256: Digest,
     /// In bytes.
     pub size: u64,
-    pub origin: Origin,
+    pub origin: WheelOrigin,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
     /// The requirements that bring it, where each was resolved for itself. Empty in formats before 5.
@@ -143,7 +143,7 @@ pub const IF_REQUIRED: &str = "(should anything require it)";
 /// Where a wheel came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Origin {
+pub enum WheelOrigin {
     /// Downloaded as it is.
     Wheel,
     /// Compiled here from a source distribution.
@@ -159,7 +159,7 @@ pub enum Origin {
 /// What a rule did to a distribution. New variants raise [`MANIFEST_FORMAT`], since readers refuse unknown ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum RuleOutcome {
     /// A `skip` rule.
     Skipped,
     /// A marker is false on this platform.
@@ -189,7 +189,7 @@ pub enum Outcome {
 #[serde(deny_unknown_fields)]
 pub struct RuleRecord {
     pub name: DistributionName,
-    pub outcome: Outcome,
+    pub outcome: RuleOutcome,
     pub reason: String,
 }
 
@@ -291,7 +291,7 @@ pub struct EmulatedImports {
 /// The programs that shaped the bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tools {
+pub struct BuildTools {
     /// The builder's own version.
     pub builder: String,
     /// The resolver's version.

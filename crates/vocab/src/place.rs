@@ -9,7 +9,7 @@ use crate::quoted;
 
 /// A place in a text file that people write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct TextPlace {
     /// Relative to the repository, `/`-separated.
     pub file: Arc<str>,
     /// Counted from 1. 0 where the file as a whole is meant.
@@ -23,7 +23,7 @@ pub struct Place {
     pub span: (usize, usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TextPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.file)?;
         if self.line > 0 {
@@ -33,7 +33,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl TextPlace {
     /// The file as a whole.
     pub fn of_file(file: &str) -> Self {
         Self { file: file.into(), ..Self::default() }

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Place, open_regular};
+use crate::{TextPlace, open_regular};
 
 /// Files that people write have a few kilobytes. The limit bounds time and memory whatever the file holds.
 pub const MAX_SOURCE_BYTES: usize = 1024 * 1024;
@@ -21,7 +21,7 @@ pub struct SourceFile {
 /// Why the text of a file cannot be used, and where.
 #[derive(Debug)]
 pub struct SourceFault {
-    pub place: Place,
+    pub place: TextPlace,
     pub kind: SourceFaultKind,
 }
 
@@ -54,7 +54,7 @@ impl SourceFile {
                 _ => SourceFaultKind::Unreadable(error),
             },
         };
-        Err(SourceFault { place: Place::of_file(name), kind })
+        Err(SourceFault { place: TextPlace::of_file(name), kind })
     }
 
     /// Reads at most one byte more than [`MAX_SOURCE_BYTES`], whatever `reader` holds.
@@ -62,14 +62,16 @@ impl SourceFile {
         let mut bytes = Vec::new();
         match reader.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes) {
             Ok(_) => Self::from_bytes(name, &bytes),
-            Err(error) => Err(SourceFault { place: Place::of_file(name), kind: SourceFaultKind::Unreadable(error) }),
+            Err(error) => {
+                Err(SourceFault { place: TextPlace::of_file(name), kind: SourceFaultKind::Unreadable(error) })
+            }
         }
     }
 
     /// Refuses what is too large or not UTF-8. Of a file that is too large, `bytes` may be just the beginning.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, SourceFault> {
         if bytes.len() > MAX_SOURCE_BYTES {
-            let place = Place { line: 1, column: 1, ..Place::of_file(name) };
+            let place = TextPlace { line: 1, column: 1, ..TextPlace::of_file(name) };
             return Err(SourceFault { place, kind: SourceFaultKind::TooLarge });
         }
         match std::str::from_utf8(bytes) {
@@ -77,7 +79,7 @@ impl SourceFile {
             Err(error) => {
                 let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let valid = valid.strip_prefix('\u{feff}').unwrap_or(&valid);
-                let place = Place::at_offset(name, valid, valid.len());
+                let place = TextPlace::at_offset(name, valid, valid.len());
                 Err(SourceFault { place, kind: SourceFaultKind::NotUtf8 })
             }
         }

@@ -36,7 +36,7 @@ impl TreeLayout {
         if self.platform.is_windows() {
             tree_path("python.exe")
         } else {
-            tree_path(&format!("bin/python{}", self.python.series()))
+            tree_path(&format!("bin/python{}", self.python.minor_version()))
         }
     }
 
@@ -80,7 +80,7 @@ impl TreeLayout {
         if self.platform.is_windows() {
             tree_path("Lib")
         } else {
-            tree_path(&format!("lib/python{}", self.python.series()))
+            tree_path(&format!("lib/python{}", self.python.minor_version()))
         }
     }
 
@@ -129,7 +129,7 @@ impl TreeLayout {
         }
         let Some(rest) = stem.strip_prefix("python") else { return false };
         let number = rest.strip_prefix('w').unwrap_or(rest);
-        number.is_empty() || number == self.python.major.to_string() || number == self.python.series()
+        number.is_empty() || number == self.python.major.to_string() || number == self.python.minor_version()
     }
 
     /// The top-level module that `path` belongs to, under the name that Python imports, and the folder it is in: `json`
@@ -154,7 +154,7 @@ impl TreeLayout {
         if self.platform.is_windows() {
             tree_path("include")
         } else {
-            tree_path(&format!("include/python{}", self.python.series()))
+            tree_path(&format!("include/python{}", self.python.minor_version()))
         }
     }
 }

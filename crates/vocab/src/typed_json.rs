@@ -17,19 +17,19 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::json::{Document, Kind, Member, Node, Span, below, short};
-use crate::{Place, SourceFile, quoted};
+use crate::json::{JsonDocument, JsonKind, JsonMember, JsonNode, JsonSpan, below, short};
+use crate::{SourceFile, TextPlace, quoted};
 
 /// Why JSON is not what it should be, and where. The message does not name the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {}, column {}{}: {text}", place.line, place.column, pointer_of(place))]
 pub struct TypedJsonError {
     /// Without a file.
-    pub place: Place,
+    pub place: TextPlace,
     pub text: String,
 }
 
-fn pointer_of(place: &Place) -> String {
+fn pointer_of(place: &TextPlace) -> String {
     if place.pointer.is_empty() { String::new() } else { format!(", {}", quoted::escaped(&place.pointer)) }
 }
 
@@ -44,15 +44,15 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Type
         Ok(text) => text,
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let place = Place::at_offset("", &valid, valid.len());
+            let place = TextPlace::at_offset("", &valid, valid.len());
             return TypedJsonError { place, text: "the text is not UTF-8 from here on".to_owned() };
         }
     };
     if text.starts_with('\u{feff}') {
-        let place = Place::at_offset("", text, 0);
+        let place = TextPlace::at_offset("", text, 0);
         return TypedJsonError { place, text: "a byte order mark is not part of JSON".to_owned() };
     }
-    let (document, faults) = Document::parse(&SourceFile::new("", text));
+    let (document, faults) = JsonDocument::parse(&SourceFile::new("", text));
     if let Some(fault) = faults.into_iter().next() {
         return TypedJsonError { place: fault.place, text: fault.kind.to_string() };
     }
@@ -63,7 +63,7 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Type
         },
         // Not reached: what `serde_json` refuses of valid JSON does not fit the type.
         _ => {
-            let place = Place { line: error.line(), column: error.column(), ..Place::default() };
+            let place = TextPlace { line: error.line(), column: error.column(), ..TextPlace::default() };
             TypedJsonError { place, text: error.to_string() }
         }
     }
@@ -74,12 +74,12 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Type
 struct Misfit {
     text: String,
     /// Of the innermost value.
-    span: Option<Span>,
+    span: Option<JsonSpan>,
     pointer: String,
 }
 
 impl Misfit {
-    fn at(mut self, span: Span) -> Self {
+    fn at(mut self, span: JsonSpan) -> Self {
         self.span.get_or_insert(span);
         self
     }
@@ -185,31 +185,31 @@ fn described(found: Unexpected<'_>) -> String {
     }
 }
 
-fn unexpected(node: &Node) -> Unexpected<'_> {
+fn unexpected(node: &JsonNode) -> Unexpected<'_> {
     match &node.kind {
-        Kind::Null => Unexpected::Unit,
-        Kind::Bool(flag) => Unexpected::Bool(*flag),
-        Kind::Number(number) => match (number.as_u64(), number.as_i64()) {
+        JsonKind::Null => Unexpected::Unit,
+        JsonKind::Bool(flag) => Unexpected::Bool(*flag),
+        JsonKind::Number(number) => match (number.as_u64(), number.as_i64()) {
             (Some(number), _) => Unexpected::Unsigned(number),
             (None, Some(number)) => Unexpected::Signed(number),
             _ => Unexpected::Float(number.as_f64().unwrap_or_default()),
         },
-        Kind::String(text) => Unexpected::Str(text),
-        Kind::Array(_) => Unexpected::Seq,
-        Kind::Object(_) => Unexpected::Map,
+        JsonKind::String(text) => Unexpected::Str(text),
+        JsonKind::Array(_) => Unexpected::Seq,
+        JsonKind::Object(_) => Unexpected::Map,
     }
 }
 
 /// A value; where the type says what kind it must be, nothing else is taken for it.
 #[derive(Clone, Copy)]
-struct Typed<'de>(&'de Node);
+struct Typed<'de>(&'de JsonNode);
 
 impl<'de> Deserializer<'de> for Typed<'de> {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let value = match &self.0.kind {
-            Kind::Array(items) => {
+            JsonKind::Array(items) => {
                 let mut rest = Items(items.iter().enumerate());
                 let value = visitor.visit_seq(&mut rest);
                 match rest.0.len() {
@@ -220,8 +220,8 @@ impl<'de> Deserializer<'de> for Typed<'de> {
                     }),
                 }
             }
-            Kind::Object(members) => visitor.visit_map(Members { rest: members.iter(), current: None }),
-            Kind::String(text) => visitor.visit_borrowed_str(text),
+            JsonKind::Object(members) => visitor.visit_map(Members { rest: members.iter(), current: None }),
+            JsonKind::String(text) => visitor.visit_borrowed_str(text),
             _ => match unexpected(self.0) {
                 Unexpected::Bool(flag) => visitor.visit_bool(flag),
                 Unexpected::Unsigned(number) => visitor.visit_u64(number),
@@ -234,7 +234,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        if matches!(self.0.kind, Kind::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
+        if matches!(self.0.kind, JsonKind::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
@@ -248,8 +248,8 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         let value = match &self.0.kind {
-            Kind::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            Kind::Object(members) if members.len() == 1 => {
+            JsonKind::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
+            JsonKind::Object(members) if members.len() == 1 => {
                 let members = Members { rest: members.iter(), current: None };
                 visitor.visit_enum(value::MapAccessDeserializer::new(members))
             }
@@ -266,7 +266,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match &self.0.kind {
-            Kind::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &"an object")),
+            JsonKind::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &"an object")),
             _ => self.deserialize_any(visitor),
         }
         .map_err(|misfit: Misfit| misfit.at(self.0.span))
@@ -278,7 +278,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
     }
 }
 
-struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Node>>);
+struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, JsonNode>>);
 
 impl<'de> SeqAccess<'de> for &mut Items<'de> {
     type Error = Misfit;
@@ -290,8 +290,8 @@ impl<'de> SeqAccess<'de> for &mut Items<'de> {
 }
 
 struct Members<'de> {
-    rest: std::slice::Iter<'de, Member>,
-    current: Option<&'de Member>,
+    rest: std::slice::Iter<'de, JsonMember>,
+    current: Option<&'de JsonMember>,
 }
 
 impl<'de> MapAccess<'de> for Members<'de> {
@@ -461,7 +461,7 @@ mod tests {
         let text = r#"{"format": 1, "size": 7, "strict": true, "names": ["a"], "pair": [1, 2], "how": "slow",
             "platforms": {"linux-x64": {"kind": "wheel", "size": 7}, "windows-x64": {"kind": "git", "commit": "x"}}}"#;
         assert!(read::<Sample>(text.as_bytes()).is_ok());
-        let (document, _) = Document::parse(&SourceFile::new("", text));
+        let (document, _) = JsonDocument::parse(&SourceFile::new("", text));
         let read = Sample::deserialize(Typed(&document.unwrap().root)).unwrap();
         assert!(matches!(read.how, Some(How::Slow)) && read.platforms.len() == 2, "{read:?}");
         assert!(serde_json::from_str::<How>("\"fast\"").is_ok_and(|how| matches!(how, How::Fast)));

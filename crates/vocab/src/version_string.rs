@@ -17,7 +17,7 @@ pub struct PythonVersion {
 
 impl PythonVersion {
     /// The minor version, `3.12`: the part in folder names and wheel tags.
-    pub fn series(self) -> String {
+    pub fn minor_version(self) -> String {
         format!("{}.{}", self.major, self.minor)
     }
 
@@ -190,6 +190,6 @@ mod tests {
         assert_eq!(variant.folder_name(), "python-3.12.10-torch-cuda");
         assert_eq!((variant.python().to_string().as_str(), variant.artifact_key()), ("3.12.10", "torch-cuda"));
         let plain: VersionString = "3.10.11".parse().unwrap();
-        assert_eq!((plain.python().series().as_str(), plain.artifact_key()), ("3.10", "python"));
+        assert_eq!((plain.python().minor_version().as_str(), plain.artifact_key()), ("3.10", "python"));
     }
 }

@@ -12,20 +12,20 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::lane::Driver;
-use crate::pace::{Deadline, Meter, OverLimit};
+use crate::pace::{Deadline, OverLimit, PaceMeter};
 use crate::retry::retry_after;
-use crate::{Failure, Limits, failure};
+use crate::{WebFailure, WebLimits, failure};
 
 /// The head of an answer; its bytes are still to be read. Dropping it ends the transfer.
-pub struct Answer {
+pub struct WebAnswer {
     response: reqwest::Response,
     /// Dropped after the response, whose connection it then closes or keeps.
     driver: Driver,
-    limits: Limits,
+    limits: WebLimits,
 }
 
-impl Answer {
-    pub(crate) fn new(response: reqwest::Response, driver: Driver, limits: Limits) -> Self {
+impl WebAnswer {
+    pub(crate) fn new(response: reqwest::Response, driver: Driver, limits: WebLimits) -> Self {
         Self { response, driver, limits }
     }
 
@@ -45,22 +45,22 @@ impl Answer {
     }
 
     /// The bytes, within the time limits of the client.
-    pub fn into_body(self) -> Body {
-        let Limits { stall, pace, deadline, .. } = self.limits;
+    pub fn into_body(self) -> AnswerBody {
+        let WebLimits { stall, pace, deadline, .. } = self.limits;
         let Self { response, driver, .. } = self;
-        Body { response, driver, held: Bytes::new(), stall, alarm: None, meter: Meter::new(pace), deadline }
+        AnswerBody { response, driver, held: Bytes::new(), stall, alarm: None, meter: PaceMeter::new(pace), deadline }
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for WebAnswer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Answer").field("status", &self.status()).finish_non_exhaustive()
+        formatter.debug_struct("WebAnswer").field("status", &self.status()).finish_non_exhaustive()
     }
 }
 
-/// The bytes of an answer, as long as they arrive in time. [`Failure::of_body`] says why they ended. Unread bytes stay
-/// with the server. Dropping it before the end closes the connection, or with HTTP/2 the stream.
-pub struct Body {
+/// The bytes of an answer, as long as they arrive in time. [`WebFailure::of_body`] says why they ended. Unread bytes
+/// stay with the server. Dropping it before the end closes the connection, or with HTTP/2 the stream.
+pub struct AnswerBody {
     response: reqwest::Response,
     /// Dropped after the response, whose connection it then closes or keeps.
     driver: Driver,
@@ -69,18 +69,18 @@ pub struct Body {
     stall: Duration,
     /// Goes off when the server may have been silent for too long. From the first piece on.
     alarm: Option<Pin<Box<Sleep>>>,
-    meter: Meter,
+    meter: PaceMeter,
     deadline: Option<Deadline>,
 }
 
 /// Any clock can tell when that is over.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-impl Body {
+impl AnswerBody {
     /// As [`Read::read`], but as many bytes as there are, and not copied. Empty at the end.
     ///
     /// # Errors
-    /// As of reading: [`Failure::of_body`] says why.
+    /// As of reading: [`WebFailure::of_body`] says why.
     pub fn piece(&mut self) -> io::Result<Bytes> {
         let over = |limit: OverLimit| io::Error::new(io::ErrorKind::TimedOut, limit);
         let held = std::mem::take(&mut self.held);
@@ -124,13 +124,13 @@ impl Body {
         });
         match waited {
             Some(Ok(chunk)) => Ok(chunk.unwrap_or_default()),
-            Some(Err(error)) => Err(io::Error::other(Failure::of(&error).reason)),
+            Some(Err(error)) => Err(io::Error::other(WebFailure::of(&error).reason)),
             None => Err(io::Error::new(io::ErrorKind::TimedOut, failure::SILENT)),
         }
     }
 }
 
-impl Read for Body {
+impl Read for AnswerBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.held = self.piece()?;
         let count = self.held.len().min(buffer.len());
@@ -139,8 +139,8 @@ impl Read for Body {
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for AnswerBody {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Body").field("held", &self.held.len()).finish_non_exhaustive()
+        formatter.debug_struct("AnswerBody").field("held", &self.held.len()).finish_non_exhaustive()
     }
 }

@@ -9,24 +9,24 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
 
-use crate::connections::Connections;
-use crate::content::{Content, Outgoing};
+use crate::connections::ConnectionPool;
+use crate::content::{OutgoingStream, RequestContent};
 use crate::pace::OverLimit;
-use crate::upload::Upload;
-use crate::{Answer, Credentials, Deadline, Failure, Pace, Proxies, Tls, failure, without_secrets};
+use crate::upload::FileUpload;
+use crate::{Credentials, Deadline, Pace, Proxies, Tls, WebAnswer, WebFailure, failure, without_secrets};
 
 /// A request without content.
 #[derive(Clone)]
-pub struct Ask {
+pub struct WebRequest {
     pub method: Method,
     /// User and password in it are sent as a header.
     pub url: Url,
-    /// [`Client::send`] sends them to every host that the request is redirected to, so they must not be secret.
+    /// [`WebClient::send`] sends them to every host that the request is redirected to, so they must not be secret.
     pub headers: Vec<(HeaderName, String)>,
 }
 
 /// Omits the content of `Authorization`.
-impl fmt::Debug for Ask {
+impl fmt::Debug for WebRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value): &(HeaderName, String)| {
             (name.clone(), if *name == header::AUTHORIZATION { "****".to_owned() } else { value.clone() })
@@ -34,7 +34,7 @@ impl fmt::Debug for Ask {
         let headers: Vec<_> = self.headers.iter().map(shown).collect();
         let url = without_secrets(self.url.as_str());
         formatter
-            .debug_struct("Ask")
+            .debug_struct("WebRequest")
             .field("method", &self.method)
             .field("url", &url)
             .field("headers", &headers)
@@ -44,7 +44,7 @@ impl fmt::Debug for Ask {
 
 /// How long a server may take. The default bounds silence, but not the whole.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct WebLimits {
     /// Limit for finding the host, connecting and the TLS handshake.
     pub connect: Duration,
     /// The longest silence: before an answer begins, including the connection, and in the middle of it.
@@ -55,7 +55,7 @@ pub struct Limits {
     pub deadline: Option<Deadline>,
 }
 
-impl Default for Limits {
+impl Default for WebLimits {
     fn default() -> Self {
         let (connect, stall) = (Duration::from_secs(10), Duration::from_secs(30));
         Self { connect, stall, pace: Pace::default(), deadline: None }
@@ -64,14 +64,14 @@ impl Default for Limits {
 
 /// Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Client {
-    inner: Arc<Inner>,
+pub struct WebClient {
+    inner: Arc<SharedClient>,
 }
 
-struct Inner {
+struct SharedClient {
     proxies: Proxies,
-    limits: Limits,
-    connections: Connections,
+    limits: WebLimits,
+    connections: ConnectionPool,
 }
 
 const MAX_REDIRECTS: u32 = 10;
@@ -82,15 +82,15 @@ const STORING: u32 = 4;
 /// Size of content that is stored at once, in bytes.
 const SMALL: u64 = 64 << 10;
 
-impl Client {
+impl WebClient {
     /// Trusts the certificates that the system trusts. Connects to nothing yet.
-    pub fn new(proxies: Proxies, limits: Limits) -> Self {
+    pub fn new(proxies: Proxies, limits: WebLimits) -> Self {
         Self::with(proxies, limits, Tls::default())
     }
 
     /// With other TLS settings than the system's.
-    pub fn with(proxies: Proxies, limits: Limits, tls: Tls) -> Self {
-        Self { inner: Arc::new(Inner { proxies, limits, connections: Connections::new(limits, tls) }) }
+    pub fn with(proxies: Proxies, limits: WebLimits, tls: Tls) -> Self {
+        Self { inner: Arc::new(SharedClient { proxies, limits, connections: ConnectionPool::new(limits, tls) }) }
     }
 
     /// The answer at the end of all redirects. Each hop has its own proxy and its own `credentials`; those in a URL
@@ -98,7 +98,11 @@ impl Client {
     ///
     /// # Errors
     /// There is no answer, or a redirect that must not be followed. Any status is an answer.
-    pub fn send(&self, mut ask: Ask, credentials: &dyn Fn(&Url) -> Option<Credentials>) -> Result<Answer, Failure> {
+    pub fn send(
+        &self,
+        mut ask: WebRequest,
+        credentials: &dyn Fn(&Url) -> Option<Credentials>,
+    ) -> Result<WebAnswer, WebFailure> {
         for _ in 0..=MAX_REDIRECTS {
             let answer = self.send_once(&ask, credentials)?;
             if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -107,42 +111,42 @@ impl Client {
             let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             ask.url = redirected(&ask.url, location)?;
         }
-        Err(Failure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")))
+        Err(WebFailure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")))
     }
 
     /// The answer to this very request, even if it is a redirect.
     ///
     /// # Errors
     /// There is no answer. Any status is one.
-    pub fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
+    pub fn ask(&self, ask: &WebRequest) -> Result<WebAnswer, WebFailure> {
         self.send_once(ask, &Credentials::of_url)
     }
 
-    /// Like [`Client::ask`], with the file's content, from its position on.
+    /// Like [`WebClient::ask`], with the file's content, from its position on.
     ///
     /// # Errors
     /// The file cannot be read, the server accepts nothing for too long, or there is no answer.
-    pub fn give(&self, ask: &Ask, content: File) -> Result<Answer, Failure> {
-        let unreadable = |error| Failure::lasting(format!("the file to be sent cannot be read: {error}"));
-        let upload = Upload::new(content).map_err(unreadable)?;
+    pub fn give(&self, ask: &WebRequest, content: File) -> Result<WebAnswer, WebFailure> {
+        let unreadable = |error| WebFailure::lasting(format!("the file to be sent cannot be read: {error}"));
+        let upload = FileUpload::new(content).map_err(unreadable)?;
         let (length, sent) = (upload.length(), upload.sent());
         self.transmit(ask, reqwest::Body::wrap(upload), (length, &sent), STORING)
     }
 
-    /// Like [`Client::ask`], with content. Its length is sent, even if it is 0.
+    /// Like [`WebClient::ask`], with content. Its length is sent, even if it is 0.
     ///
     /// # Errors
     /// A stream cannot be read, the server accepts nothing for too long, or there is no answer.
-    pub fn put(&self, ask: &Ask, content: Content) -> Result<Answer, Failure> {
+    pub fn put(&self, ask: &WebRequest, content: RequestContent) -> Result<WebAnswer, WebFailure> {
         match content {
-            Content::Bytes(bytes) => {
+            RequestContent::Bytes(bytes) => {
                 let length = bytes.len() as u64;
                 let patience = if length > SMALL { STORING } else { 1 };
                 self.transmit(ask, bytes.into(), (length, &AtomicU64::new(0)), patience)
             }
-            Content::Stream(stream) => {
+            RequestContent::Stream(stream) => {
                 let length = stream.length();
-                let outgoing = Outgoing::new(stream);
+                let outgoing = OutgoingStream::new(stream);
                 let sent = outgoing.sent();
                 self.transmit(ask, reqwest::Body::wrap(outgoing), (length, &sent), STORING)
             }
@@ -153,11 +157,11 @@ impl Client {
     /// `patience` is the number of silences that end the request.
     fn transmit(
         &self,
-        ask: &Ask,
+        ask: &WebRequest,
         body: reqwest::Body,
         (length, sent): (u64, &AtomicU64),
         patience: u32,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<WebAnswer, WebFailure> {
         let mut request = self.request(ask, &Credentials::of_url)?;
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         *request.body_mut() = Some(body);
@@ -171,15 +175,19 @@ impl Client {
         })
     }
 
-    fn send_once(&self, ask: &Ask, credentials: &dyn Fn(&Url) -> Option<Credentials>) -> Result<Answer, Failure> {
+    fn send_once(
+        &self,
+        ask: &WebRequest,
+        credentials: &dyn Fn(&Url) -> Option<Credentials>,
+    ) -> Result<WebAnswer, WebFailure> {
         self.exchange(self.request(ask, credentials)?, || false)
     }
 
     fn request(
         &self,
-        ask: &Ask,
+        ask: &WebRequest,
         credentials: &dyn Fn(&Url) -> Option<Credentials>,
-    ) -> Result<reqwest::Request, Failure> {
+    ) -> Result<reqwest::Request, WebFailure> {
         let mut bare = ask.url.clone();
         // The user information is sent as a header, never in a URL that could appear in a message.
         let _ = bare.set_username("");
@@ -187,7 +195,7 @@ impl Client {
         bare.set_fragment(None);
         let mut request = reqwest::Request::new(ask.method.clone(), bare);
         let secret = credentials(&ask.url).map(|credentials| (header::AUTHORIZATION, credentials.basic()));
-        let unusable = |name: &HeaderName| Failure::lasting(format!("the header `{name}` cannot be sent"));
+        let unusable = |name: &HeaderName| WebFailure::lasting(format!("the header `{name}` cannot be sent"));
         for (name, value) in &ask.headers {
             let mut value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
             value.set_sensitive(*name == header::AUTHORIZATION);
@@ -202,10 +210,10 @@ impl Client {
     }
 
     /// `patient` decides after each silence whether to wait for another.
-    fn exchange(&self, request: reqwest::Request, mut patient: impl FnMut() -> bool) -> Result<Answer, Failure> {
-        let Inner { proxies, limits, connections } = &*self.inner;
+    fn exchange(&self, request: reqwest::Request, mut patient: impl FnMut() -> bool) -> Result<WebAnswer, WebFailure> {
+        let SharedClient { proxies, limits, connections } = &*self.inner;
         let (client, driver) = connections.client(request.url(), proxies.for_url(request.url()))?;
-        let late = |deadline: Deadline| Failure::from(OverLimit::Late { limit: deadline.limit });
+        let late = |deadline: Deadline| WebFailure::from(OverLimit::Late { limit: deadline.limit });
         let meeting = connections.meeting(request.url());
         let response = driver.block_on(async {
             let mut answer = std::pin::pin!(async {
@@ -221,32 +229,32 @@ impl Client {
                 match (waited, over) {
                     (Ok(Ok(response)), _) => return Ok(response),
                     (_, Some(deadline)) => return Err(late(deadline)),
-                    (Ok(Err(error)), None) => return Err(Failure::of(&error)),
+                    (Ok(Err(error)), None) => return Err(WebFailure::of(&error)),
                     (Err(_), None) if patient() => {}
-                    (Err(_), None) => return Err(Failure::passing(failure::SILENT)),
+                    (Err(_), None) => return Err(WebFailure::passing(failure::SILENT)),
                 }
             }
         })?;
-        Ok(Answer::new(response, driver, *limits))
+        Ok(WebAnswer::new(response, driver, *limits))
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for WebClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { proxies, limits, .. } = &*self.inner;
-        formatter.debug_struct("Client").field("proxies", proxies).field("limits", limits).finish_non_exhaustive()
+        let SharedClient { proxies, limits, .. } = &*self.inner;
+        formatter.debug_struct("WebClient").field("proxies", proxies).field("limits", limits).finish_non_exhaustive()
     }
 }
 
 /// Where a `Location` header redirects `url` to.
-fn redirected(url: &Url, location: Option<&str>) -> Result<Url, Failure> {
+fn redirected(url: &Url, location: Option<&str>) -> Result<Url, WebFailure> {
     let mut target = location
         .and_then(|text| url.join(text).ok())
         .filter(|target| matches!(target.scheme(), "http" | "https"))
-        .ok_or_else(|| Failure::lasting("the server redirects to no usable URL"))?;
+        .ok_or_else(|| WebFailure::lasting("the server redirects to no usable URL"))?;
     if url.scheme() == "https" && target.scheme() == "http" {
         let to = without_secrets(target.as_str());
-        return Err(Failure::lasting(format!("the server redirects from https to unencrypted `{to}`")));
+        return Err(WebFailure::lasting(format!("the server redirects from https to unencrypted `{to}`")));
     }
     // A server may name itself with its full address.
     let server = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
@@ -289,9 +297,9 @@ mod tests {
     #[test]
     fn a_proxy_that_is_no_url_is_said_without_its_text() {
         let proxies = Proxies::of(&|name| (name == "HTTP_PROXY").then(|| "http://u:secret@".to_owned()));
-        let client = Client::new(proxies, Limits::default());
-        let ask = Ask { method: Method::GET, url: Url::parse("http://a.example/").unwrap(), headers: vec![] };
+        let client = WebClient::new(proxies, WebLimits::default());
+        let ask = WebRequest { method: Method::GET, url: Url::parse("http://a.example/").unwrap(), headers: vec![] };
         let failure = client.ask(&ask).unwrap_err();
-        assert_eq!(failure, Failure::lasting("the proxy variable for this URL holds no usable URL"));
+        assert_eq!(failure, WebFailure::lasting("the proxy variable for this URL holds no usable URL"));
     }
 }

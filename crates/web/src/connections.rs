@@ -16,17 +16,17 @@ use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
 use crate::lane::{Driver, Lanes};
-use crate::{Failure, Limits, Secret, Tls, tls};
+use crate::{Secret, Tls, WebFailure, WebLimits, tls};
 
 /// The threads that serve connections with TLS, and read what is sent. They end with the process.
-pub(crate) fn runtime() -> Result<&'static Runtime, Failure> {
+pub(crate) fn runtime() -> Result<&'static Runtime, WebFailure> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let started = RUNTIME.get_or_init(|| {
         // Two: while one decrypts what arrived, the other may answer.
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(2).thread_name("web").enable_all().build().map_err(|error| error.to_string())
     });
-    started.as_ref().map_err(|error| Failure::lasting(format!("no thread can be started: {error}")))
+    started.as_ref().map_err(|error| WebFailure::lasting(format!("no thread can be started: {error}")))
 }
 
 /// How long others wait for the first answer of a new server.
@@ -35,12 +35,12 @@ const MEETING: Duration = Duration::from_secs(1);
 /// The first request to a server goes alone: its answer shows whether the others can share its connection; otherwise
 /// they would find none and open one each.
 #[derive(Default)]
-pub(crate) struct Meeting {
+pub(crate) struct FirstMeeting {
     over: AtomicBool,
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Meeting {
+impl FirstMeeting {
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         if self.over.load(Ordering::Acquire) {
             return work.await;
@@ -59,8 +59,8 @@ impl Meeting {
 }
 
 /// Clients by what they need; each is created at its first use.
-pub(crate) struct Connections {
-    limits: Limits,
+pub(crate) struct ConnectionPool {
+    limits: WebLimits,
     /// For TLS, by the proxy's URL (empty for direct connections).
     clients: Mutex<BTreeMap<String, reqwest::Client>>,
     /// For all without TLS.
@@ -69,17 +69,17 @@ pub(crate) struct Connections {
     /// Reading the system's certificates takes a while, and is not needed without TLS.
     tls: OnceLock<Result<ClientConfig, String>>,
     /// Keyed by the server's origin. Without TLS they speak HTTP/1.1, where each request needs a connection anyway.
-    meetings: Mutex<BTreeMap<String, Arc<Meeting>>>,
+    meetings: Mutex<BTreeMap<String, Arc<FirstMeeting>>>,
 }
 
-impl Connections {
-    pub(crate) fn new(limits: Limits, tls_settings: Tls) -> Self {
+impl ConnectionPool {
+    pub(crate) fn new(limits: WebLimits, tls_settings: Tls) -> Self {
         let (clients, lanes, meetings) = (Mutex::default(), Arc::default(), Mutex::default());
         Self { limits, clients, lanes, tls_settings, tls: OnceLock::new(), meetings }
     }
 
     /// The client for the URL's host, and what drives it. It follows no redirect and accepts every status.
-    pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<(reqwest::Client, Driver), Failure> {
+    pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<(reqwest::Client, Driver), WebFailure> {
         let proxy = proxy.map(Secret::reveal).unwrap_or_default();
         if url.scheme() != "https" && !proxy.starts_with("https:") {
             let lane = self.lanes.take()?;
@@ -98,7 +98,7 @@ impl Connections {
         Ok((client, Driver::Threads(runtime()?)))
     }
 
-    pub(crate) fn meeting(&self, url: &Url) -> Option<Arc<Meeting>> {
+    pub(crate) fn meeting(&self, url: &Url) -> Option<Arc<FirstMeeting>> {
         if url.scheme() != "https" {
             return None;
         }
@@ -106,8 +106,8 @@ impl Connections {
         Some(Arc::clone(meetings.entry(url.origin().ascii_serialization()).or_default()))
     }
 
-    fn connect(&self, proxy: &str, with_tls: bool) -> Result<reqwest::Client, Failure> {
-        let Limits { connect, stall, .. } = self.limits;
+    fn connect(&self, proxy: &str, with_tls: bool) -> Result<reqwest::Client, WebFailure> {
+        let WebLimits { connect, stall, .. } = self.limits;
         let mut headers = HeaderMap::new();
         // Ranges and digests refer to the file itself.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -128,16 +128,16 @@ impl Connections {
             .http2_keep_alive_interval(stall / 3)
             .http2_keep_alive_timeout(stall / 3);
         if !proxy.is_empty() {
-            let unusable = || Failure::lasting("the proxy variable for this URL holds no usable URL");
+            let unusable = || WebFailure::lasting("the proxy variable for this URL holds no usable URL");
             let proxy = proxy_url(proxy).ok_or_else(unusable)?;
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable())?);
         }
-        builder.build().map_err(|error| Failure::of(&error))
+        builder.build().map_err(|error| WebFailure::of(&error))
     }
 
-    fn tls(&self, with_tls: bool) -> Result<ClientConfig, Failure> {
+    fn tls(&self, with_tls: bool) -> Result<ClientConfig, WebFailure> {
         let tls = if with_tls { self.tls.get_or_init(|| self.tls_settings.config()).clone() } else { tls::unused() };
-        tls.map_err(|error| Failure::lasting(format!("TLS cannot be used: {error}")))
+        tls.map_err(|error| WebFailure::lasting(format!("TLS cannot be used: {error}")))
     }
 }
 

@@ -17,16 +17,16 @@ use crate::connections::runtime;
 
 /// The content of a request.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum RequestContent {
     /// Can be sent again after a redirect or a failure.
     Bytes(Bytes),
     /// Can be sent once.
-    Stream(Stream),
+    Stream(ContentStream),
 }
 
 /// Content from a reader, with a length that is known beforehand. It can be sent once; clones are the same stream.
 #[derive(Clone)]
-pub struct Stream {
+pub struct ContentStream {
     /// Taken by the request that starts to send it.
     source: Arc<Mutex<Option<Box<dyn Read + Send>>>>,
     length: u64,
@@ -38,7 +38,7 @@ const PIECE: u64 = 256 << 10;
 /// Pieces waiting for the server: the reader works ahead by this many, which bounds memory.
 const AHEAD: usize = 4;
 
-impl Stream {
+impl ContentStream {
     /// `source` is read on a thread of its own and may block. It must supply at least `length` bytes.
     pub fn new(source: impl Read + Send + 'static, length: u64) -> Self {
         let source: Box<dyn Read + Send> = Box::new(source);
@@ -69,31 +69,31 @@ impl Stream {
     }
 }
 
-impl fmt::Debug for Stream {
+impl fmt::Debug for ContentStream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Stream").field("length", &self.length).finish_non_exhaustive()
+        formatter.debug_struct("ContentStream").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
 /// A stream that is being sent.
-pub(crate) struct Outgoing {
-    stream: Stream,
-    state: State,
+pub(crate) struct OutgoingStream {
+    stream: ContentStream,
+    state: StreamState,
     left: u64,
     /// Bytes that were handed over so far.
     sent: Arc<AtomicU64>,
 }
 
-enum State {
+enum StreamState {
     New,
     Held(Pin<Box<Sleep>>),
     Running(Receiver<io::Result<Bytes>>),
 }
 
-impl Outgoing {
-    pub(crate) fn new(stream: Stream) -> Self {
+impl OutgoingStream {
+    pub(crate) fn new(stream: ContentStream) -> Self {
         let left = stream.length;
-        Self { stream, state: State::New, left, sent: Arc::default() }
+        Self { stream, state: StreamState::New, left, sent: Arc::default() }
     }
 
     pub(crate) fn sent(&self) -> Arc<AtomicU64> {
@@ -128,7 +128,7 @@ fn pump(mut source: Box<dyn Read + Send>, length: u64, to: &Sender<io::Result<By
     }
 }
 
-impl Body for Outgoing {
+impl Body for OutgoingStream {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -139,15 +139,15 @@ impl Body for Outgoing {
         loop {
             match &mut self.state {
                 // Timers must be created on the runtime.
-                State::New => self.state = State::Held(Box::pin(tokio::time::sleep(self.stream.hold))),
-                State::Held(timer) => {
+                StreamState::New => self.state = StreamState::Held(Box::pin(tokio::time::sleep(self.stream.hold))),
+                StreamState::Held(timer) => {
                     ready!(timer.as_mut().poll(context));
                     match self.begin() {
-                        Ok(pieces) => self.state = State::Running(pieces),
+                        Ok(pieces) => self.state = StreamState::Running(pieces),
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     }
                 }
-                State::Running(pieces) => {
+                StreamState::Running(pieces) => {
                     let piece = ready!(pieces.poll_recv(context))
                         .unwrap_or_else(|| Err(io::Error::other("what reads the content ended early")));
                     return Poll::Ready(Some(piece.map(|bytes| {
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn a_stream_is_whole_until_a_request_begins_to_send_it() {
-        let stream = Stream::new(&b"content"[..], 7).held(Duration::from_secs(5));
+        let stream = ContentStream::new(&b"content"[..], 7).held(Duration::from_secs(5));
         let first = stream.clone();
         let again = stream.reclaim().unwrap();
         assert_eq!((again.length(), again.hold), (7, Duration::from_secs(5)));
-        assert!(Outgoing::new(first).begin().is_err(), "the request that held it sends nothing any more");
-        let mut pieces = Outgoing::new(again.clone()).begin().unwrap();
+        assert!(OutgoingStream::new(first).begin().is_err(), "the request that held it sends nothing any more");
+        let mut pieces = OutgoingStream::new(again.clone()).begin().unwrap();
         assert_eq!(pieces.blocking_recv().unwrap().unwrap(), "content");
         assert!(pieces.blocking_recv().is_none());
         assert!(again.reclaim().is_none());
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn content_that_ends_early_is_an_error() {
-        let mut pieces = Outgoing::new(Stream::new(&b"abc"[..], 5)).begin().unwrap();
+        let mut pieces = OutgoingStream::new(ContentStream::new(&b"abc"[..], 5)).begin().unwrap();
         assert_eq!(pieces.blocking_recv().unwrap().unwrap(), "abc");
         let error = pieces.blocking_recv().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the content is shorter than its length");

@@ -8,7 +8,7 @@ use crate::pace::OverLimit;
 
 /// Why there was no answer. `reason` has no subject: "the host's name does not resolve".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct WebFailure {
     pub reason: String,
     pub kind: FailureKind,
 }
@@ -32,7 +32,7 @@ const REFUSED: &str = "the connection was refused";
 /// Also in the middle of an answer.
 pub(crate) const SILENT: &str = "the server went silent";
 
-impl Failure {
+impl WebFailure {
     /// Whether no part of the request can have reached a server, so that repeating it cannot do it twice.
     pub fn never_arrived(&self) -> bool {
         [UNKNOWN, UNCONNECTED, REFUSED].contains(&self.reason.as_str())
@@ -90,7 +90,7 @@ fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error 
     })
 }
 
-impl From<OverLimit> for Failure {
+impl From<OverLimit> for WebFailure {
     fn from(over: OverLimit) -> Self {
         let kind = match over {
             OverLimit::TooSlow { .. } => FailureKind::TooSlow,

@@ -19,7 +19,10 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
-use crate::{Ask, Client, Credentials, Failure, FailureKind, Identity, Limits, Method, Proxies, Secret, Tls, Trust};
+use crate::{
+    ClientIdentity, Credentials, FailureKind, Method, Proxies, Secret, Tls, TlsTrust, WebClient, WebFailure, WebLimits,
+    WebRequest,
+};
 
 struct Http2Server {
     address: SocketAddr,
@@ -82,15 +85,15 @@ impl Http2Server {
         Self { address, certificate, connections, _runtime: runtime }
     }
 
-    fn client(&self, limits: Limits) -> Client {
-        trusting(limits, Trust::Authorities(self.certificate.clone().into_bytes()))
+    fn client(&self, limits: WebLimits) -> WebClient {
+        trusting(limits, TlsTrust::Authorities(self.certificate.clone().into_bytes()))
     }
 
-    fn ask(&self, client: &Client, path: &str) -> Result<String, Failure> {
+    fn ask(&self, client: &WebClient, path: &str) -> Result<String, WebFailure> {
         let url = Url::parse(&format!("https://localhost:{}{path}", self.address.port())).unwrap();
-        let answer = client.send(Ask { method: Method::GET, url, headers: Vec::new() }, &Credentials::of_url)?;
+        let answer = client.send(WebRequest { method: Method::GET, url, headers: Vec::new() }, &Credentials::of_url)?;
         let mut text = String::new();
-        answer.into_body().read_to_string(&mut text).map_err(|error| Failure::of_body(&error))?;
+        answer.into_body().read_to_string(&mut text).map_err(|error| WebFailure::of_body(&error))?;
         Ok(text)
     }
 
@@ -102,7 +105,7 @@ impl Http2Server {
 #[test]
 fn many_small_downloads_from_an_http2_server_share_one_connection() {
     let server = Http2Server::start();
-    let client = server.client(Limits::default());
+    let client = server.client(WebLimits::default());
     // All at once, to a server that was never met.
     std::thread::scope(|scope| {
         for thread in 0..16 {
@@ -121,7 +124,7 @@ fn many_small_downloads_from_an_http2_server_share_one_connection() {
 #[test]
 fn a_shared_connection_that_died_in_silence_does_not_take_the_next_attempts_with_it() {
     let server = Http2Server::start();
-    let client = server.client(Limits { stall: Duration::from_secs(3), ..Limits::default() });
+    let client = server.client(WebLimits { stall: Duration::from_secs(3), ..WebLimits::default() });
     assert_eq!(server.ask(&client, "/last").unwrap(), "/last");
     // Waits until the connection is given up: nobody answers on it any more.
     let failed = loop {
@@ -138,7 +141,7 @@ fn a_shared_connection_that_died_in_silence_does_not_take_the_next_attempts_with
 #[test]
 fn a_server_that_nobody_vouches_for_is_refused_for_good() {
     let server = Http2Server::start();
-    let client = Client::new(Proxies::default(), Limits::default());
+    let client = WebClient::new(Proxies::default(), WebLimits::default());
     assert_eq!(server.ask(&client, "/").unwrap_err().kind, FailureKind::Lasting);
 }
 
@@ -147,19 +150,19 @@ fn pem(certificate: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
-fn trusting(limits: Limits, trust: Trust) -> Client {
-    Client::with(Proxies::default(), limits, Tls { trust, identity: None })
+fn trusting(limits: WebLimits, trust: TlsTrust) -> WebClient {
+    WebClient::with(Proxies::default(), limits, Tls { trust, identity: None })
 }
 
 #[test]
 fn who_is_believed_can_be_said() {
     let server = Http2Server::start();
-    let of = |trust| server.ask(&trusting(Limits::default(), trust), "/x");
-    assert_eq!(of(Trust::Anyone).unwrap(), "/x");
+    let of = |trust| server.ask(&trusting(WebLimits::default(), trust), "/x");
+    assert_eq!(of(TlsTrust::Anyone).unwrap(), "/x");
     let other = pem(rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.der());
-    assert_eq!(of(Trust::Authorities(other.into_bytes())).unwrap_err().kind, FailureKind::Lasting);
+    assert_eq!(of(TlsTrust::Authorities(other.into_bytes())).unwrap_err().kind, FailureKind::Lasting);
     for nothing in ["", "not PEM"] {
-        let failure = of(Trust::Authorities(nothing.as_bytes().to_vec())).unwrap_err();
+        let failure = of(TlsTrust::Authorities(nothing.as_bytes().to_vec())).unwrap_err();
         assert_eq!(failure.reason, "TLS cannot be used: the file of certificates holds none in PEM");
     }
     let folder = tempfile::tempdir().unwrap();
@@ -180,14 +183,15 @@ fn who_is_believed_can_be_said() {
             "SSL_CERT_FILE" => Some(cert_file.clone()),
             _ => Some(cert_dir.clone()),
         };
-        let found = of(Trust::of(&variable));
+        let found = of(TlsTrust::of(&variable));
         match expected {
             Ok(text) => assert_eq!(found.as_deref(), Ok(text), "for {cert_file:?} {cert_dir:?}"),
             Err(text) => assert!(found.unwrap_err().reason.contains(text), "for {cert_file:?} {cert_dir:?}"),
         }
     }
-    let identity = Some(Identity { certificates: server.certificate.clone().into_bytes(), key: Secret::new("no key") });
-    let client = Client::with(Proxies::default(), Limits::default(), Tls { trust: Trust::Anyone, identity });
+    let identity =
+        Some(ClientIdentity { certificates: server.certificate.clone().into_bytes(), key: Secret::new("no key") });
+    let client = WebClient::with(Proxies::default(), WebLimits::default(), Tls { trust: TlsTrust::Anyone, identity });
     let failure = server.ask(&client, "/x").unwrap_err();
     assert!(failure.reason.contains("the private key is not a key in PEM"), "{failure:?}");
     assert!(!failure.reason.contains("no key"), "{failure:?}");

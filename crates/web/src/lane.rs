@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::yield_now;
 
-use crate::Failure;
+use crate::WebFailure;
 
 /// Runs what a request does while its caller blocks.
 pub(crate) enum Driver {
@@ -49,12 +49,12 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     /// A free one, or a new one.
-    pub(crate) fn take(self: &Arc<Self>) -> Result<Lane, Failure> {
+    pub(crate) fn take(self: &Arc<Self>) -> Result<Lane, WebFailure> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let rails = match free {
             Some(rails) => rails,
             None => {
-                let unwatched = |error| Failure::lasting(format!("no connection can be watched: {error}"));
+                let unwatched = |error| WebFailure::lasting(format!("no connection can be watched: {error}"));
                 let runtime = Builder::new_current_thread().enable_all().build().map_err(unwatched)?;
                 Arc::new(Rails { runtime, clients: Mutex::default() })
             }
@@ -79,8 +79,8 @@ impl Lane {
     pub(crate) fn client(
         &self,
         proxy: &str,
-        connect: impl FnOnce() -> Result<reqwest::Client, Failure>,
-    ) -> Result<reqwest::Client, Failure> {
+        connect: impl FnOnce() -> Result<reqwest::Client, WebFailure>,
+    ) -> Result<reqwest::Client, WebFailure> {
         let mut clients = self.rails.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(proxy) {
             return Ok(client.clone());

@@ -1,10 +1,10 @@
 //! One HTTP request and what its redirects lead to: connections, proxies, credentials, time limits.
 //!
 //! The one idea: every rule about talking to a server is here once, and every decision about content is the caller's. A
-//! [`Client`] sends an [`Ask`] and returns an [`Answer`], whatever its status; a [`Failure`] means that there was no
-//! answer. Each hop of a redirect gets its own proxy and its own credentials, so a password never reaches another
-//! server. Whether to repeat a request, which bytes to ask for and where they go is up to the caller; [`Retries`] says
-//! how to repeat.
+//! [`WebClient`] sends a [`WebRequest`] and returns a [`WebAnswer`], whatever its status; a [`WebFailure`] means that
+//! there was no answer. Each hop of a redirect gets its own proxy and its own credentials, so a password never reaches
+//! another server. Whether to repeat a request, which bytes to ask for and where they go is up to the caller;
+//! [`Retries`] says how to repeat.
 //!
 //! Nothing here reads the environment: the caller supplies proxies and credentials.
 //!
@@ -38,14 +38,14 @@ mod shown_url;
 mod tls;
 mod upload;
 
-pub use answer::{Answer, Body};
-pub use client::{Ask, Client, Limits};
-pub use content::{Content, Stream};
+pub use answer::{AnswerBody, WebAnswer};
+pub use client::{WebClient, WebLimits, WebRequest};
+pub use content::{ContentStream, RequestContent};
 pub use credentials::{Credentials, Secret};
-pub use failure::{Failure, FailureKind};
+pub use failure::{FailureKind, WebFailure};
 pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
-pub use pace::{Deadline, Meter, OverLimit, Pace};
+pub use pace::{Deadline, OverLimit, Pace, PaceMeter};
 pub use proxies::Proxies;
-pub use retry::{Chance, Retries, Setback, may_pass};
+pub use retry::{Retries, RetryChance, Setback, may_pass};
 pub use shown_url::{without_credentials, without_secrets};
-pub use tls::{Identity, Tls, Trust, system_bundle, system_has_authorities};
+pub use tls::{ClientIdentity, Tls, TlsTrust, system_bundle, system_has_authorities};

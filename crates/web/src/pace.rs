@@ -1,11 +1,11 @@
-//! How long the bytes of an answer may take. A silent server exceeds [`crate::Limits::stall`]; one that sends a byte
+//! How long the bytes of an answer may take. A silent server exceeds [`crate::WebLimits::stall`]; one that sends a byte
 //! now and then exceeds these.
 
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::WebFailure;
 
 /// The lowest accepted rate of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,16 +67,16 @@ impl fmt::Display for OverLimit {
 
 impl std::error::Error for OverLimit {}
 
-/// Measures one window after another. Pure: times are passed in. [`crate::Body`] has one; code that reads an answer's
-/// bytes in another way makes its own.
+/// Measures one window after another. Pure: times are passed in. [`crate::AnswerBody`] has one; code that reads an
+/// answer's bytes in another way makes its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Meter {
+pub struct PaceMeter {
     pace: Pace,
     bytes: u64,
     waited: Duration,
 }
 
-impl Meter {
+impl PaceMeter {
     /// Starts the first window; a `pace` of 0 is never too slow.
     pub fn new(pace: Pace) -> Self {
         Self { pace, bytes: 0, waited: Duration::ZERO }
@@ -98,8 +98,8 @@ impl Meter {
     }
 }
 
-impl Failure {
-    /// Why reading a [`Body`](crate::Body) failed.
+impl WebFailure {
+    /// Why reading a [`AnswerBody`](crate::AnswerBody) failed.
     pub fn of_body(error: &io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
             Some(over) => Self::from(*over),
@@ -127,7 +127,7 @@ mod tests {
             ("no limit", Pace { lowest: 0, ..pace }, &[(1, 3600); 10], None),
         ];
         for (what, pace, pieces, expected) in cases {
-            let mut meter = Meter::new(pace);
+            let mut meter = PaceMeter::new(pace);
             let ended =
                 pieces.iter().find_map(|(bytes, seconds)| meter.advance(*bytes, Duration::from_secs(*seconds)).err());
             let rate = ended.map(|over| match over {
@@ -141,12 +141,12 @@ mod tests {
     #[test]
     fn a_limit_is_told_apart_from_a_broken_connection() {
         let pace = Pace::default();
-        let over = |limit| Failure::of_body(&io::Error::new(io::ErrorKind::TimedOut, limit));
+        let over = |limit| WebFailure::of_body(&io::Error::new(io::ErrorKind::TimedOut, limit));
         let slow = over(OverLimit::TooSlow { rate: 1, pace });
         assert_eq!(slow.reason, "the server sent 1 B/s over 60 s, and at least 1000 B/s are asked for");
         assert_eq!(slow.kind, crate::FailureKind::TooSlow);
         assert_eq!(over(OverLimit::Late { limit: Duration::from_secs(5) }).kind, crate::FailureKind::Late);
-        let broken = Failure::of_body(&io::ErrorKind::ConnectionReset.into());
+        let broken = WebFailure::of_body(&io::ErrorKind::ConnectionReset.into());
         assert_eq!(broken.kind, crate::FailureKind::Passing);
     }
 }

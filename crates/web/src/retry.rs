@@ -24,12 +24,12 @@ impl Default for Retries {
 /// How an attempt ended short of its goal.
 pub trait Setback {
     /// `None` if another attempt would end the same way.
-    fn chance(&self) -> Option<Chance>;
+    fn chance(&self) -> Option<RetryChance>;
 }
 
 /// The reason why another attempt may succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chance {
+pub struct RetryChance {
     pub reason: String,
     /// The pause that the server asked for.
     pub pause: Option<Duration>,
@@ -104,16 +104,16 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    enum Fake {
+    enum FakeSetback {
         Passing(u32),
         Final,
         Ended,
     }
 
-    impl Setback for Fake {
-        fn chance(&self) -> Option<Chance> {
+    impl Setback for FakeSetback {
+        fn chance(&self) -> Option<RetryChance> {
             let Self::Passing(number) = self else { return None };
-            Some(Chance { reason: number.to_string(), pause: None })
+            Some(RetryChance { reason: number.to_string(), pause: None })
         }
     }
 
@@ -123,11 +123,11 @@ mod tests {
         let cases = [
             // (what the attempts bring, the outcome, what is heard)
             (vec![Ok(())], Ok(()), vec![]),
-            (vec![Err(Fake::Passing(1)), Ok(())], Ok(()), vec![(2, "1")]),
-            (vec![Err(Fake::Passing(1)), Err(Fake::Final)], Err((2, Fake::Final)), vec![(2, "1")]),
+            (vec![Err(FakeSetback::Passing(1)), Ok(())], Ok(()), vec![(2, "1")]),
+            (vec![Err(FakeSetback::Passing(1)), Err(FakeSetback::Final)], Err((2, FakeSetback::Final)), vec![(2, "1")]),
             (
-                vec![Err(Fake::Passing(1)), Err(Fake::Passing(2)), Err(Fake::Passing(3))],
-                Err((3, Fake::Passing(3))),
+                vec![Err(FakeSetback::Passing(1)), Err(FakeSetback::Passing(2)), Err(FakeSetback::Passing(3))],
+                Err((3, FakeSetback::Passing(3))),
                 vec![(2, "1"), (3, "2")],
             ),
         ];
@@ -135,7 +135,7 @@ mod tests {
             let mut attempts = attempts.into_iter();
             let told = RefCell::new(Vec::new());
             let again = |number, reason| told.borrow_mut().push((number, reason));
-            let outcome = retries.run(&|| Ok(()), &again, || attempts.next().unwrap_or(Err(Fake::Final)));
+            let outcome = retries.run(&|| Ok(()), &again, || attempts.next().unwrap_or(Err(FakeSetback::Final)));
             assert_eq!(outcome, expected);
             assert_eq!(attempts.next(), None);
             let told = told.into_inner();
@@ -149,10 +149,10 @@ mod tests {
         let checks = Cell::new(0);
         let check = || {
             checks.set(checks.get() + 1);
-            if checks.get() > 2 { Err(Fake::Ended) } else { Ok(()) }
+            if checks.get() > 2 { Err(FakeSetback::Ended) } else { Ok(()) }
         };
-        let outcome: Result<(), _> = retries.run(&check, &|_, _| {}, || Err(Fake::Passing(1)));
-        assert_eq!(outcome, Err((1, Fake::Ended)));
+        let outcome: Result<(), _> = retries.run(&check, &|_, _| {}, || Err(FakeSetback::Passing(1)));
+        assert_eq!(outcome, Err((1, FakeSetback::Ended)));
     }
 
     #[test]

@@ -18,14 +18,14 @@ use crate::Secret;
 /// TLS settings. By default servers are judged by the system's certificates, and no client certificate is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
-    pub trust: Trust,
+    pub trust: TlsTrust,
     /// Absent: servers that ask for a certificate get none.
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientIdentity>,
 }
 
 /// Which servers are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
+pub enum TlsTrust {
     /// Those that the system trusts, including a company's own.
     #[default]
     System,
@@ -40,16 +40,16 @@ pub enum Trust {
 
 /// The client certificate for servers that ask for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ClientIdentity {
     /// PEM; the client's own certificate first.
     pub certificates: Vec<u8>,
     /// PEM.
     pub key: Secret,
 }
 
-type Unjudged = ConfigBuilder<ClientConfig, WantsVerifier>;
+type UnjudgedConfig = ConfigBuilder<ClientConfig, WantsVerifier>;
 
-fn config() -> Result<Unjudged, Error> {
+fn config() -> Result<UnjudgedConfig, Error> {
     ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn unused() -> Result<ClientConfig, String> {
     Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-impl Trust {
+impl TlsTrust {
     /// As `SSL_CERT_FILE` and `SSL_CERT_DIR` say on every system: uv and OpenSSL follow them, too. `variable` returns
     /// the value of an environment variable.
     pub fn of(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
@@ -82,10 +82,12 @@ impl Tls {
         let said = |error: Error| error.to_string();
         let config = config().map_err(said)?;
         let judged = match &self.trust {
-            Trust::System => config.with_platform_verifier().map_err(said)?,
-            Trust::Authorities(pem) => config.with_root_certificates(authorities(pem)?),
-            Trust::Files(places) => config.with_root_certificates(authorities_in(places)?),
-            Trust::Anyone => config.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider()))),
+            TlsTrust::System => config.with_platform_verifier().map_err(said)?,
+            TlsTrust::Authorities(pem) => config.with_root_certificates(authorities(pem)?),
+            TlsTrust::Files(places) => config.with_root_certificates(authorities_in(places)?),
+            TlsTrust::Anyone => {
+                config.dangerous().with_custom_certificate_verifier(Arc::new(AnyoneVerifier(provider())))
+            }
         };
         let Some(identity) = &self.identity else { return Ok(judged.with_no_client_auth()) };
         let key = PrivateKeyDer::from_pem_slice(identity.key.reveal().as_bytes())
@@ -147,9 +149,9 @@ fn files_of(place: &Path) -> Vec<PathBuf> {
 
 /// Accepts every certificate, but still verifies that the server has its key.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyoneVerifier(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyoneVerifier {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 /// A file from its position on, with its length at the start.
-pub(crate) struct Upload {
+pub(crate) struct FileUpload {
     file: File,
     left: u64,
     /// Bytes that were handed over so far.
@@ -20,7 +20,7 @@ pub(crate) struct Upload {
 
 const PIECE: u64 = 64 << 10;
 
-impl Upload {
+impl FileUpload {
     pub(crate) fn new(file: File) -> io::Result<Self> {
         let left = file.metadata()?.len();
         Ok(Self { file, left, sent: Arc::default() })
@@ -47,7 +47,7 @@ impl Upload {
     }
 }
 
-impl Body for Upload {
+impl Body for FileUpload {
     type Data = Bytes;
     type Error = io::Error;
 

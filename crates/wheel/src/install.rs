@@ -69,7 +69,7 @@ pub struct InstalledDistribution {
 pub struct InstalledFile {
     /// Below the prefix.
     pub path: TreePath,
-    /// Of the installed bytes, which for a script differ from the wheel's.
+    /// Digest of the installed bytes, which for a script differ from the wheel's.
     pub sha256: Digest,
     /// In bytes.
     pub size: u64,

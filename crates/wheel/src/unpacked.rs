@@ -48,7 +48,7 @@ pub struct WheelContents {
 pub struct WheelEntry {
     /// Below the wheel's root, `.data` folders included.
     pub path: TreePath,
-    /// Of the content, as RECORD lists it or computed.
+    /// Digest of the content, as RECORD lists it or computed.
     pub sha256: Digest,
     /// In bytes, uncompressed.
     pub size: u64,

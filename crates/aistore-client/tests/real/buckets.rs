@@ -1,6 +1,6 @@
 use aistore_client::{
     ArchiveMember, ArchiveOptions, Bucket, CopyBucketOptions, CopyGroupOptions, CreateOptions, DestroyOptions,
-    GetOptions, Group, ListOptions, ObjectContent, ObjectName, Provider, PutOptions, RefusalKind, SummaryOptions,
+    GetOptions, ListOptions, ObjectContent, ObjectGroup, ObjectName, Provider, PutOptions, RefusalKind, SummaryOptions,
     WaitOptions,
 };
 use serde_json::json;
@@ -62,7 +62,7 @@ fn ais_21_a_listing_in_pages_is_in_order_and_without_duplicates() {
     for name in &names {
         scratch.bucket.object(name).unwrap().put(ObjectContent::bytes(name.clone()), &PutOptions::default()).unwrap();
     }
-    for coding in [aistore_client::Coding::MessagePack, aistore_client::Coding::Json] {
+    for coding in [aistore_client::ListingCoding::MessagePack, aistore_client::ListingCoding::Json] {
         let properties = "name,size,checksum,version".to_owned();
         let options = ListOptions { page_size: 10, coding, properties, ..ListOptions::default() };
         let entries = scratch.bucket.list_all(&options).unwrap();
@@ -117,9 +117,9 @@ fn groups_are_copied_archived_and_deleted() {
         object.put(ObjectContent::bytes(format!("part {number}")), &PutOptions::default()).unwrap();
     }
     let names = |numbers: &[u32]| {
-        Group::Names(numbers.iter().map(|number| ObjectName::new(&format!("p-{number}")).unwrap()).collect())
+        ObjectGroup::Names(numbers.iter().map(|number| ObjectName::new(&format!("p-{number}")).unwrap()).collect())
     };
-    let template = Group::Template("p-{0..3}".to_owned());
+    let template = ObjectGroup::Template("p-{0..3}".to_owned());
     for job in scratch.bucket.copy_group(&template, to.bucket.bucket(), &CopyGroupOptions::default()).unwrap() {
         job.wait_for_idle(&SOON).unwrap();
     }

@@ -1,8 +1,8 @@
 use std::io::Cursor;
 
 use aistore_client::{
-    Checksum, ChecksumKind, CopyOptions, CustomMetadata, GetOptions, HeadOptions, ObjectContent, ObjectName,
-    PromoteOptions, PutOptions, Range, Reads, RefusalKind, Update,
+    ByteRange, Checksum, ChecksumKind, CopyOptions, CustomMetadata, GetOptions, HeadOptions, MetadataUpdate,
+    ObjectContent, ObjectName, PromoteOptions, PutOptions, Reads, RefusalKind,
 };
 
 use crate::scratch::{Scratch, client_of, settings_of, shared};
@@ -62,14 +62,14 @@ fn ais_24_and_25_ranges() {
     object.put(content, &options).unwrap();
     let get = |range| object.get(&GetOptions { range: Some(range), ..GetOptions::default() });
     for (range, expected) in [
-        (Range::Of { start: 1, length: 2 }, "el"),
-        (Range::Last(2), "lo"),
-        (Range::From(3), "lo"),
-        (Range::From(0), "hello"),
+        (ByteRange::Of { start: 1, length: 2 }, "el"),
+        (ByteRange::Last(2), "lo"),
+        (ByteRange::From(3), "lo"),
+        (ByteRange::From(0), "hello"),
     ] {
         assert_eq!(get(range).unwrap().bytes().unwrap(), expected.as_bytes(), "{range}");
     }
-    let outside = get(Range::Of { start: 5, length: 5 }).unwrap_err();
+    let outside = get(ByteRange::Of { start: 5, length: 5 }).unwrap_err();
     assert!(outside.is(RefusalKind::RangeNotSatisfiable), "{outside}");
 }
 
@@ -166,9 +166,9 @@ fn ais_33_custom_metadata_is_merged_or_replaced() {
     object.put(ObjectContent::bytes("x"), &PutOptions { custom: custom.clone(), ..PutOptions::default() }).unwrap();
     let now = || object.properties(&HeadOptions::default()).unwrap().custom;
     assert_eq!(now(), custom);
-    object.set_custom(&of(&[("k2", "v2")]), Update::Merge).unwrap();
+    object.set_custom(&of(&[("k2", "v2")]), MetadataUpdate::Merge).unwrap();
     assert_eq!(now(), of(&[("k", "v = 1"), ("k2", "v2")]));
-    object.set_custom(&of(&[("z", "1")]), Update::Replace).unwrap();
+    object.set_custom(&of(&[("z", "1")]), MetadataUpdate::Replace).unwrap();
     assert_eq!(now(), of(&[("z", "1")]));
     assert_eq!(object.get(&GetOptions::default()).unwrap().properties().custom, of(&[("z", "1")]));
 }

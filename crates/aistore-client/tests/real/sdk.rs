@@ -4,7 +4,7 @@ use std::process::Command;
 
 use aistore_client::{ChecksumKind, CreateOptions, CustomMetadata, GetOptions, ObjectContent, PutOptions};
 use serde_json::{Value, json};
-use testkit::aistore::{Fake, reply};
+use testkit::aistore::{FakeAIStore, reply};
 
 use crate::scratch::{Scratch, client_of, shared};
 
@@ -99,11 +99,11 @@ print(json.dumps([entry.name for entry in Client(sys.argv[1]).bucket('b').list_a
         "UUID": "U", "ContinuationToken": "", "Flags": 0, "Entries": [{ "n": "a", "s": 5, "f": 64 }],
     }));
     let answer = reply(200, packed.unwrap()).header("Content-Type", "application/msgpack");
-    let server = Fake::always(answer);
+    let server = FakeAIStore::always(answer);
     let Some(said) = python(script, &[&server.url("")]) else { return };
     assert_eq!(said.unwrap(), json!(["a"]));
     assert_eq!(server.only().header("accept"), "application/msgpack");
     let text = json!({ "uuid": "U", "continuation_token": "", "entries": [{ "name": "a", "size": "5", "flags": 64 }] });
-    let server = Fake::always(reply(200, text.to_string()).header("Content-Type", "application/json"));
+    let server = FakeAIStore::always(reply(200, text.to_string()).header("Content-Type", "application/json"));
     assert!(python(script, &[&server.url("")]).unwrap().is_err());
 }

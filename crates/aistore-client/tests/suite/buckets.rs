@@ -1,15 +1,15 @@
 use aistore_client::{
-    Bucket, CopyBucketOptions, CopyOptions, CreateOptions, CustomMetadata, DestroyOptions, Error, EvictOptions, Group,
-    Namespace, ObjectContent, ObjectName, Provider, PutOptions, RefusalKind, Update,
+    Bucket, CopyBucketOptions, CopyOptions, CreateOptions, CustomMetadata, DestroyOptions, Error, EvictOptions,
+    MetadataUpdate, Namespace, ObjectContent, ObjectGroup, ObjectName, Provider, PutOptions, RefusalKind,
 };
 use serde_json::json;
 use web::Secret;
 
-use crate::fake::{Ask as _, Fake, bucket, error, reply};
+use crate::fake::{Ask as _, FakeAIStore, bucket, error, reply};
 
 #[test]
 fn ais_1_a_bucket_is_created() {
-    let fake = Fake::always(reply(200, ""));
+    let fake = FakeAIStore::always(reply(200, ""));
     let client = fake.client();
     bucket(&client).create(&CreateOptions::default()).unwrap();
     let request = fake.only();
@@ -21,7 +21,7 @@ fn ais_1_a_bucket_is_created() {
 
 #[test]
 fn ais_2_the_token_goes_along() {
-    let fake = Fake::always(reply(200, ""));
+    let fake = FakeAIStore::always(reply(200, ""));
     let mut settings = fake.settings();
     settings.token = Some(Secret::new("T"));
     let client = aistore_client::Client::new(settings).unwrap();
@@ -31,7 +31,7 @@ fn ais_2_the_token_goes_along() {
 
 #[test]
 fn ais_8_a_bucket_that_is_there_is_an_error_or_fine() {
-    let fake = Fake::always(error(409, "ErrBucketAlreadyExists", "bucket \"ais://b\" already exists"));
+    let fake = FakeAIStore::always(error(409, "ErrBucketAlreadyExists", "bucket \"ais://b\" already exists"));
     let client = fake.client();
     let failure = bucket(&client).create(&CreateOptions::default()).unwrap_err();
     assert!(failure.is(RefusalKind::AlreadyExists), "{failure}");
@@ -40,7 +40,7 @@ fn ais_8_a_bucket_that_is_there_is_an_error_or_fine() {
 
 #[test]
 fn ais_9_a_bucket_that_is_missing_is_an_error_or_fine() {
-    let fake = Fake::always(error(404, "ErrBckNotFound", "bucket \"ais://b\" does not exist"));
+    let fake = FakeAIStore::always(error(404, "ErrBckNotFound", "bucket \"ais://b\" does not exist"));
     let client = fake.client();
     let failure = bucket(&client).destroy(&DestroyOptions::default()).unwrap_err();
     assert!(failure.is(RefusalKind::BucketNotFound), "{failure}");
@@ -51,7 +51,7 @@ fn ais_9_a_bucket_that_is_missing_is_an_error_or_fine() {
 
 #[test]
 fn ais_10_providers_are_asked_for_by_their_canonical_names() {
-    let fake = Fake::always(reply(200, "").header("Ais-Bucket-Props", "{}"));
+    let fake = FakeAIStore::always(reply(200, "").header("Ais-Bucket-Props", "{}"));
     let client = fake.client();
     for (short, name) in [("s3", "aws"), ("gs", "gcp"), ("az", "azure"), ("oc", "oci"), ("", "ais"), ("aws", "aws")] {
         let provider: Provider = short.parse().unwrap();
@@ -62,7 +62,7 @@ fn ais_10_providers_are_asked_for_by_their_canonical_names() {
 
 #[test]
 fn ais_13_and_15_names_and_namespaces_are_encoded() {
-    let fake = Fake::always(reply(200, ""));
+    let fake = FakeAIStore::always(reply(200, ""));
     let client = fake.client();
     let object = |name: &str| bucket(&client).object(name).unwrap();
     object("dir/o 1#é").delete().unwrap();
@@ -77,7 +77,7 @@ fn ais_13_and_15_names_and_namespaces_are_encoded() {
 
 #[test]
 fn ais_a1_renaming_to_a_bucket_that_is_there_says_so_whatever_the_status() {
-    let fake = Fake::always(error(400, "ErrBucketAlreadyExists", "bucket \"ais://b2\" already exists"));
+    let fake = FakeAIStore::always(error(400, "ErrBucketAlreadyExists", "bucket \"ais://b2\" already exists"));
     let client = fake.client();
     let failure = bucket(&client).rename(&Bucket::new("b2").unwrap()).unwrap_err();
     assert!(failure.is(RefusalKind::AlreadyExists), "{failure}");
@@ -86,7 +86,7 @@ fn ais_a1_renaming_to_a_bucket_that_is_there_says_so_whatever_the_status() {
 
 #[test]
 fn copies_name_their_goal_and_their_job() {
-    let fake = Fake::always(reply(200, "\"x1\"\n"));
+    let fake = FakeAIStore::always(reply(200, "\"x1\"\n"));
     let client = fake.client();
     let options = CopyBucketOptions { prefix: "train/".to_owned(), ..CopyBucketOptions::default() };
     let job = bucket(&client).copy(&Bucket::new("dst").unwrap(), &options).unwrap();
@@ -98,7 +98,7 @@ fn copies_name_their_goal_and_their_job() {
 
 #[test]
 fn an_own_bucket_is_not_evicted_and_a_remote_one_is() {
-    let fake = Fake::always(reply(200, ""));
+    let fake = FakeAIStore::always(reply(200, ""));
     let client = fake.client();
     let failure = bucket(&client).evict(&EvictOptions::default()).unwrap_err();
     assert!(matches!(failure, Error::Invalid { .. }), "{failure}");
@@ -109,12 +109,12 @@ fn an_own_bucket_is_not_evicted_and_a_remote_one_is() {
 
 #[test]
 fn groups_are_names_or_a_template() {
-    let fake = Fake::always(reply(200, "j1,j2"));
+    let fake = FakeAIStore::always(reply(200, "j1,j2"));
     let client = fake.client();
-    let names = Group::Names(vec![ObjectName::new("a").unwrap(), ObjectName::new("b").unwrap()]);
+    let names = ObjectGroup::Names(vec![ObjectName::new("a").unwrap(), ObjectName::new("b").unwrap()]);
     let jobs = bucket(&client).delete_group(&names).unwrap();
     assert_eq!(jobs.iter().map(aistore_client::JobHandle::id).collect::<Vec<_>>(), ["j1", "j2"]);
-    bucket(&client).prefetch_group(&Group::Template("p-{0..3}".to_owned())).unwrap();
+    bucket(&client).prefetch_group(&ObjectGroup::Template("p-{0..3}".to_owned())).unwrap();
     let log = fake.log();
     assert_eq!(log[0].method, "DELETE");
     assert_eq!(log[0].json()["value"], json!({ "objnames": ["a", "b"] }));
@@ -124,25 +124,25 @@ fn groups_are_names_or_a_template() {
 
 #[test]
 fn custom_metadata_is_sent_as_headers_and_as_a_patch() {
-    let fake = Fake::always(reply(200, ""));
+    let fake = FakeAIStore::always(reply(200, ""));
     let client = fake.client();
     let object = bucket(&client).object("a").unwrap();
     let custom = CustomMetadata::from([("k".to_owned(), "v".to_owned()), ("k2".to_owned(), "v 2".to_owned())]);
     let options = PutOptions { custom: custom.clone(), ..PutOptions::default() };
     object.put(ObjectContent::bytes("x"), &options).unwrap();
-    object.set_custom(&custom, Update::Replace).unwrap();
+    object.set_custom(&custom, MetadataUpdate::Replace).unwrap();
     let log = fake.log();
     assert_eq!(log[0].header("ais-custom-md"), "k=v, k2=v 2");
     assert_eq!(log[1].line(), "PATCH /v1/objects/b/a?provider=ais&set-new-custom=true");
     assert_eq!(log[1].json()["value"], json!({ "k": "v", "k2": "v 2" }));
     let wrong = CustomMetadata::from([("k".to_owned(), "a, b".to_owned())]);
-    assert!(matches!(object.set_custom(&wrong, Update::Merge), Err(Error::Invalid { .. })));
+    assert!(matches!(object.set_custom(&wrong, MetadataUpdate::Merge), Err(Error::Invalid { .. })));
     assert_eq!(fake.log().len(), 2);
 }
 
 #[test]
 fn objects_are_not_copied_or_renamed_to_names_that_the_server_would_cut() {
-    let fake = Fake::always(reply(200, ""));
+    let fake = FakeAIStore::always(reply(200, ""));
     let client = fake.client();
     let object = bucket(&client).object("a").unwrap();
     for name in ["b#c", "b?c", "b%41"] {

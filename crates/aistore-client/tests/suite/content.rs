@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use aistore_client::{Checksum, ChecksumKind, Client, Error, GetOptions, ObjectContent, PutOptions, Range, Reads};
+use aistore_client::{ByteRange, Checksum, ChecksumKind, Client, Error, GetOptions, ObjectContent, PutOptions, Reads};
 use serde_json::json;
 
-use crate::fake::{Ask as _, Fake, Mishap, Reply, Request, bucket, error, reply};
+use crate::fake::{AIStoreMishap, AIStoreReply, AIStoreRequest, Ask as _, FakeAIStore, bucket, error, reply};
 
 fn content() -> Vec<u8> {
     (0..100_000_u32).map(|index| (index % 253) as u8).collect()
 }
 
-fn described(reply: Reply, bytes: &[u8]) -> Reply {
+fn described(reply: AIStoreReply, bytes: &[u8]) -> AIStoreReply {
     let checksum = Checksum::of(bytes, ChecksumKind::Xxhash2);
     reply
         .header("Ais-Checksum-Type", "xxhash2")
@@ -22,7 +22,7 @@ fn described(reply: Reply, bytes: &[u8]) -> Reply {
 }
 
 /// Answers with the range that is asked for.
-fn served(request: &Request, bytes: &[u8]) -> Reply {
+fn served(request: &AIStoreRequest, bytes: &[u8]) -> AIStoreReply {
     let Some((start, end)) = request.header("range").strip_prefix("bytes=").and_then(|it| it.split_once('-')) else {
         return described(reply(200, bytes), bytes);
     };
@@ -33,10 +33,10 @@ fn served(request: &Request, bytes: &[u8]) -> Reply {
 
 #[test]
 fn an_object_that_breaks_off_is_gone_on_with_where_it_did() {
-    let fake = Fake::start(|request, number| {
+    let fake = FakeAIStore::start(|request, number| {
         let reply = served(request, &content());
         let at = reply.body.len() / 2;
-        if number < 2 { reply.mishap(Mishap::CutAfter(at)) } else { reply }
+        if number < 2 { reply.mishap(AIStoreMishap::CutAfter(at)) } else { reply }
     });
     let client = fake.client();
     let bytes = bucket(&client).object("a").unwrap().get(&GetOptions::default()).unwrap().bytes().unwrap();
@@ -48,8 +48,8 @@ fn an_object_that_breaks_off_is_gone_on_with_where_it_did() {
 
 #[test]
 fn another_version_is_never_joined_to_the_first() {
-    let fake = Fake::start(|request, number| match number {
-        0 => served(request, &content()).mishap(Mishap::CutAfter(50_000)),
+    let fake = FakeAIStore::start(|request, number| match number {
+        0 => served(request, &content()).mishap(AIStoreMishap::CutAfter(50_000)),
         _ => served(request, &vec![1; 100_000]),
     });
     let failure = bucket(&fake.client()).object("a").unwrap().get(&GetOptions::default()).unwrap().bytes().unwrap_err();
@@ -59,7 +59,7 @@ fn another_version_is_never_joined_to_the_first() {
 #[test]
 fn a_body_cut_at_any_byte_is_an_error() {
     for at in 0..5 {
-        let fake = Fake::always(described(reply(200, "hello"), b"hello").mishap(Mishap::CutAfter(at)));
+        let fake = FakeAIStore::always(described(reply(200, "hello"), b"hello").mishap(AIStoreMishap::CutAfter(at)));
         let options = GetOptions { resumes: 0, ..GetOptions::default() };
         assert!(bucket(&fake.client()).object("a").unwrap().get(&options).unwrap().bytes().is_err(), "{at}");
     }
@@ -67,7 +67,7 @@ fn a_body_cut_at_any_byte_is_an_error() {
 
 #[test]
 fn what_arrives_is_compared_with_the_objects_checksum() {
-    let fake = Fake::always(described(reply(200, "hellO"), b"hello"));
+    let fake = FakeAIStore::always(described(reply(200, "hellO"), b"hello"));
     let client = fake.client();
     let object = bucket(&client).object("a").unwrap();
     let failure = object.get(&GetOptions::default()).unwrap().bytes().unwrap_err();
@@ -75,7 +75,8 @@ fn what_arrives_is_compared_with_the_objects_checksum() {
     let unverified = GetOptions { verify: false, ..GetOptions::default() };
     assert_eq!(object.get(&unverified).unwrap().bytes().unwrap(), b"hellO");
     // A kind that is not known here is no fault.
-    let fake = Fake::always(reply(200, "x").header("Ais-Checksum-Type", "sha3").header("Ais-Checksum-Value", "00"));
+    let fake =
+        FakeAIStore::always(reply(200, "x").header("Ais-Checksum-Type", "sha3").header("Ais-Checksum-Value", "00"));
     assert_eq!(bucket(&fake.client()).object("a").unwrap().get(&GetOptions::default()).unwrap().bytes().unwrap(), b"x");
 }
 
@@ -85,7 +86,7 @@ fn what_was_put_is_compared_with_the_servers_checksum() {
     let file = folder.path().join("file");
     std::fs::write(&file, vec![9; 400 << 10]).unwrap();
     let stored = Arc::new(vec![9; 400 << 10]);
-    let fake = Fake::start(move |_, _| described(reply(200, ""), &stored));
+    let fake = FakeAIStore::start(move |_, _| described(reply(200, ""), &stored));
     let client = fake.client();
     let object = bucket(&client).object("a").unwrap();
     let result = object.put(ObjectContent::file(&file), &PutOptions::default()).unwrap();
@@ -106,10 +107,10 @@ fn a_file_is_sent_again_from_its_beginning_when_the_connection_breaks() {
     let file = folder.path().join("file");
     std::fs::write(&file, vec![9; 400 << 10]).unwrap();
     let stored = vec![9; 400 << 10];
-    let fake = Fake::start(move |_, number| {
+    let fake = FakeAIStore::start(move |_, number| {
         let reply = described(reply(200, ""), &stored);
         // The first time it is asked before it has read the content, and does not redirect.
-        if number == 0 { reply.mishap(Mishap::Reset) } else { reply }
+        if number == 0 { reply.mishap(AIStoreMishap::Reset) } else { reply }
     });
     let result = bucket(&fake.client()).object("a").unwrap().put(ObjectContent::file(&file), &PutOptions::default());
     assert!(result.unwrap().is_verified);
@@ -118,17 +119,19 @@ fn a_file_is_sent_again_from_its_beginning_when_the_connection_breaks() {
 
 #[test]
 fn ranges_are_written_as_they_are_meant() {
-    for (range, text) in
-        [(Range::From(3), "bytes=3-"), (Range::Of { start: 1, length: 2 }, "bytes=1-2"), (Range::Last(2), "bytes=-2")]
-    {
+    for (range, text) in [
+        (ByteRange::From(3), "bytes=3-"),
+        (ByteRange::Of { start: 1, length: 2 }, "bytes=1-2"),
+        (ByteRange::Last(2), "bytes=-2"),
+    ] {
         assert_eq!(range.to_string(), text);
     }
 }
 
 /// A cluster whose map names one target.
-fn cluster(target: &Arc<Fake>, version: &'static str) -> Fake {
+fn cluster(target: &Arc<FakeAIStore>, version: &'static str) -> FakeAIStore {
     let target = Arc::clone(target);
-    Fake::start(move |request, _| {
+    FakeAIStore::start(move |request, _| {
         if request.path == "/v1/daemon" {
             let node = json!({ "daemon_id": "t1", "daemon_type": "target", "id_digest": u64::MAX,
                 "public_net": { "direct_url": target.url("") } });
@@ -140,7 +143,7 @@ fn cluster(target: &Arc<Fake>, version: &'static str) -> Fake {
 
 #[test]
 fn a_read_that_picks_its_target_asks_once_and_asks_the_proxy_when_that_fails() {
-    let target = Arc::new(Fake::start(|_, number| {
+    let target = Arc::new(FakeAIStore::start(|_, number| {
         if number < 2 { reply(200, "by the target") } else { error(404, "ErrNotFound", "moved") }
     }));
     let proxy = cluster(&target, "7");
@@ -160,12 +163,12 @@ fn a_read_that_picks_its_target_asks_once_and_asks_the_proxy_when_that_fails() {
 #[test]
 fn a_read_that_picks_its_target_goes_by_the_new_map_once_the_old_one_is_wrong() {
     let (first, second) =
-        (Fake::always(reply(200, "by the first")), Arc::new(Fake::always(reply(200, "by the second"))));
+        (FakeAIStore::always(reply(200, "by the first")), Arc::new(FakeAIStore::always(reply(200, "by the second"))));
     let node =
         |id: &str, url: String| json!({ id: { "daemon_id": id, "id_digest": 5, "public_net": { "direct_url": url } } });
     let (before, after) = (node("t1", first.url("")), node("t2", second.url("")));
     let is_changed = Arc::new(AtomicBool::new(false));
-    let proxy = Fake::start({
+    let proxy = FakeAIStore::start({
         let is_changed = Arc::clone(&is_changed);
         move |request, _| {
             let (targets, version) = if is_changed.load(Relaxed) { (&after, "8") } else { (&before, "7") };

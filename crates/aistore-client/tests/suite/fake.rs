@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aistore_client::{Bucket, BucketHandle, Client, Retries, Settings};
-pub use testkit::aistore::{Fake, Mishap, Reply, Request, error, redirect, reply};
+pub use testkit::aistore::{AIStoreMishap, AIStoreReply, AIStoreRequest, FakeAIStore, error, redirect, reply};
 
 /// What a client is made with.
 pub trait Ask {
@@ -15,7 +15,7 @@ pub trait Ask {
     fn settings(&self) -> Settings;
 }
 
-impl Ask for Fake {
+impl Ask for FakeAIStore {
     fn settings(&self) -> Settings {
         let mut settings = Settings::new(self.url(""));
         settings.redirect_wait = Duration::from_millis(300);

@@ -2,12 +2,12 @@ use aistore_client::former::{Client, ListObjects, PROVIDER_AIS};
 use aistore_client::{CreateOptions, DestroyOptions, Error};
 use serde_json::json;
 
-use crate::fake::{Ask as _, Fake, bucket, reply};
+use crate::fake::{Ask as _, FakeAIStore, bucket, reply};
 use crate::listing::page;
 
 /// Bucket of many objects, ten at most to a page whatever was asked for.
-fn many() -> Fake {
-    Fake::start(|request, _| {
+fn many() -> FakeAIStore {
+    FakeAIStore::start(|request, _| {
         let value = request.json()["value"].clone();
         let after = value["continuation_token"].as_str().unwrap().parse().unwrap_or(0);
         // More than was asked for, as some servers do.
@@ -19,7 +19,7 @@ fn many() -> Fake {
     })
 }
 
-fn sizes(fake: &Fake) -> Vec<u64> {
+fn sizes(fake: &FakeAIStore) -> Vec<u64> {
     fake.log().iter().map(|request| request.json()["value"]["pagesize"].as_u64().unwrap()).collect()
 }
 
@@ -63,7 +63,7 @@ fn ais_45_the_former_calls_ask_what_the_present_ones_ask() {
         let answer = reply(200, "[]").header("Ais-Checksum-Type", "xxhash2");
         answer.header("Ais-Checksum-Value", "26c7827d889f6da3").header("Ais-Version", "1")
     };
-    let fake = Fake::start(move |_, _| stored());
+    let fake = FakeAIStore::start(move |_, _| stored());
     let (client, former) = (fake.client(), Client::new(&fake.url("")).unwrap());
     former.create_bucket("b").unwrap();
     bucket(&client).create(&CreateOptions::default()).unwrap();
@@ -79,7 +79,7 @@ fn ais_45_the_former_calls_ask_what_the_present_ones_ask() {
     assert_eq!(put.checksum.unwrap().value, "26c7827d889f6da3");
     assert_eq!((put.version.as_deref(), put.is_verified), (Some("1"), true));
     let log = fake.log();
-    let told = |request: &crate::fake::Request| {
+    let told = |request: &crate::fake::AIStoreRequest| {
         let mut headers = request.headers.clone();
         headers.remove("host");
         (request.line(), headers, request.body.clone())

@@ -3,10 +3,10 @@ use std::time::Duration;
 use aistore_client::{Error, WaitOptions};
 use serde_json::{Value, json};
 
-use crate::fake::{Ask as _, Fake, reply};
+use crate::fake::{Ask as _, FakeAIStore, reply};
 
-fn answering(answers: Vec<Value>) -> Fake {
-    Fake::start(move |_, number| reply(200, answers[number.min(answers.len() - 1)].to_string()))
+fn answering(answers: Vec<Value>) -> FakeAIStore {
+    FakeAIStore::start(move |_, number| reply(200, answers[number.min(answers.len() - 1)].to_string()))
 }
 
 fn status(end_time: i64, is_aborted: bool, error: &str) -> Value {

@@ -1,10 +1,10 @@
-use aistore_client::{Coding, Error, ListFlags, ListOptions};
+use aistore_client::{Error, ListFlags, ListOptions, ListingCoding};
 use serde_json::json;
 
-use crate::fake::{Ask as _, Fake, Reply, bucket, reply};
+use crate::fake::{AIStoreReply, Ask as _, FakeAIStore, bucket, reply};
 
 /// As AIStore lists: in the coding that was asked for.
-pub fn page(request: &crate::fake::Request, token: &str, names: &[&str]) -> Reply {
+pub fn page(request: &crate::fake::AIStoreRequest, token: &str, names: &[&str]) -> AIStoreReply {
     if request.header("accept") == "application/msgpack" {
         let entries: Vec<_> = names.iter().map(|name| json!({ "n": name, "s": 5, "f": 64 })).collect();
         let page = json!({ "UUID": "U", "ContinuationToken": token, "Entries": entries, "Flags": 0 });
@@ -19,8 +19,8 @@ pub fn page(request: &crate::fake::Request, token: &str, names: &[&str]) -> Repl
 
 #[test]
 fn ais_16_and_17_pages_follow_each_other_in_both_codings() {
-    for coding in [Coding::MessagePack, Coding::Json] {
-        let fake = Fake::start(|request, number| match number {
+    for coding in [ListingCoding::MessagePack, ListingCoding::Json] {
+        let fake = FakeAIStore::start(|request, number| match number {
             0 => page(request, "b", &["a", "b"]),
             // Legal: nothing here, and more to come.
             1 => page(request, "c", &[]),
@@ -44,7 +44,7 @@ fn ais_16_and_17_pages_follow_each_other_in_both_codings() {
 
 #[test]
 fn a_listing_that_does_not_get_on_ends() {
-    let fake = Fake::start(|request, _| page(request, "same", &["a"]));
+    let fake = FakeAIStore::start(|request, _| page(request, "same", &["a"]));
     let failure = bucket(&fake.client()).list_all(&ListOptions::default()).unwrap_err();
     assert!(matches!(failure, Error::Unreadable { .. }), "{failure}");
     assert_eq!(fake.log().len(), 2);
@@ -52,7 +52,7 @@ fn a_listing_that_does_not_get_on_ends() {
 
 #[test]
 fn a_page_that_is_cut_is_no_page() {
-    let fake = Fake::start(|request, _| {
+    let fake = FakeAIStore::start(|request, _| {
         let mut reply = page(request, "", &["a", "b"]);
         reply.body.truncate(reply.body.len() - 1);
         reply

@@ -4,21 +4,21 @@ use std::sync::Arc;
 use aistore_client::{Client, CustomMetadata, Error, GetOptions, ObjectContent, PutOptions, RefusalKind, Settings};
 use web::Secret;
 
-use crate::fake::{Ask as _, Fake, Request, bucket, error, redirect, reply};
+use crate::fake::{AIStoreRequest, Ask as _, FakeAIStore, bucket, error, redirect, reply};
 
 const SECRET: &str = "s3cr3t-t0ken";
 
 /// A proxy that sends everything to the target, with this status.
-fn proxy(status: u16, target: &Arc<Fake>) -> Fake {
+fn proxy(status: u16, target: &Arc<FakeAIStore>) -> FakeAIStore {
     let target = Arc::clone(target);
-    Fake::start(move |request, _| redirect(status, &location(&target, request)))
+    FakeAIStore::start(move |request, _| redirect(status, &location(&target, request)))
 }
 
-fn location(target: &Fake, request: &Request) -> String {
+fn location(target: &FakeAIStore, request: &AIStoreRequest) -> String {
     target.url(&format!("{}?{}&pid=p%5Bx%5D&utm=dn7&vpams=4", request.path, request.query))
 }
 
-fn with_token(fake: &Fake) -> Client {
+fn with_token(fake: &FakeAIStore) -> Client {
     let mut settings: Settings = fake.settings();
     settings.token = Some(Secret::new(SECRET));
     Client::new(settings).unwrap()
@@ -37,7 +37,7 @@ fn ais_3_and_7_content_arrives_complete_at_the_target_with_headers_and_the_query
     for size in [5, 300 << 10, 3 << 20] {
         let bytes: Vec<u8> = (0..size).map(|index: u32| (index % 251) as u8).collect();
         for content in contents(&bytes, &folder.path().join("file")) {
-            let target = Arc::new(Fake::always(reply(200, "")));
+            let target = Arc::new(FakeAIStore::always(reply(200, "")));
             let proxy = proxy(307, &target);
             let client = with_token(&proxy);
             let custom = CustomMetadata::from([("k".to_owned(), "v".to_owned())]);
@@ -60,14 +60,11 @@ fn ais_3_and_7_content_arrives_complete_at_the_target_with_headers_and_the_query
 #[test]
 fn ais_7_a_stream_that_was_begun_is_not_sent_a_second_time() {
     // This proxy reads everything before it redirects.
-    let target = Arc::new(Fake::always(reply(200, "")));
+    let target = Arc::new(FakeAIStore::always(reply(200, "")));
     let to = Arc::clone(&target);
-    let proxy =
-        Fake::start(
-            move |request, _| {
-                if request.body.is_empty() { reply(200, "") } else { redirect(307, &location(&to, request)) }
-            },
-        );
+    let proxy = FakeAIStore::start(move |request, _| {
+        if request.body.is_empty() { reply(200, "") } else { redirect(307, &location(&to, request)) }
+    });
     let client = proxy.client();
     let bytes = vec![7; 300 << 10];
     let content = ObjectContent::stream(Cursor::new(bytes.clone()), bytes.len() as u64);
@@ -81,7 +78,7 @@ fn ais_7_a_stream_that_was_begun_is_not_sent_a_second_time() {
 
 #[test]
 fn ais_4_a_301_is_not_remembered() {
-    let target = Arc::new(Fake::always(reply(200, "x")));
+    let target = Arc::new(FakeAIStore::always(reply(200, "x")));
     let proxy = proxy(301, &target);
     let client = proxy.client();
     for _ in 0..2 {
@@ -92,7 +89,7 @@ fn ais_4_a_301_is_not_remembered() {
 
 #[test]
 fn ais_5_redirects_that_lead_in_circles_end() {
-    let fake = Fake::start(|request, number| redirect(307, &format!("{}?hop={number}", request.path)));
+    let fake = FakeAIStore::start(|request, number| redirect(307, &format!("{}?hop={number}", request.path)));
     let client = fake.client();
     let failure = bucket(&client).object("a").unwrap().get(&GetOptions::default()).unwrap_err();
     assert!(failure.to_string().contains("too many redirects"), "{failure}");
@@ -102,19 +99,19 @@ fn ais_5_redirects_that_lead_in_circles_end() {
 #[test]
 fn ais_6_a_redirect_to_another_scheme_is_refused() {
     for location in ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x", "", "//", "http://ada:pw@127.0.0.1:9/x"] {
-        let fake = Fake::always(redirect(307, location));
+        let fake = FakeAIStore::always(redirect(307, location));
         let failure = bucket(&fake.client()).object("a").unwrap().delete().unwrap_err();
         assert!(matches!(failure, Error::Redirect { .. }), "{location}: {failure}");
         assert!(!failure.to_string().contains("pw"), "{failure}");
         assert_eq!(fake.log().len(), 1);
     }
-    let nowhere = Fake::always(reply(307, ""));
+    let nowhere = FakeAIStore::always(reply(307, ""));
     assert!(matches!(bucket(&nowhere.client()).object("a").unwrap().delete(), Err(Error::Redirect { .. })));
 }
 
 #[test]
 fn a_301_does_not_turn_a_put_into_a_get() {
-    let target = Arc::new(Fake::always(reply(200, "")));
+    let target = Arc::new(FakeAIStore::always(reply(200, "")));
     let proxy = proxy(301, &target);
     let put = bucket(&proxy.client()).object("a").unwrap().put(ObjectContent::bytes("x"), &PutOptions::default());
     assert!(matches!(put, Err(Error::Redirect { .. })));
@@ -123,7 +120,7 @@ fn a_301_does_not_turn_a_put_into_a_get() {
 
 #[test]
 fn ais_a8_a_token_that_ends_between_proxy_and_target_is_said_and_never_shown() {
-    let target = Arc::new(Fake::always(error(401, "ErrTokenExpired", "token expired")));
+    let target = Arc::new(FakeAIStore::always(error(401, "ErrTokenExpired", "token expired")));
     let proxy = proxy(307, &target);
     let client = with_token(&proxy);
     let failure = bucket(&client).object("a").unwrap().put(ObjectContent::bytes("x"), &PutOptions::default());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use testkit::aistore::Cluster;
-use testkit::aistore::{Fake, Memory, Mishap, Reply, Request, error, reply};
+use testkit::aistore::{AIStoreMemory, AIStoreMishap, AIStoreReply, AIStoreRequest, FakeAIStore, error, reply};
 
 /// A folder with the module as `import` finds it.
 struct Module {
@@ -65,7 +65,7 @@ fn said(mut command: Command) -> String {
 
 #[test]
 fn the_calls_before_a_server_in_memory() {
-    Module::new().run("any_server.py", &Memory::default().serve().url(""));
+    Module::new().run("any_server.py", &AIStoreMemory::default().serve().url(""));
 }
 
 #[cfg(unix)]
@@ -106,15 +106,15 @@ fn the_types_are_those_of_the_module() {
 }
 
 /// A cluster with the bucket `special`, whose objects say how it answers. See [`answer`].
-fn special() -> Fake {
-    let (plain, asked) = (Memory::default(), Asked::default());
-    Fake::start(move |request, _| {
+fn special() -> FakeAIStore {
+    let (plain, asked) = (AIStoreMemory::default(), Asked::default());
+    FakeAIStore::start(move |request, _| {
         asked.add(&request.path);
         match request.path.strip_prefix("/v1/objects/special/") {
             Some(name) => answer(request, name, &asked),
             None => match (request.method.as_str(), request.path.as_str()) {
-                (_, "/v1/buckets/silent") => reply(200, "").mishap(Mishap::Silence),
-                (_, "/v1/buckets/broken-off") => reply(200, "").mishap(Mishap::Reset),
+                (_, "/v1/buckets/silent") => reply(200, "").mishap(AIStoreMishap::Silence),
+                (_, "/v1/buckets/broken-off") => reply(200, "").mishap(AIStoreMishap::Reset),
                 ("GET", "/v1/buckets/special") => reply(200, "not a listing"),
                 _ => plain.answer(request),
             },
@@ -122,7 +122,7 @@ fn special() -> Fake {
     })
 }
 
-fn answer(request: &Request, name: &str, asked: &Asked) -> Reply {
+fn answer(request: &AIStoreRequest, name: &str, asked: &Asked) -> AIStoreReply {
     match name.split_once('/').unwrap_or((name, "")) {
         // Answered once that is asked for.
         ("wait-for", other) => asked.wait(1, &format!("/v1/objects/special/{other}")),
@@ -156,7 +156,7 @@ impl Asked {
     }
 
     /// Until so many were asked for that begin so. Giving up is an answer, too: a test that is stuck shall end.
-    fn wait(&self, count: usize, beginning: &str) -> Reply {
+    fn wait(&self, count: usize, beginning: &str) -> AIStoreReply {
         let paths = self.paths.lock().unwrap();
         let few =
             |paths: &mut BTreeSet<String>| paths.iter().filter(|path| path.starts_with(beginning)).count() < count;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 #[cfg(target_os = "linux")]
 use testkit::elf_file::{self, ElfFile};
 use testkit::{FixtureFile, FixtureIndex, SdistBuilder, SdistStumble, ServedIndex, WheelBuilder};
-use vocab::Origin;
+use vocab::WheelOrigin;
 
 use crate::support::{self, Bench, assert_says, builder_requests, host};
 
@@ -60,7 +60,7 @@ fn p3_where_a_wheel_exists_no_source_is_asked_for() {
     let source = sdist("demo", "1.0");
     let bench = Bench::of(json!({ "dependencies": ["demo==1.0"] }), [wheel("demo", "1.0"), source.clone()]);
     let run = bench.build();
-    assert_eq!(run.manifest().distributions[0].origin, Origin::Wheel);
+    assert_eq!(run.manifest().distributions[0].origin, WheelOrigin::Wheel);
     assert_eq!(run.rules(), Vec::<String>::new());
     assert_eq!(bench.requests_of(&source.file_name), 0);
     assert_eq!(bench.python("import demo; print(demo.__version__)"), "1.0");
@@ -72,7 +72,7 @@ fn p4_without_a_wheel_and_without_a_policy_the_source_is_built() {
     let bench = Bench::of(json!({ "dependencies": ["demo"] }), [source.clone()]);
     let run = bench.build();
     let demo = &run.manifest().distributions[0];
-    assert_eq!(demo.origin, Origin::Sdist { file: source.file_name.clone(), sha256: source.sha256() });
+    assert_eq!(demo.origin, WheelOrigin::Sdist { file: source.file_name.clone(), sha256: source.sha256() });
     assert_eq!(demo.file, "demo-1.0-py3-none-any.whl");
     assert_eq!(run.rules(), ["from-source demo: no wheel fits"]);
     assert_eq!(bench.python("import demo; print(demo.__version__)"), "1.0");
@@ -126,8 +126,8 @@ fn p7_a_forced_source_is_built_though_a_wheel_exists_and_its_dependencies_stay_w
     );
     let run = bench.build();
     let manifest = run.manifest();
-    assert!(matches!(manifest.distributions[0].origin, Origin::Sdist { .. }), "{manifest:?}");
-    assert_eq!(manifest.distributions[1].origin, Origin::Wheel);
+    assert!(matches!(manifest.distributions[0].origin, WheelOrigin::Sdist { .. }), "{manifest:?}");
+    assert_eq!(manifest.distributions[1].origin, WheelOrigin::Wheel);
     assert_eq!(run.rules(), ["forced demo: the wheel is broken"]);
     assert_eq!((builder_requests(bench.index(), &demo.file_name), bench.requests_of(&helper.file_name)), (0, 0));
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use store::Store;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, RecordFault, SdistBuilder, WheelBuilder};
-use vocab::{Origin, PlatformKey};
+use vocab::{PlatformKey, WheelOrigin};
 
 use crate::support::{self, Bench, PYTHON, assert_says, builder_requests, host, output};
 
@@ -253,7 +253,7 @@ fn an_allowed_git_dependency_is_built_at_its_commit() {
     );
     let run = bench.build();
     assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
-    let Origin::Git { commit, .. } = &run.manifest().distributions[0].origin else { panic!("{}", run.told()) };
+    let WheelOrigin::Git { commit, .. } = &run.manifest().distributions[0].origin else { panic!("{}", run.told()) };
     assert_eq!(*commit, repository.commit);
     assert_eq!(bench.lock()["platforms"][host().as_str()]["distributions"][0]["source"]["commit"], repository.commit);
     // A tag can move; `--strict` wants the commit itself.
@@ -272,9 +272,10 @@ fn a_local_wheel_and_a_local_folder_are_installed_and_a_change_in_them_is_notice
     assert_eq!(run.installed(), ["demo 1.0", "helper 1.0", "tool 3.0"]);
     let manifest = run.manifest();
     let path = |text: String| text.parse::<vocab::TreePath>().unwrap();
-    let expected = Origin::Path { path: path(format!("{package}/wheels/{}", tool.file_name)), sha256: tool.sha256() };
+    let expected =
+        WheelOrigin::Path { path: path(format!("{package}/wheels/{}", tool.file_name)), sha256: tool.sha256() };
     assert_eq!(manifest.distributions[2].origin, expected);
-    let Origin::Path { path, .. } = &manifest.distributions[0].origin else { panic!("{manifest:?}") };
+    let WheelOrigin::Path { path, .. } = &manifest.distributions[0].origin else { panic!("{manifest:?}") };
     assert_eq!(path.as_str(), format!("{package}/demo"));
     assert!(!bench.build().built());
     // Its size counts for what is unpacked and packed, and nothing of it is downloaded.

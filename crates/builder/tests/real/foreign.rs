@@ -47,7 +47,7 @@ fn listed(prefix: &Path) -> String {
     lines.join("\n")
 }
 
-/// Of each artifact, in the order of the platforms.
+/// Digest of each artifact, in the order of the platforms.
 fn digests(run: &Run) -> Vec<Digest> {
     let artifacts = run.lines.iter().filter_map(|line| line["artifacts"][0].as_str());
     artifacts.map(|path| Digest::of(fs::read(path).unwrap())).collect()

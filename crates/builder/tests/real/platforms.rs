@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use testkit::{FixtureFile, SdistBuilder, WheelBuilder};
-use vocab::{Manifest, Outcome, PlatformKey};
+use vocab::{Manifest, PlatformKey, RuleOutcome};
 
 use crate::support::{self, Bench, PYTHON, Run, assert_says, builder_requests, host};
 
@@ -105,7 +105,7 @@ fn what_needs_a_native_runner_is_named_with_the_nearest_wheels_and_the_rest_is_b
     let run = bench.run(&[PYTHON, "--platform", &both]);
     assert_eq!(run.code, 5, "{}", run.told());
     let manifests = manifests(&run);
-    let rule = manifests[0].rules.iter().find(|row| row.outcome == Outcome::NeedsNativeRunner).unwrap();
+    let rule = manifests[0].rules.iter().find(|row| row.outcome == RuleOutcome::NeedsNativeRunner).unwrap();
     assert_eq!(
         (rule.name.as_str(), rule.reason.as_str()),
         (

@@ -189,7 +189,7 @@ impl Run {
         self.lines.iter().rev().find(|line| line["event"] == kind || line["kind"] == kind)
     }
 
-    /// Of the runtime that was built, or that was there already.
+    /// Manifest of the runtime that was built, or that was there already.
     pub fn manifest(&self) -> Manifest {
         let product = self.product();
         serde_json::from_value(product["manifest"].clone()).unwrap()

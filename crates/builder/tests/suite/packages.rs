@@ -650,7 +650,7 @@ fn b2_a_byte_order_mark_and_windows_line_ends_stay() {
     is_green(&desk);
 }
 
-/// Of this repository: what it tells others to do.
+/// This repository does what it asks of others.
 #[test]
 fn our_own_packages_agree_and_build_with_the_full_version() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -343,7 +343,7 @@ fn p24_what_is_kept_without_its_requirement_is_known_with_all_that_needs_it() {
     assert_eq!(found("keep", &[]), [fast.clone(), format!("middle: {middle}")]);
     let gone = vocab::RuleRecord {
         name: "gone".parse().unwrap(),
-        outcome: vocab::Outcome::LeftOut,
+        outcome: vocab::RuleOutcome::LeftOut,
         reason: "no wheel fits".into(),
     };
     let other = "other: it requires `gone`, which is left out (no wheel fits)".to_owned();

@@ -83,7 +83,7 @@ const NUMBERS: [(&str, &str, &[&str]); 6] = [
 
 const RECORD: &str = "crates/builder/tests/tidy/numbers.txt";
 
-/// Of what the compiler reads: without comments, blanks and tests.
+/// Digest of what the compiler reads: without comments, blanks and tests.
 fn digest_of(files: &BTreeMap<String, String>, names: &[&str]) -> Digest {
     let mut code = String::new();
     for name in names {

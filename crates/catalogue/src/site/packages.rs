@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
-use vocab::{DistributionName, Outcome, PlatformKey};
+use vocab::{DistributionName, PlatformKey, RuleOutcome};
 
 use super::builds::SiteRuntime;
 use super::words;
@@ -92,7 +92,7 @@ fn differing(places: &[(PlatformKey, &InstalledPackage)], tell: impl Fn(&Install
 
 pub(super) fn rules(runtime: &SiteRuntime<'_>) -> Option<Markup> {
     let entries = entries(runtime);
-    let mut acted: BTreeMap<(&DistributionName, Outcome, &str), BTreeSet<PlatformKey>> = BTreeMap::new();
+    let mut acted: BTreeMap<(&DistributionName, RuleOutcome, &str), BTreeSet<PlatformKey>> = BTreeMap::new();
     for (platform, entry) in &entries {
         for rule in &entry.content.rules {
             acted.entry((&rule.name, rule.outcome, &rule.reason)).or_default().insert(*platform);

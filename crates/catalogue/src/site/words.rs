@@ -1,7 +1,7 @@
 //! Numbers and short words as the pages write them.
 
 use maud::{Markup, html};
-use vocab::{Origin, Outcome, PlatformKey};
+use vocab::{PlatformKey, RuleOutcome, WheelOrigin};
 
 use super::builds::SiteBuild;
 use crate::NativeVerdict;
@@ -37,29 +37,31 @@ pub(super) fn platform(platform: PlatformKey) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn origin(origin: &Origin) -> String {
+pub(super) fn origin(origin: &WheelOrigin) -> String {
     match origin {
-        Origin::Wheel => "wheel".to_owned(),
-        Origin::Sdist { .. } => "built from source".to_owned(),
-        Origin::Git { repository, commit } => format!("built from {repository} at {}", &commit[..commit.len().min(10)]),
-        Origin::Path { path, .. } => format!("from {path}"),
-        Origin::Base => "with the interpreter".to_owned(),
+        WheelOrigin::Wheel => "wheel".to_owned(),
+        WheelOrigin::Sdist { .. } => "built from source".to_owned(),
+        WheelOrigin::Git { repository, commit } => {
+            format!("built from {repository} at {}", &commit[..commit.len().min(10)])
+        }
+        WheelOrigin::Path { path, .. } => format!("from {path}"),
+        WheelOrigin::Base => "with the interpreter".to_owned(),
     }
 }
 
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
+pub(super) fn outcome(outcome: RuleOutcome) -> &'static str {
     match outcome {
-        Outcome::Skipped => "skipped",
-        Outcome::NotApplicable => "does not apply",
-        Outcome::Forced => "forced from source",
-        Outcome::BuiltWheel => "wheel compiled",
-        Outcome::FromSource => "built from source",
-        Outcome::Overridden => "version overridden",
-        Outcome::WithoutDependencies => "without dependencies",
-        Outcome::LeftOut => "left out",
-        Outcome::Missing => "missing",
-        Outcome::NeedsNativeRunner => "needs a native runner",
-        Outcome::ShippedSource => "shipped as its source",
+        RuleOutcome::Skipped => "skipped",
+        RuleOutcome::NotApplicable => "does not apply",
+        RuleOutcome::Forced => "forced from source",
+        RuleOutcome::BuiltWheel => "wheel compiled",
+        RuleOutcome::FromSource => "built from source",
+        RuleOutcome::Overridden => "version overridden",
+        RuleOutcome::WithoutDependencies => "without dependencies",
+        RuleOutcome::LeftOut => "left out",
+        RuleOutcome::Missing => "missing",
+        RuleOutcome::NeedsNativeRunner => "needs a native runner",
+        RuleOutcome::ShippedSource => "shipped as its source",
     }
 }
 

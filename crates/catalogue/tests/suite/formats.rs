@@ -35,7 +35,7 @@ fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
     })
 }
 
-/// Of a key that was made for this and thrown away; only the form matters here.
+/// A key that was made for this and thrown away; only the form matters here.
 const PUBLIC_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
 const SIGNATURE: &str = "untrusted comment: x\nRUQ=\ntrusted comment: y\neg==\n";
 

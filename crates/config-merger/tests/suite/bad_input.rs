@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Case, program};
 
-/// Of the repository that the fixtures belong to.
+/// Fixtures of the repository that this crate belongs to.
 pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/config")
 }

@@ -1,11 +1,11 @@
 //! Files that no person would write: case B12 and its relatives. Each must end soon, with an ordinary fault.
 
-use config_merger::{Faults, LoadOptions};
+use config_merger::{ConfigFaults, LoadOptions};
 use serde_json::json;
 
 use crate::support::{Case, faults};
 
-fn refused(own: &[u8]) -> Faults {
+fn refused(own: &[u8]) -> ConfigFaults {
     let case = Case::empty().file("shared-config.json", "{}").file("python-3.12.10/config.json", own);
     case.load(LoadOptions::default()).expect_err("a fault")
 }

@@ -1,6 +1,6 @@
 //! How the two files become one: cases M1 to M15, M23 and M24.
 
-use config_merger::{Dependants, LoadOptions, Policy, Scope};
+use config_merger::{Dependants, LoadOptions, Scope, SourcePolicy};
 use serde_json::{Value, json};
 use vocab::PlatformKey::{self, LinuxAarch64, LinuxX64, MacosxAarch64, MacosxX64, WindowsX64};
 
@@ -216,7 +216,7 @@ fn m11_m12_files_to_copy_are_joined_and_equal_ones_copied_once() {
     );
 }
 
-fn policy(shared: &Value, own: &Value, platform: PlatformKey) -> Policy {
+fn policy(shared: &Value, own: &Value, platform: PlatformKey) -> SourcePolicy {
     merged(shared, own).policy(platform)
 }
 
@@ -243,7 +243,7 @@ fn without_any_policy_a_source_is_always_tried() {
     assert!(seed.seed && seed.allow_source_all && seed.strict_missing.is_none());
     // One empty policy anywhere, and the rules hold everywhere.
     let own = json!({ "packages": { "platformSpecific": { "windows-x64": { "resolution": {} } } } });
-    assert_eq!(policy(&json!({}), &own, LinuxX64), Policy::default());
+    assert_eq!(policy(&json!({}), &own, LinuxX64), SourcePolicy::default());
 }
 
 #[test]

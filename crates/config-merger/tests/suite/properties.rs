@@ -1,7 +1,7 @@
 //! What holds for every configuration: merging is deterministic, does not see the order of keys, and is idempotent;
 //! no text makes it panic.
 
-use config_merger::{Faults, LoadOptions, Loaded};
+use config_merger::{ConfigFaults, LoadOptions, LoadedConfig};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
@@ -232,7 +232,7 @@ fn reversed(value: &Value) -> Value {
     }
 }
 
-fn load(shared: &Value, own: &Value) -> Result<Loaded, Faults> {
+fn load(shared: &Value, own: &Value) -> Result<LoadedConfig, ConfigFaults> {
     Case::new(shared, own).load(LoadOptions::default())
 }
 

@@ -1,6 +1,6 @@
 //! What is accepted as a requirement, and how it is written canonically.
 
-use config_merger::{Applies, Requirement, RequirementSource};
+use config_merger::{MarkerAnswer, Requirement, RequirementSource};
 use serde_json::json;
 use vocab::PlatformKey::{self, LinuxX64, MacosxAarch64, WindowsX64};
 
@@ -114,7 +114,7 @@ fn a_marker_that_amounts_to_too_much_is_refused_before_it_takes_long() {
     }
     let tools_write = "a ; platform_machine == 'aarch64' or (platform_machine == 'ppc64le' or (platform_machine == 'x86_64' \
                        or (platform_machine == 'amd64' or (platform_machine == 'AMD64' or platform_machine == 'WIN32'))))";
-    assert_eq!(one(tools_write).applies(LinuxX64, "3.12.10".parse().unwrap(), None), Applies::Yes);
+    assert_eq!(one(tools_write).applies(LinuxX64, "3.12.10".parse().unwrap(), None), MarkerAnswer::Yes);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn markers_are_asked_about_the_target() {
     for (marker, platforms) in cases {
         let requirement = one(&format!("a ; {marker}"));
         let python = "3.12.10".parse().unwrap();
-        let holds = |platform: &PlatformKey| requirement.applies(*platform, python, None) == Applies::Yes;
+        let holds = |platform: &PlatformKey| requirement.applies(*platform, python, None) == MarkerAnswer::Yes;
         assert_eq!(PlatformKey::ALL.into_iter().filter(holds).collect::<Vec<_>>(), platforms, "for {marker}");
     }
 }
@@ -173,7 +173,7 @@ fn the_resolver_gets_a_line_without_marker_and_with_absolute_paths() {
 
 #[test]
 fn case_field_kernel_markers_the_oldest_system_tells_the_kernel_of_macos_and_no_other() {
-    use config_merger::Applies::{No, Unknown, Yes};
+    use config_merger::MarkerAnswer::{No, Unknown, Yes};
     let cases = [
         // (marker, on macOS 13.0, on Linux, on Windows)
         ("platform_system == 'Darwin' and platform_release >= '17.0'", Yes, No, No),

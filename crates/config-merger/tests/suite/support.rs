@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use config_merger::{Config, Faults, LoadOptions, Loaded, Repository};
+use config_merger::{Config, ConfigFaults, LoadOptions, LoadedConfig, Repository};
 use serde_json::Value;
 
 pub const STRICT: LoadOptions = LoadOptions { strict: true, lenient: false };
@@ -37,13 +37,13 @@ impl Case {
         self.folder.path()
     }
 
-    pub fn load(&self, options: LoadOptions) -> Result<Loaded, Faults> {
+    pub fn load(&self, options: LoadOptions) -> Result<LoadedConfig, ConfigFaults> {
         config_merger::load(&Repository::at(self.path()), &"3.12.10".parse().unwrap(), &options)
     }
 }
 
 /// What must load without a fault.
-pub fn loaded(shared: &Value, own: &Value) -> Loaded {
+pub fn loaded(shared: &Value, own: &Value) -> LoadedConfig {
     Case::new(shared, own).load(LoadOptions::default()).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
@@ -52,7 +52,7 @@ pub fn merged(shared: &Value, own: &Value) -> Config {
 }
 
 /// What must not load.
-pub fn faults(shared: &Value, own: &Value) -> Faults {
+pub fn faults(shared: &Value, own: &Value) -> ConfigFaults {
     Case::new(shared, own).load(LoadOptions::default()).expect_err("a fault")
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archive::{verify, write_manifest};
-use fetch::{FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Watch, fetch, server_of};
-use testkit::aistore::{Fake, Memory, Mishap, Request, error, reply};
+use fetch::{FetchError, FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of};
+use testkit::aistore::{AIStoreMemory, AIStoreMishap, AIStoreRequest, FakeAIStore, error, reply};
 use vocab::{Exit, Fault as _, Manifest};
 
 use testkit::runtime::{Runtime, manifest_beside};
@@ -18,7 +18,7 @@ const TOKEN: &str = "correct-horse";
 
 struct Afar {
     folder: tempfile::TempDir,
-    memory: Memory,
+    memory: AIStoreMemory,
     newer: Manifest,
     older: PathBuf,
 }
@@ -32,13 +32,13 @@ impl Afar {
         }
         let (older, _) = Runtime::new().pack(&folder.path().join("old"), "old");
         let (artifact, newer) = Runtime::new().with("demo7", "1.1").pack(&folder.path().join("published"), "new");
-        let memory = Memory::default();
+        let memory = AIStoreMemory::default();
         memory.put("p/new.tar.zst", &fs::read(&artifact).unwrap());
         memory.put("p/new.tar.zst.json", &fs::read(manifest_beside(&artifact)).unwrap());
         Self { folder, memory, newer, older }
     }
 
-    fn fetch(&self, place: &str, endpoint: &str, older: &[&Path]) -> Result<Fetched, FetchError> {
+    fn fetch(&self, place: &str, endpoint: &str, older: &[&Path]) -> Result<FetchOutcome, FetchError> {
         let variable = |name: &str| match name {
             "AIS_ENDPOINT" => Some(endpoint.to_owned()),
             "AIS_AUTHN_TOKEN" => Some(TOKEN.to_owned()),
@@ -54,7 +54,7 @@ impl Afar {
             expected_manifest: None,
             keep: None,
         };
-        fetch(&request, &settings, Watch { tell: &|_| (), cancelled: &AtomicBool::new(false) })
+        fetch(&request, &settings, FetchWatch { tell: &|_| (), cancelled: &AtomicBool::new(false) })
     }
 
     fn assert_fetched(&self) {
@@ -65,7 +65,7 @@ impl Afar {
     }
 }
 
-fn ranges(server: &Fake) -> Vec<String> {
+fn ranges(server: &FakeAIStore) -> Vec<String> {
     server.log().iter().filter_map(|request| request.headers.get("range").cloned()).collect()
 }
 
@@ -102,11 +102,11 @@ fn ais_an_update_from_a_cluster_asks_the_target_for_what_has_changed_alone() {
 fn ais_what_breaks_off_at_a_target_is_continued_where_it_broke() {
     let afar = Afar::new();
     let (memory, cut) = (afar.memory.clone(), AtomicBool::new(false));
-    let server = Fake::start(move |request: &Request, _| {
+    let server = FakeAIStore::start(move |request: &AIStoreRequest, _| {
         let reply = memory.answer(request);
         let first = !request.header("range").is_empty() && !cut.swap(true, Ordering::SeqCst);
         let half = reply.body.len() / 2;
-        if first { reply.mishap(Mishap::CutAfter(half)) } else { reply }
+        if first { reply.mishap(AIStoreMishap::CutAfter(half)) } else { reply }
     });
     let fetched = afar.fetch("ais://b/p/new.tar.zst", &server.url(""), &[]).unwrap();
     assert_eq!((fetched.requests, fetched.fetched), (2, fetched.size));
@@ -119,7 +119,7 @@ fn ais_what_breaks_off_at_a_target_is_continued_where_it_broke() {
 fn ais_an_artifact_that_is_replaced_between_two_ranges_is_noticed() {
     let afar = Afar::new();
     let (memory, count) = (afar.memory.clone(), AtomicBool::new(false));
-    let server = Fake::start(move |request: &Request, _| {
+    let server = FakeAIStore::start(move |request: &AIStoreRequest, _| {
         let reply = memory.answer(request);
         if !request.header("range").is_empty() && !count.swap(true, Ordering::SeqCst) {
             // The same bytes, as another version.
@@ -136,7 +136,7 @@ fn ais_an_artifact_that_is_replaced_between_two_ranges_is_noticed() {
 #[test]
 fn ais_a8_what_a_cluster_refuses_is_told_with_what_to_do_and_no_token() {
     let afar = Afar::new();
-    let absent = Memory::default().serve();
+    let absent = AIStoreMemory::default().serve();
     let failed = afar.fetch("ais://b/p/new.tar.zst", &absent.url(""), &[]).unwrap_err();
     assert_eq!((failed.code(), failed.exit()), ("E_FETCH_NO_MANIFEST", Exit::Build));
     assert!(format!("{:?}", failed.kind).contains("ais://b/p/new.tar.zst.json"), "{:?}", failed.kind);
@@ -147,7 +147,7 @@ fn ais_a8_what_a_cluster_refuses_is_told_with_what_to_do_and_no_token() {
         (reply(200, "<html>"), "E_MANIFEST_MALFORMED", "", None),
     ];
     for (answer, code, expected, hint) in cases {
-        let server = Fake::always(answer);
+        let server = FakeAIStore::always(answer);
         let failed = afar.fetch("ais://b/p/new.tar.zst", &server.url(""), &[]).unwrap_err();
         let said = format!("{} {} {:?}", failed.kind, failed.hint().unwrap_or_default(), failed);
         assert_eq!(failed.code(), code, "{said}");
@@ -158,7 +158,7 @@ fn ais_a8_what_a_cluster_refuses_is_told_with_what_to_do_and_no_token() {
 #[test]
 fn ais_a12_a_wrong_address_is_refused_before_any_request() {
     let afar = Afar::new();
-    let server = Memory::default().serve();
+    let server = AIStoreMemory::default().serve();
     let endpoint = server.url("");
     let cases = [
         ("ais:///x", "it names no bucket"),

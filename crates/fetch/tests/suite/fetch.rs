@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use archive::{ExtractOptions, extract, verify, write_manifest};
-use fetch::{Deadline, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Watch, fetch};
+use fetch::{Deadline, FetchError, FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace, fetch};
 use testkit::{HttpMishap, HttpServer};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 
@@ -78,10 +78,10 @@ impl Scene {
         }
     }
 
-    fn fetch(&self, request: &FetchRequest) -> Result<Fetched, FetchError> {
+    fn fetch(&self, request: &FetchRequest) -> Result<FetchOutcome, FetchError> {
         let settings = FetchSettings { first_pause: Duration::ZERO, ..FetchSettings::default() };
         let tell = |event| self.told.lock().unwrap().push(event);
-        fetch(request, &settings, Watch { tell: &tell, cancelled: &AtomicBool::new(false) })
+        fetch(request, &settings, FetchWatch { tell: &tell, cancelled: &AtomicBool::new(false) })
     }
 
     /// The artifact is there as it was published, its manifest beside it, and nothing else.
@@ -147,7 +147,7 @@ fn attack_11_a_slow_server_and_one_past_its_time_are_given_up_and_the_option_is_
         let scene = Scene::with(&runtime, &runtime.clone().with("demo7", "1.1"));
         let request = scene.request();
         let cancelled = AtomicBool::new(false);
-        let error = fetch(&request, &settings, Watch { tell: &|_| {}, cancelled: &cancelled }).unwrap_err();
+        let error = fetch(&request, &settings, FetchWatch { tell: &|_| {}, cancelled: &cancelled }).unwrap_err();
         assert_eq!((error.code(), error.exit()), (code, Exit::Build), "{error:?}");
         assert!(error.to_string().contains(&request.place), "{error}");
         assert!(error.hint().unwrap().contains(option), "{:?}", error.hint());
@@ -460,7 +460,7 @@ fn an_interrupted_fetch_leaves_nothing_and_runs_again() {
             cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     };
-    let watch = Watch { tell: &tell, cancelled: &cancelled };
+    let watch = FetchWatch { tell: &tell, cancelled: &cancelled };
     let error = fetch(&scene.request(), &FetchSettings::default(), watch).unwrap_err();
     assert_eq!((error.code(), error.exit()), ("E_INTERRUPTED", Exit::Interrupted));
     assert_eq!(names(&scene.path("out")), [""; 0]);

@@ -4,7 +4,7 @@
 use std::fs;
 
 use config_merger::BaseSource;
-use interpreter::{BaseRequest, BaseTree, Release, ReleaseTable, absolute_paths_left, choose, provide};
+use interpreter::{BaseRequest, BaseTree, PinnedAsset, ReleaseTable, absolute_paths_left, choose, provide};
 use testkit::{ReleaseMirror, told};
 use vocab::PlatformKey;
 
@@ -31,7 +31,7 @@ fn an_archive_of_upstream_gives_the_same_tree_as_the_module_for_every_platform()
     let mirror = ReleaseMirror::of_go_module(&at.join("releases"), PYTHON, "20241219");
     let sums = fs::read_to_string(at.join("releases/20241219/SHA256SUMS")).unwrap();
     assert_eq!(sums.lines().count(), 5);
-    let row = |(path, sha256): &(String, vocab::Digest)| Release { path: path.clone(), sha256: *sha256, url: None };
+    let row = |(path, sha256): &(String, vocab::Digest)| PinnedAsset { path: path.clone(), sha256: *sha256, url: None };
     let rows = mirror.releases.iter().map(|(platform, release)| (*platform, row(release))).collect();
     let table = ReleaseTable([(version(PYTHON), rows)].into());
     for platform in PlatformKey::ALL {

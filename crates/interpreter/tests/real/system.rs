@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use config_merger::BaseSource;
-use interpreter::{BaseRequest, BaseTree, Supply, absolute_paths_left, choose, provide};
+use interpreter::{BaseRequest, BaseSupply, BaseTree, absolute_paths_left, choose, provide};
 use testkit::told;
 use vocab::Environment;
 use vocab::{Exit, Fault as _, PlatformKey};
@@ -31,7 +31,7 @@ fn provided() -> MutexGuard<'static, Provided> {
         let request =
             BaseRequest { platform: PlatformKey::host().unwrap(), ..request("3.12.10", &[BaseSource::System]) };
         let choice = choose(&bench.context, &request).unwrap_or_else(|error| panic!("{}", told(&error)));
-        let Supply::System(python) = &choice.supply else { panic!("{choice:?}") };
+        let BaseSupply::System(python) = &choice.supply else { panic!("{choice:?}") };
         let mut needles = vec![python.prefix.display().to_string(), python.built_for.clone(), at.display().to_string()];
         needles.extend(python.built_in.iter().cloned());
         let original = python.prefix.clone();

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use config_merger::BaseSource;
-use interpreter::{BaseRequest, BaseTree, GoModules, Release, ReleaseTable};
+use interpreter::{BaseRequest, BaseTree, GoModules, PinnedAsset, ReleaseTable};
 use store::Context;
 use store::download::{DownloadSettings, Downloader};
 use testkit::WheelBuilder;
@@ -89,7 +89,7 @@ pub fn request(python: &str, sources: &[BaseSource]) -> BaseRequest {
 
 /// One row, as if upstream had released `path` with this content.
 pub fn table(python: &str, path: &str, content: &[u8]) -> ReleaseTable {
-    let release = Release { path: path.to_owned(), sha256: Digest::of(content), url: None };
+    let release = PinnedAsset { path: path.to_owned(), sha256: Digest::of(content), url: None };
     ReleaseTable([(version(python), [(PlatformKey::LinuxX64, release)].into())].into())
 }
 

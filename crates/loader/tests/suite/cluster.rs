@@ -4,18 +4,18 @@ use std::fs;
 
 use catalogue::Channel;
 use serde_json::Value;
-use testkit::aistore::{Fake, Memory};
+use testkit::aistore::{AIStoreMemory, FakeAIStore};
 
 use super::{Place, installed, noise, refused, told};
 
-fn filled(place: &Place) -> (Memory, Fake, Fake) {
-    let memory = Memory::default();
+fn filled(place: &Place) -> (AIStoreMemory, FakeAIStore, FakeAIStore) {
+    let memory = AIStoreMemory::default();
     fill(&memory, place);
     let (proxy, target) = memory.serve_by_target();
     (memory, proxy, target)
 }
 
-fn fill(memory: &Memory, place: &Place) {
+fn fill(memory: &AIStoreMemory, place: &Place) {
     for name in testkit::files_below(&place.root()) {
         memory.put(&format!("p/{name}"), &fs::read(place.root().join(&name)).unwrap());
     }

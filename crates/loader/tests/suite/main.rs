@@ -28,7 +28,7 @@ struct Place {
     pair: KeyPair,
     entries: Vec<ArtifactEntry>,
     retractions: Vec<Retraction>,
-    /// Of the last catalogue that was signed.
+    /// Counter of the last catalogue that was signed.
     counter: AtomicU64,
     /// What manifests say is.
     hostile: bool,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use aistore_client::{Address, Retries, Settings};
 use objects::{Place, PlaceErrorKind, UNWATCHED};
 use objects_aistore::AistorePlace;
-use testkit::aistore::{Fake, Memory, error, reply};
+use testkit::aistore::{AIStoreMemory, FakeAIStore, error, reply};
 use testkit::conformance::{Sender, Skills, conforms_without_conditions, key};
 use vocab::Fault as _;
 
-fn place(server: &Fake, prefix: &str) -> AistorePlace {
+fn place(server: &FakeAIStore, prefix: &str) -> AistorePlace {
     let address = Address::parse(&format!("ais://b/{prefix}")).unwrap();
     let mut settings = Settings::new(server.url(""));
     settings.redirect_wait = Duration::from_millis(300);
@@ -20,13 +20,13 @@ fn place(server: &Fake, prefix: &str) -> AistorePlace {
 
 #[test]
 fn a_cluster_conforms_but_for_conditions() {
-    let server = Memory::default().serve();
+    let server = AIStoreMemory::default().serve();
     conforms_without_conditions(&place(&server, "a/prefix"), Skills::default());
 }
 
 #[test]
 fn ais_a9_ten_thousand_entries_come_in_pages_each_once() {
-    let memory = Memory::with_pages(1000);
+    let memory = AIStoreMemory::with_pages(1000);
     let names: Vec<String> = (0..10_000).map(|number| format!("entries/{number:05}.json")).collect();
     names.iter().for_each(|name| memory.put(&format!("p/{name}"), b"{}"));
     memory.put("other/x", b"{}");
@@ -40,7 +40,7 @@ fn ais_a9_ten_thousand_entries_come_in_pages_each_once() {
 
 #[test]
 fn a_range_is_asked_for_as_one() {
-    let server = Memory::default().serve();
+    let server = AIStoreMemory::default().serve();
     let place = place(&server, "p");
     place.create(&key("a/b.bin"), b"0123456789").unwrap();
     let mut read = Vec::new();
@@ -62,12 +62,12 @@ fn what_the_cluster_refuses_is_told_by_what_to_do() {
         (reply(200, "<html>"), "E_DESTINATION_REFUSED"),
     ];
     for (answer, code) in cases {
-        let server = Fake::always(answer);
+        let server = FakeAIStore::always(answer);
         let failure = place(&server, "").list("").unwrap_err();
         assert_eq!(failure.code(), code, "{failure:?}");
         assert!(!failure.hint().unwrap_or_default().contains("AWS_SECRET"), "{failure:?}");
     }
-    let server = Fake::always(error(507, "ErrCapExceeded", "out of space: used 99%"));
+    let server = FakeAIStore::always(error(507, "ErrCapExceeded", "out of space: used 99%"));
     let failure = place(&server, "").get(&key("a")).unwrap_err();
     assert!(format!("{:?}", failure.kind).contains("out of space"), "{failure:?}");
 }
@@ -76,7 +76,7 @@ fn what_the_cluster_refuses_is_told_by_what_to_do() {
 fn an_upload_whose_parts_changed_on_the_way_is_removed() {
     let server = {
         let inner = std::sync::Mutex::new(Vec::new());
-        Fake::start(move |request, _| {
+        FakeAIStore::start(move |request, _| {
             let mut removed = inner.lock().unwrap();
             match request.method.as_str() {
                 "POST" => reply(200, "u1"),

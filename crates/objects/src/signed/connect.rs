@@ -6,12 +6,12 @@ use std::time::Duration;
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
 use vocab::{Environment, Fault};
-use web::Client;
+use web::WebClient;
 
 use super::SignedBucket;
-use super::profile::Profile;
+use super::profile::AwsProfile;
 use crate::BucketAddress;
-use crate::conditions::Kept;
+use crate::conditions::ConditionsKept;
 
 /// Why the bucket of an address cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
@@ -34,13 +34,13 @@ impl SignedBucket {
     pub fn open(
         address: &BucketAddress,
         environment: &Environment,
-        client: Client,
+        client: WebClient,
         first_pause: Duration,
     ) -> Result<Self, ConnectError> {
         let profile = match &address.profile {
-            Some(name) => Profile::find(name, environment, &|path| fs::read_to_string(path).ok())
+            Some(name) => AwsProfile::find(name, environment, &|path| fs::read_to_string(path).ok())
                 .ok_or_else(|| ConnectError::Profile { profile: name.clone() })?,
-            None => Profile::default(),
+            None => AwsProfile::default(),
         };
         let region = address.region.as_deref();
         let region =
@@ -63,7 +63,7 @@ impl SignedBucket {
             place: format!("s3://{}{separator}{}", address.bucket, address.prefix),
             client,
             first_pause,
-            conditions: Kept::default(),
+            conditions: ConditionsKept::default(),
         })
     }
 }
@@ -72,7 +72,7 @@ impl SignedBucket {
 fn endpoint_of(
     address: &BucketAddress,
     environment: &Environment,
-    profile: &Profile,
+    profile: &AwsProfile,
     region: &str,
 ) -> Result<(Url, &'static str), ConnectError> {
     let of_variable = |variable| environment.text(variable).map(|text| (text.to_owned(), variable));
@@ -105,7 +105,7 @@ mod tests {
     fn opened(address: &str, variables: &[(&str, &str)]) -> Result<String, ConnectError> {
         let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
         let PlaceAddress::Bucket(address) = PlaceAddress::parse(address, "--to").unwrap() else { unreachable!() };
-        let client = Client::new(web::Proxies::default(), web::Limits::default());
+        let client = WebClient::new(web::Proxies::default(), web::WebLimits::default());
         let bucket = SignedBucket::open(&address, &environment, client, Duration::ZERO)?;
         Ok(format!("{bucket:?}"))
     }

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 
 /// One page of a listing.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
-    pub rows: Vec<Row>,
+pub(super) struct BucketPage {
+    pub rows: Vec<BucketRow>,
     /// Names the next page.
     pub next: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct BucketRow {
     pub key: String,
     /// In bytes.
     pub size: u64,
@@ -20,7 +20,7 @@ pub(super) struct Row {
     pub modified: Option<SystemTime>,
 }
 
-impl Page {
+impl BucketPage {
     /// `None` if it is not such an answer.
     pub fn read(text: &str) -> Option<Self> {
         let (_, mut rest) = text.split_once("<ListBucketResult")?;
@@ -31,7 +31,7 @@ impl Page {
             let (size, _) = element(row, "Size")?;
             let modified =
                 element(row, "LastModified").and_then(|(text, _)| text.trim().parse::<jiff::Timestamp>().ok());
-            rows.push(Row {
+            rows.push(BucketRow {
                 key: plain(key),
                 size: size.trim().parse().ok()?,
                 modified: modified.map(SystemTime::from),
@@ -89,14 +89,14 @@ mod tests {
                     <Contents><Key>p/a+b!.json</Key><LastModified>1970-01-01T00:00:01.000Z</LastModified>\
                     <ETag>&quot;e&quot;</ETag><Size>5</Size><Owner><ID>x</ID></Owner></Contents>\
                     <Contents><Size>0</Size><Key>p/c</Key></Contents></ListBucketResult>";
-        let page = Page::read(text).unwrap();
+        let page = BucketPage::read(text).unwrap();
         assert_eq!(page.next.as_deref(), Some("a&b\"=&no;&"));
-        let first = Row {
+        let first = BucketRow {
             key: "p/a+b!.json".into(),
             size: 5,
             modified: Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1)),
         };
-        assert_eq!(page.rows, [first, Row { key: "p/c".into(), size: 0, modified: None }]);
+        assert_eq!(page.rows, [first, BucketRow { key: "p/c".into(), size: 0, modified: None }]);
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
             ("<ListBucketResult><Contents><Key>a</Key><Size>-1</Size></Contents>", false),
         ];
         for (text, read) in cases {
-            assert_eq!(Page::read(text).is_some(), read, "for {text:?}");
+            assert_eq!(BucketPage::read(text).is_some(), read, "for {text:?}");
         }
     }
 }

@@ -21,17 +21,17 @@ use base64::engine::general_purpose::STANDARD;
 use rusty_s3::actions::{DeleteObject, GetObject, HeadObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action};
 use vocab::Digest;
-use web::{Answer, Ask, Chance, Client, FailureKind, HeaderName, Method, Retries, header, may_pass};
+use web::{FailureKind, HeaderName, Method, Retries, RetryChance, WebAnswer, WebClient, WebRequest, header, may_pass};
 
-use crate::conditions::{CONTENDED, Kept, Verdict, pause};
-use crate::refusal::{Failure, kind_of, tidy};
+use crate::conditions::{CONTENDED, ConditionsKept, PutVerdict, pause};
+use crate::refusal::{BucketFailure, kind_of, tidy};
 use crate::{
-    Engine, Expected, Head, Listed, Object, ObjectKey, PlaceErrorKind as Kind, Tag, UNWATCHED, Upload, Uploaded, Watch,
-    Work, pass_on, unwritten,
+    Engine, ExpectedState, ListedObject, Object, ObjectHead, ObjectKey, ObjectTag, ObjectUpload,
+    PlaceErrorKind as Kind, TransferWatch, TransferWork, UNWATCHED, UploadOutcome, pass_on, unwritten,
 };
 
 pub use connect::ConnectError;
-use listing::Page;
+use listing::BucketPage;
 
 /// How long a signature holds; a request begins at once.
 const SIGNED_FOR: Duration = Duration::from_secs(900);
@@ -47,7 +47,7 @@ const LARGEST_READ: u64 = 256 << 20;
 
 const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
-type Inner<T> = std::result::Result<T, Failure>;
+type SignedResult<T> = std::result::Result<T, BucketFailure>;
 
 /// A bucket that is reached with requests signed in their URL. Without credentials it reads public buckets.
 pub struct SignedBucket {
@@ -56,14 +56,14 @@ pub struct SignedBucket {
     /// Ends with `/`, or is empty.
     prefix: String,
     place: String,
-    client: Client,
+    client: WebClient,
     first_pause: Duration,
-    conditions: Kept,
+    conditions: ConditionsKept,
 }
 
 /// What a request brings.
 #[derive(Clone, Copy)]
-enum Content<'a> {
+enum PutContent<'a> {
     Bytes(&'a [u8]),
     File(&'a Path),
 }
@@ -76,22 +76,22 @@ impl SignedBucket {
     /// Sends a request until an answer comes that another attempt would not change; that may be an error.
     fn ask(
         &self,
-        watch: Watch<'_>,
-        send: &dyn Fn(&Client) -> std::result::Result<Answer, web::Failure>,
-    ) -> Inner<Answer> {
-        let check = || watch().map_err(|kind| Setback { failure: kind.into(), chance: None });
+        watch: TransferWatch<'_>,
+        send: &dyn Fn(&WebClient) -> std::result::Result<WebAnswer, web::WebFailure>,
+    ) -> SignedResult<WebAnswer> {
+        let check = || watch().map_err(|kind| SignedSetback { failure: kind.into(), chance: None });
         let attempt = || match send(&self.client) {
             Ok(answer) if answer.status().is_success() => Ok(answer),
             Ok(answer) => {
                 let (passing, pause) = (may_pass(answer.status().as_u16()), answer.retry_after());
                 let failure = refused(answer);
-                let chance = passing.then(|| Chance { reason: failure.kind.to_string(), pause });
-                Err(Setback { failure, chance })
+                let chance = passing.then(|| RetryChance { reason: failure.kind.to_string(), pause });
+                Err(SignedSetback { failure, chance })
             }
             Err(failure) => {
                 let passing = failure.kind == FailureKind::Passing;
-                let chance = passing.then(|| Chance { reason: failure.reason.clone(), pause: None });
-                Err(Setback { failure: no_answer(failure).into(), chance })
+                let chance = passing.then(|| RetryChance { reason: failure.reason.clone(), pause: None });
+                Err(SignedSetback { failure: no_answer(failure).into(), chance })
             }
         };
         let retries = Retries { attempts: ATTEMPTS, first_pause: self.first_pause };
@@ -99,7 +99,12 @@ impl SignedBucket {
     }
 
     /// The object's answer, or that of a range of it. `None` when there is no such object.
-    fn fetch(&self, key: &ObjectKey, range: Option<Range<u64>>, watch: Watch<'_>) -> Inner<Option<Answer>> {
+    fn fetch(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        watch: TransferWatch<'_>,
+    ) -> SignedResult<Option<WebAnswer>> {
         let key = self.key(key);
         let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let headers: Vec<_> = range.into_iter().map(|range| (header::RANGE, range)).collect();
@@ -111,36 +116,36 @@ impl SignedBucket {
     fn put_content(
         &self,
         key: &ObjectKey,
-        content: Content<'_>,
+        content: PutContent<'_>,
         sha256: &Digest,
-        expected: &Expected,
-        watch: Watch<'_>,
-    ) -> Inner<bool> {
+        expected: &ExpectedState,
+        watch: TransferWatch<'_>,
+    ) -> SignedResult<bool> {
         match self.put_under(key, content, sha256, expected, watch)? {
-            Verdict::Unknown => {}
-            verdict => return Ok(verdict != Verdict::NotMet),
+            PutVerdict::Unknown => {}
+            verdict => return Ok(verdict != PutVerdict::NotMet),
         }
         // A server without conditions: looking first is all that can be done.
         let state = self.head(key, watch)?.map(|head| head.tag);
         let holds = expected.holds(state.as_ref());
-        Ok(holds && self.put_under(key, content, sha256, &Expected::Anything, watch)? != Verdict::NotMet)
+        Ok(holds && self.put_under(key, content, sha256, &ExpectedState::Anything, watch)? != PutVerdict::NotMet)
     }
 
-    /// [`Verdict::Other`] when it was done.
+    /// [`PutVerdict::Other`] when it was done.
     fn put_under(
         &self,
         key: &ObjectKey,
-        content: Content<'_>,
+        content: PutContent<'_>,
         sha256: &Digest,
-        expected: &Expected,
-        watch: Watch<'_>,
-    ) -> Inner<Verdict> {
+        expected: &ExpectedState,
+        watch: TransferWatch<'_>,
+    ) -> SignedResult<PutVerdict> {
         let key = self.key(key);
         let mut headers = vec![(CHECKSUM, STANDARD.encode(sha256.as_bytes()))];
         match expected {
-            Expected::Absent => headers.push((header::IF_NONE_MATCH, "*".to_owned())),
-            Expected::State(tag) => headers.push((header::IF_MATCH, tag.0.clone())),
-            Expected::Anything => {}
+            ExpectedState::Absent => headers.push((header::IF_NONE_MATCH, "*".to_owned())),
+            ExpectedState::State(tag) => headers.push((header::IF_MATCH, tag.0.clone())),
+            ExpectedState::Anything => {}
         }
         let action = || PutObject::new(&self.bucket, self.credentials.as_ref(), &key);
         let mut attempt = 1;
@@ -148,18 +153,18 @@ impl SignedBucket {
             let sent = self.ask(watch, &|client| {
                 let ask = signed(Method::PUT, action(), &headers);
                 match content {
-                    Content::Bytes(bytes) => client.put(&ask, web::Content::Bytes(bytes.to_vec().into())),
-                    Content::File(path) => {
+                    PutContent::Bytes(bytes) => client.put(&ask, web::RequestContent::Bytes(bytes.to_vec().into())),
+                    PutContent::File(path) => {
                         let unreadable =
-                            |error| web::Failure::lasting(format!("the file to be sent cannot be read: {error}"));
+                            |error| web::WebFailure::lasting(format!("the file to be sent cannot be read: {error}"));
                         client.give(&ask, File::open(path).map_err(unreadable)?)
                     }
                 }
             });
-            let Err(failure) = sent else { return Ok(Verdict::Other) };
+            let Err(failure) = sent else { return Ok(PutVerdict::Other) };
             match failure.verdict(expected) {
-                Verdict::InTheWay if attempt < CONTENDED => {}
-                Verdict::InTheWay | Verdict::Other => return Err(failure),
+                PutVerdict::InTheWay if attempt < CONTENDED => {}
+                PutVerdict::InTheWay | PutVerdict::Other => return Err(failure),
                 verdict => return Ok(verdict),
             }
             thread::sleep(pause(attempt));
@@ -169,13 +174,13 @@ impl SignedBucket {
 }
 
 impl Engine for SignedBucket {
-    type Failure = Failure;
+    type Failure = BucketFailure;
 
     fn place(&self) -> &str {
         &self.place
     }
 
-    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+    fn get(&self, key: &ObjectKey) -> SignedResult<Option<Object>> {
         let mut attempt = 1;
         loop {
             let Some(answer) = self.fetch(key, None, UNWATCHED)? else { return Ok(None) };
@@ -198,14 +203,14 @@ impl Engine for SignedBucket {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Inner<Option<u64>> {
+        watch: TransferWatch<'_>,
+    ) -> SignedResult<Option<u64>> {
         let Some(answer) = self.fetch(key, range, watch)? else { return Ok(None) };
         let unread = |error: io::Error| broken(&error);
         Ok(Some(pass_on(answer.into_body(), to, &mut |_| watch(), unread, unwritten(key))?))
     }
 
-    fn head(&self, key: &ObjectKey, watch: Watch<'_>) -> Inner<Option<Head>> {
+    fn head(&self, key: &ObjectKey, watch: TransferWatch<'_>) -> SignedResult<Option<ObjectHead>> {
         let name = self.key(key);
         let action = || HeadObject::new(&self.bucket, self.credentials.as_ref(), &name);
         match self.ask(watch, &|client| client.ask(&signed(Method::HEAD, action(), &[]))) {
@@ -213,7 +218,7 @@ impl Engine for SignedBucket {
                 let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
                 let size = length.and_then(|text| text.parse().ok());
                 let size = size.ok_or_else(|| nonsense("an object without a size"))?;
-                Ok(Some(Head { size, tag: tag_of(&answer)? }))
+                Ok(Some(ObjectHead { size, tag: tag_of(&answer)? }))
             }
             // The same answer as for a missing bucket, which the next put reports.
             Err(failure) if failure.is_absent() => Ok(None),
@@ -226,7 +231,7 @@ impl Engine for SignedBucket {
         }
     }
 
-    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> SignedResult<Vec<ListedObject>> {
         let prefix = format!("{}{prefix}", self.prefix);
         let mut rows = Vec::new();
         let mut next: Option<String> = None;
@@ -246,11 +251,11 @@ impl Engine for SignedBucket {
             let mut text = String::new();
             let read = answer.into_body().take(LARGEST_READ).read_to_string(&mut text);
             read.map_err(|error| broken(&error))?;
-            let page = Page::read(&text).ok_or_else(|| nonsense("a listing that cannot be read"))?;
+            let page = BucketPage::read(&text).ok_or_else(|| nonsense("a listing that cannot be read"))?;
             rows.extend(page.rows.into_iter().filter_map(|row| {
                 // What is no object of ours.
                 let key = row.key.strip_prefix(&self.prefix)?.parse().ok()?;
-                Some(Listed { key, size: row.size, modified: row.modified.unwrap_or_else(SystemTime::now) })
+                Some(ListedObject { key, size: row.size, modified: row.modified.unwrap_or_else(SystemTime::now) })
             }));
             // A server that names the same page again would never end.
             match page.next.filter(|token| Some(token) != next.as_ref()) {
@@ -261,11 +266,11 @@ impl Engine for SignedBucket {
         Ok(rows)
     }
 
-    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
-        self.put_content(key, Content::Bytes(bytes), &Digest::of(bytes), expected, UNWATCHED)
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> SignedResult<bool> {
+        self.put_content(key, PutContent::Bytes(bytes), &Digest::of(bytes), expected, UNWATCHED)
     }
 
-    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+    fn delete(&self, key: &ObjectKey) -> SignedResult<bool> {
         // Deleting a missing object is not an error in the protocol.
         let there = self.head(key, UNWATCHED)?.is_some();
         let key = self.key(key);
@@ -274,22 +279,23 @@ impl Engine for SignedBucket {
         Ok(there)
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> SignedResult<UploadOutcome> {
         if upload.size > LARGEST {
             return Err(Kind::TooLarge { size: upload.size, limit: LARGEST }.into());
         }
         (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
         let id = work.begin(upload.key.file_name(), upload.size);
-        let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
-        let ours = self.put_content(upload.key, Content::File(upload.file), &upload.sha256, &expected, work.watch)?;
+        let expected = if upload.overwrite { ExpectedState::Anything } else { ExpectedState::Absent };
+        let ours =
+            self.put_content(upload.key, PutContent::File(upload.file), &upload.sha256, &expected, work.watch)?;
         work.advance(id, upload.size);
         work.finish(id);
-        Ok(if ours { Uploaded::sent(upload.size) } else { Uploaded::THEIRS })
+        Ok(if ours { UploadOutcome::sent(upload.size) } else { UploadOutcome::THEIRS })
     }
 
-    fn conditional_puts(&self) -> Inner<bool> {
+    fn conditional_puts(&self) -> SignedResult<bool> {
         self.conditions.or_probe(|key, bytes| {
-            self.put_under(key, Content::Bytes(bytes), &Digest::of(bytes), &Expected::Absent, UNWATCHED)
+            self.put_under(key, PutContent::Bytes(bytes), &Digest::of(bytes), &ExpectedState::Absent, UNWATCHED)
         })
     }
 }
@@ -306,26 +312,26 @@ impl fmt::Debug for SignedBucket {
     }
 }
 
-struct Setback {
-    failure: Failure,
-    chance: Option<Chance>,
+struct SignedSetback {
+    failure: BucketFailure,
+    chance: Option<RetryChance>,
 }
 
-impl web::Setback for Setback {
-    fn chance(&self) -> Option<Chance> {
+impl web::Setback for SignedSetback {
+    fn chance(&self) -> Option<RetryChance> {
         self.chance.clone()
     }
 }
 
 /// Signed anew for each attempt, its headers included.
-fn signed<'a>(method: Method, mut action: impl S3Action<'a>, headers: &[(HeaderName, String)]) -> Ask {
+fn signed<'a>(method: Method, mut action: impl S3Action<'a>, headers: &[(HeaderName, String)]) -> WebRequest {
     for (name, value) in headers {
         action.headers_mut().insert(name.as_str().to_owned(), value.clone());
     }
-    Ask { method, url: action.sign(SIGNED_FOR), headers: headers.to_vec() }
+    WebRequest { method, url: action.sign(SIGNED_FOR), headers: headers.to_vec() }
 }
 
-fn absent<T>(outcome: Inner<T>) -> Inner<Option<T>> {
+fn absent<T>(outcome: SignedResult<T>) -> SignedResult<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(failure) if failure.is_absent() => Ok(None),
@@ -333,16 +339,16 @@ fn absent<T>(outcome: Inner<T>) -> Inner<Option<T>> {
     }
 }
 
-fn tag_of(answer: &Answer) -> Inner<Tag> {
+fn tag_of(answer: &WebAnswer) -> SignedResult<ObjectTag> {
     let tag = answer.headers().get(header::ETAG).and_then(|value| value.to_str().ok());
-    tag.map(|tag| Tag(tag.to_owned())).ok_or_else(|| nonsense("an object without a tag (ETag)"))
+    tag.map(|tag| ObjectTag(tag.to_owned())).ok_or_else(|| nonsense("an object without a tag (ETag)"))
 }
 
-fn nonsense(said: &str) -> Failure {
+fn nonsense(said: &str) -> BucketFailure {
     Kind::Nonsense { said: said.to_owned() }.into()
 }
 
-fn no_answer(failure: web::Failure) -> Kind {
+fn no_answer(failure: web::WebFailure) -> Kind {
     match failure.kind {
         FailureKind::TooSlow => Kind::TooSlow { said: failure.reason },
         _ => Kind::Unreachable { reason: failure.reason },
@@ -350,10 +356,10 @@ fn no_answer(failure: web::Failure) -> Kind {
 }
 
 fn broken(error: &io::Error) -> Kind {
-    no_answer(web::Failure::of_body(error))
+    no_answer(web::WebFailure::of_body(error))
 }
 
-fn refused(answer: Answer) -> Failure {
+fn refused(answer: WebAnswer) -> BucketFailure {
     let status = answer.status().as_u16();
     let region = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).map(tidy);
     let mut bytes = Vec::new();
@@ -362,7 +368,7 @@ fn refused(answer: Answer) -> Failure {
 }
 
 /// With what the answer's XML body says.
-fn refusal(status: u16, region: Option<String>, body: &str) -> Failure {
+fn refusal(status: u16, region: Option<String>, body: &str) -> BucketFailure {
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
@@ -370,7 +376,11 @@ fn refusal(status: u16, region: Option<String>, body: &str) -> Failure {
     let plain = |code: &&str| code.len() < 64 && code.chars().all(|it| it.is_ascii_alphanumeric());
     let code = element("Code").filter(plain).unwrap_or_default();
     let message = element("Message").unwrap_or_default();
-    Failure { status: Some(status), code: code.to_owned(), kind: kind_of(status, code, message, region, ATTEMPTS) }
+    BucketFailure {
+        status: Some(status),
+        code: code.to_owned(),
+        kind: kind_of(status, code, message, region, ATTEMPTS),
+    }
 }
 
 #[cfg(test)]

@@ -11,21 +11,21 @@ use vocab::Environment;
 
 /// What an address with `profile=` takes from it.
 #[derive(Clone, Default)]
-pub(super) struct Profile {
+pub(super) struct AwsProfile {
     pub credentials: Option<Credentials>,
     pub region: Option<String>,
     pub endpoint: Option<String>,
 }
 
 /// The credentials stay out.
-impl fmt::Debug for Profile {
+impl fmt::Debug for AwsProfile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { region, endpoint, .. } = self;
-        formatter.debug_struct("Profile").field("region", region).field("endpoint", endpoint).finish_non_exhaustive()
+        formatter.debug_struct("AwsProfile").field("region", region).field("endpoint", endpoint).finish_non_exhaustive()
     }
 }
 
-impl Profile {
+impl AwsProfile {
     /// `None` if neither file holds an access key and its secret. `read` gives a file's text.
     pub fn find(name: &str, environment: &Environment, read: &dyn Fn(&Path) -> Option<String>) -> Option<Self> {
         let mut rows = BTreeMap::new();
@@ -95,7 +95,7 @@ mod tests {
             ("other", None),
         ];
         for (name, expected) in cases {
-            let found = Profile::find(name, &environment, &read);
+            let found = AwsProfile::find(name, &environment, &read);
             let found = found.as_ref().map(|it| {
                 let credentials = it.credentials.as_ref().unwrap();
                 (credentials.key(), credentials.secret(), it.region.as_deref(), it.endpoint.as_deref())

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
-use objects::{FolderPlace, Place as _, Placed};
+use objects::{FolderPlace, Place as _, PutOutcome};
 
 use testkit::conformance::{Skills, conforms, key};
 
@@ -54,7 +54,7 @@ fn attack_9_what_killed_writers_left_in_a_shared_folder_goes_after_a_day_and_not
         file.set_modified(std::time::SystemTime::now() - day * days).unwrap();
     }
     let folder = FolderPlace::new(at.path().to_owned());
-    assert_eq!(folder.create(&key("v1/blobs/ab/new"), b"x").unwrap(), Placed::Ours);
+    assert_eq!(folder.create(&key("v1/blobs/ab/new"), b"x").unwrap(), PutOutcome::Ours);
     for (name, _, stays) in files {
         assert_eq!(shard.join(name).exists(), stays, "{name}");
     }

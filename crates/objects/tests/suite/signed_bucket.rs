@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use objects::{Expected, Place, PlaceAddress, Placed, Replaced, SignedBucket, UNWATCHED};
+use objects::{ExpectedState, Place, PlaceAddress, PutOutcome, ReplaceOutcome, SignedBucket, UNWATCHED};
 use testkit::{HttpServer, S3Fault, S3Proxy, S3Server, told};
 use vocab::Environment;
-use web::{Client, Limits, Proxies};
+use web::{Proxies, WebClient, WebLimits};
 
 use testkit::conformance::{Sender, Skills, conforms, key};
 
@@ -13,7 +13,7 @@ fn bucket(address: &str, endpoint: &str) -> SignedBucket {
     let variables = S3Server::variables_for(endpoint, S3Server::SECRET);
     let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
     let PlaceAddress::Bucket(address) = PlaceAddress::parse(address, "--to").unwrap() else { unreachable!() };
-    let client = Client::new(Proxies::default(), Limits::default());
+    let client = WebClient::new(Proxies::default(), WebLimits::default());
     SignedBucket::open(&address, &environment, client, Duration::from_millis(1)).unwrap()
 }
 
@@ -48,18 +48,18 @@ fn a_put_that_another_stood_in_the_way_of_is_made_again_and_a_condition_that_doe
     let bucket = bucket(&format!("s3://{}", S3Server::BUCKET), &proxy.url());
     let conflict = S3Fault::Refused(409, "ConditionalRequestConflict");
     proxy.spoil(0, 2, conflict);
-    assert_eq!(bucket.create(&key("a.json"), b"1").unwrap(), Placed::Ours, "not taken for somebody else's");
+    assert_eq!(bucket.create(&key("a.json"), b"1").unwrap(), PutOutcome::Ours, "not taken for somebody else's");
     assert_eq!(proxy.requests().len(), 3);
     proxy.spoil(0, 1, conflict);
-    assert_eq!(bucket.create(&key("a.json"), b"2").unwrap(), Placed::Theirs);
+    assert_eq!(bucket.create(&key("a.json"), b"2").unwrap(), PutOutcome::Theirs);
     assert_eq!(proxy.requests().len(), 2);
     let tag = bucket.get(&key("a.json")).unwrap().unwrap().tag;
     proxy.spoil(0, 1, conflict);
-    assert_eq!(bucket.replace(&key("a.json"), b"3", &Expected::State(tag)).unwrap(), Replaced::Done);
+    assert_eq!(bucket.replace(&key("a.json"), b"3", &ExpectedState::State(tag)).unwrap(), ReplaceOutcome::Done);
     // The object is looked for before it is sent.
     proxy.spoil(1, 2, conflict);
     let uploaded = Sender::new().send(&bucket, &key("b.zip"), b"content", None).unwrap();
-    assert_eq!((uploaded.placed, proxy.requests().len()), (Placed::Ours, 4));
+    assert_eq!((uploaded.placed, proxy.requests().len()), (PutOutcome::Ours, 4));
     proxy.spoil(0, 1, S3Fault::Refused(409, "InvalidBucketState"));
     let error = bucket.create(&key("c.json"), b"1").unwrap_err();
     assert!(told(&error).contains("InvalidBucketState"), "another 409 is no conflict: {}", told(&error));
@@ -73,13 +73,13 @@ fn a_server_without_conditional_requests_is_asked_first_and_then_given_the_objec
     let unknown = S3Fault::Refused(501, "NotImplemented");
     proxy.spoil(1, 1, unknown);
     let uploaded = Sender::new().send(&bucket, &key("a.zip"), b"content", None).unwrap();
-    assert_eq!(uploaded.placed, Placed::Ours);
+    assert_eq!(uploaded.placed, PutOutcome::Ours);
     let methods = |requests: Vec<String>| -> Vec<String> {
         requests.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(methods(proxy.requests()), ["HEAD", "PUT", "HEAD", "PUT"]);
     proxy.spoil(0, 1, unknown);
-    assert_eq!(bucket.create(&key("a.zip"), b"other").unwrap(), Placed::Theirs);
+    assert_eq!(bucket.create(&key("a.zip"), b"other").unwrap(), PutOutcome::Theirs);
     assert_eq!(methods(proxy.requests()), ["PUT", "HEAD"]);
     let mut read = Vec::new();
     bucket.read(&key("a.zip"), None, &mut read, UNWATCHED).unwrap();
@@ -97,6 +97,6 @@ fn ais_a6_a_server_that_ignores_conditions_is_found_out_by_two_puts_once() {
         assert!(!bucket.conditional_puts().unwrap());
     }
     assert_eq!(proxy.requests().len(), 2, "{:?}", proxy.requests());
-    assert_eq!(bucket.create(&key("a"), b"1").unwrap(), Placed::Ours);
-    assert_eq!(bucket.create(&key("a"), b"2").unwrap(), Placed::Ours, "it says so of each");
+    assert_eq!(bucket.create(&key("a"), b"1").unwrap(), PutOutcome::Ours);
+    assert_eq!(bucket.create(&key("a"), b"2").unwrap(), PutOutcome::Ours, "it says so of each");
 }

@@ -21,8 +21,8 @@ use vocab::{CopiedFile, Digest, TreeLayout, TreePath};
 use store::Context;
 
 pub use error::{CopyError, CopyErrorKind};
-use source::{Links, SourceEntry, SourceKind};
-use target::Target;
+use source::{SourceEntry, SourceKind, SourceLinks};
+use target::ResolvedTarget;
 
 /// One entry of a `copyFiles` list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,11 +80,11 @@ pub fn preview(
     package_folder: &Path,
     layout: TreeLayout,
 ) -> Result<CopyPreview, CopyError> {
-    let links = if layout.platform.is_windows() || cfg!(windows) { Links::Copied } else { Links::Kept };
+    let links = if layout.platform.is_windows() || cfg!(windows) { SourceLinks::Copied } else { SourceLinks::Kept };
     let mut result = CopyPreview::default();
     for (index, operation) in operations.iter().enumerate() {
         let failed = |kind| CopyError::new(operation, kind);
-        let target = Target::new(operation, layout);
+        let target = ResolvedTarget::new(operation, layout);
         let Some(entries) = source::list(operation, package_folder, links).map_err(failed)? else {
             result.absent.push(index);
             continue;
@@ -135,7 +135,7 @@ pub fn copy_files(
             operation.place, operation.from
         ));
     }
-    let mut placer = place::Placer::new(prefix);
+    let mut placer = place::FilePlacer::new(prefix);
     for copy in &preview.copies {
         let failed = |kind| CopyError::new(&operations[copy.operation], kind);
         if context.is_cancelled() {
@@ -155,7 +155,7 @@ pub fn digest_of(operations: &[CopyOperation], package_folder: &Path) -> Result<
     let mut text = String::from("copyFiles 1\n");
     for operation in operations {
         let failed = |kind| CopyError::new(operation, kind);
-        let entries = source::list(operation, package_folder, Links::Kept).map_err(failed)?;
+        let entries = source::list(operation, package_folder, SourceLinks::Kept).map_err(failed)?;
         let rows: Vec<String> = entries
             .as_deref()
             .unwrap_or_default()

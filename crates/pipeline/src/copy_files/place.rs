@@ -10,13 +10,13 @@ use vocab::{CopiedFile, Digest, DigestWriter, TreePath};
 use super::{CopyErrorKind, CopyKind, PlannedCopy};
 
 /// Places files; remembers which folders are real and what was placed.
-pub(crate) struct Placer<'a> {
+pub(crate) struct FilePlacer<'a> {
     prefix: &'a Path,
     folders: BTreeSet<TreePath>,
     placed: BTreeMap<TreePath, CopiedFile>,
 }
 
-impl<'a> Placer<'a> {
+impl<'a> FilePlacer<'a> {
     /// Changes nothing.
     pub(crate) fn new(prefix: &'a Path) -> Self {
         Self { prefix, folders: BTreeSet::from([TreePath::default()]), placed: BTreeMap::new() }

@@ -10,7 +10,7 @@ use super::{CopyErrorKind, CopyOperation};
 
 /// What becomes of symbolic links inside the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Links {
+pub(crate) enum SourceLinks {
     Kept,
     /// Replaced by what they lead to: on Windows a link needs rights that a user may not have.
     Copied,
@@ -53,7 +53,7 @@ impl SourceEntry {
 pub(crate) fn list(
     operation: &CopyOperation,
     package_folder: &Path,
-    links: Links,
+    links: SourceLinks,
 ) -> Result<Option<Vec<SourceEntry>>, CopyErrorKind> {
     let named = operation.from.below(package_folder);
     let resolved = match fs::canonicalize(&named) {
@@ -69,21 +69,21 @@ pub(crate) fn list(
     if !resolved.starts_with(&folder) {
         return Err(CopyErrorKind::SourceOutside { path: named });
     }
-    let mut lister = Lister { root: resolved.clone(), links, entries: Vec::new() };
+    let mut lister = SourceLister { root: resolved.clone(), links, entries: Vec::new() };
     lister.visit(&resolved, &TreePath::default())?;
     let mut entries = lister.entries;
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(entries))
 }
 
-struct Lister {
+struct SourceLister {
     /// Canonical.
     root: PathBuf,
-    links: Links,
+    links: SourceLinks,
     entries: Vec<SourceEntry>,
 }
 
-impl Lister {
+impl SourceLister {
     fn visit(&mut self, source: &Path, path: &TreePath) -> Result<(), CopyErrorKind> {
         let read = |error| CopyErrorKind::Read { path: source.to_owned(), source: error };
         let metadata = fs::symlink_metadata(source).map_err(read)?;
@@ -133,12 +133,12 @@ impl Lister {
             return Err(leaves());
         }
         match self.links {
-            Links::Kept => {
+            SourceLinks::Kept => {
                 let kind = SourceKind::Link { text: text.replace('\\', "/") };
                 self.entries.push(SourceEntry { path: path.clone(), source: source.to_owned(), kind });
                 Ok(())
             }
-            Links::Copied => {
+            SourceLinks::Copied => {
                 // The link's own folder, without following it; its parents are real, or were resolved on the way.
                 let lies_in = source.parent().unwrap_or(source);
                 if lies_in.starts_with(&resolved) {

@@ -6,13 +6,13 @@ use super::CopyOperation;
 
 /// `to` on one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct ResolvedTarget {
     path: TreePath,
     /// A file goes into `path` rather than becoming it.
     is_folder: bool,
 }
 
-impl Target {
+impl ResolvedTarget {
     /// Resolves the placeholders of `to` for this layout.
     pub(crate) fn new(operation: &CopyOperation, layout: TreeLayout) -> Self {
         Self { path: operation.to.resolve(layout), is_folder: operation.to.is_folder() }
@@ -40,7 +40,7 @@ mod tests {
             optional: false,
             place: "config.json /packages/copyFiles/0".to_owned(),
         };
-        Target::new(&operation, layout).of(&operation, &below.parse().unwrap()).to_string()
+        ResolvedTarget::new(&operation, layout).of(&operation, &below.parse().unwrap()).to_string()
     }
 
     #[test]

@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vocab::{DistributionName, Outcome, RuleRecord};
+use vocab::{DistributionName, RuleOutcome, RuleRecord};
 
-use super::{Gathered, Gathering};
-use crate::consistency::{self, Member};
-use crate::prepare::{PrepareError, Prepared};
+use super::{GatherOutcome, GatheredWheel};
+use crate::consistency::{self, InstalledMember};
+use crate::prepare::{PrepareError, PreparedPlatform};
 use resolve::MissingRule;
 use store::Context;
 
-type Gone = BTreeMap<DistributionName, RuleRecord>;
+type GoneDistributions = BTreeMap<DistributionName, RuleRecord>;
 
 /// Takes it out, with a warning for each, unless the configuration keeps it.
 ///
@@ -19,9 +19,9 @@ type Gone = BTreeMap<DistributionName, RuleRecord>;
 /// The first of it, where nothing may be missing.
 pub(super) fn leave_out(
     context: &Context,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     missing: MissingRule,
-    gathering: &mut Gathering,
+    gathering: &mut GatherOutcome,
 ) -> Result<(), PrepareError> {
     let request = &prepared.request;
     if !request.leaves_out_dependants {
@@ -29,12 +29,12 @@ pub(super) fn leave_out(
     }
     let skipped = |(name, reason): (&DistributionName, &String)| RuleRecord {
         name: name.clone(),
-        outcome: Outcome::Skipped,
+        outcome: RuleOutcome::Skipped,
         reason: reason.clone(),
     };
     let rows = prepared.rows.left_out.iter().chain(&gathering.left_out).cloned();
     let rows = request.excluded.iter().map(skipped).chain(rows);
-    let gone: Gone = rows.map(|row| (row.name.clone(), row)).collect();
+    let gone: GoneDistributions = rows.map(|row| (row.name.clone(), row)).collect();
     if gone.is_empty() {
         return Ok(());
     }
@@ -63,14 +63,14 @@ pub(super) fn leave_out(
 
 /// Requirement by requirement: one that lacks something goes with all that it alone brings.
 fn of_each(
-    prepared: &Prepared,
-    gathering: &mut Gathering,
+    prepared: &PreparedPlatform,
+    gathering: &mut GatherOutcome,
     requirements: &BTreeSet<DistributionName>,
-    gone: &Gone,
+    gone: &GoneDistributions,
 ) -> Vec<RuleRecord> {
     let mut found = Vec::new();
     for name in requirements {
-        let own: Vec<&Gathered> = gathering.wheels.iter().filter(|it| it.brought_by.contains(name)).collect();
+        let own: Vec<&GatheredWheel> = gathering.wheels.iter().filter(|it| it.brought_by.contains(name)).collect();
         let is_there = own.iter().any(|it| it.name == *name) || gathering.sources.iter().any(|it| it.name == *name);
         let lacking = lacking(prepared, gathering, &own, gone).into_iter().next();
         let row = match (is_there, lacking) {
@@ -92,10 +92,10 @@ fn of_each(
 }
 
 /// Parents, and their parents, until nothing lacks anything.
-fn of_all(prepared: &Prepared, gathering: &mut Gathering, mut gone: Gone) -> Vec<RuleRecord> {
+fn of_all(prepared: &PreparedPlatform, gathering: &mut GatherOutcome, mut gone: GoneDistributions) -> Vec<RuleRecord> {
     let mut found = Vec::new();
     loop {
-        let all: Vec<&Gathered> = gathering.wheels.iter().collect();
+        let all: Vec<&GatheredWheel> = gathering.wheels.iter().collect();
         let parents: Vec<RuleRecord> = lacking(prepared, gathering, &all, &gone)
             .into_iter()
             .map(|(parent, lacking)| dependant(&parent, &lacking))
@@ -117,12 +117,12 @@ fn dependant(name: &DistributionName, lacking: &RuleRecord) -> RuleRecord {
 
 /// Who requires something that is gone, each with the first of it.
 fn lacking(
-    prepared: &Prepared,
-    gathering: &Gathering,
-    wheels: &[&Gathered],
-    gone: &Gone,
+    prepared: &PreparedPlatform,
+    gathering: &GatherOutcome,
+    wheels: &[&GatheredWheel],
+    gone: &GoneDistributions,
 ) -> BTreeMap<DistributionName, RuleRecord> {
-    let members: Vec<Member<'_>> = wheels.iter().map(|it| it.member()).collect();
+    let members: Vec<InstalledMember<'_>> = wheels.iter().map(|it| it.member()).collect();
     let request = &prepared.request;
     let unmet = consistency::unmet(&members, &request.no_deps, &request.target, &BTreeSet::new());
     let is_shipped = |name: &DistributionName| gathering.sources.iter().any(|it| it.name == *name);

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use config_merger::Layout;
-use vocab::{Digest, DistributionName, Exit, Fault, FileName, Origin, RuleRecord, TreePath};
+use vocab::{Digest, DistributionName, Exit, Fault, FileName, RuleRecord, TreePath, WheelOrigin};
 
 use self::workshop::Workshop;
-use crate::consistency::Member;
+use crate::consistency::InstalledMember;
 use crate::options::BuildOptions;
-use crate::prepare::{Prepared, URL_FACT, URL_REMEMBERED};
-use crate::steps::Steps;
+use crate::prepare::{PreparedPlatform, URL_FACT, URL_REMEMBERED};
+use crate::steps::TimedSteps;
 use interpreter::BaseTree;
 use resolve::nothing_left;
-use resolve::registries::{self, Pages};
+use resolve::registries::{self, IndexPages};
 use resolve::{self, LockedDistribution, LockedSource, Uv};
 use source_build::BuiltWheel;
 use store::Context;
@@ -33,22 +33,22 @@ pub(crate) const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
 
 /// One distribution, ready to be installed.
 #[derive(Clone, Debug)]
-pub struct Gathered {
+pub struct GatheredWheel {
     pub name: DistributionName,
     pub requested: bool,
     /// The requirements that bring it, where each was resolved for itself.
     pub brought_by: BTreeSet<DistributionName>,
-    pub origin: Origin,
+    pub origin: WheelOrigin,
     /// The wheel file itself.
     pub blob: PathBuf,
     pub wheel: UnpackedWheel,
 }
 
-impl Gathered {
+impl GatheredWheel {
     /// With what its metadata requires.
-    pub fn member(&self) -> Member<'_> {
+    pub fn member(&self) -> InstalledMember<'_> {
         let metadata = &self.wheel.contents.metadata;
-        Member { name: &self.name, version: &metadata.version, requires: &metadata.requires }
+        InstalledMember { name: &self.name, version: &metadata.version, requires: &metadata.requires }
     }
 }
 
@@ -120,9 +120,9 @@ pub struct ShippedSource {
 }
 
 /// What was gathered, and what was left out on the way because its source did not build and the policy lets it.
-pub struct Gathering {
+pub struct GatherOutcome {
     /// By name; by name and version where requirements were resolved each for itself.
-    pub wheels: Vec<Gathered>,
+    pub wheels: Vec<GatheredWheel>,
     /// The same.
     pub sources: Vec<ShippedSource>,
     pub left_out: Vec<RuleRecord>,
@@ -133,16 +133,16 @@ pub struct Gathering {
 pub fn gather(
     context: &Context,
     repository: &Path,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     tree: &BaseTree,
     options: &BuildOptions,
-    steps: &mut Steps,
-) -> Result<Gathering, Box<dyn Fault>> {
+    steps: &mut TimedSteps,
+) -> Result<GatherOutcome, Box<dyn Fault>> {
     let request = &prepared.request;
     steps.run(context, "fetch", || fetch(context, repository, prepared))?;
 
     let rows = || prepared.rows.distributions.iter().enumerate();
-    let mut builds = Builds::new();
+    let mut builds = BuiltWheels::new();
     let mut left_out = Vec::new();
     if rows().any(|(_, row)| request.builds(row)) {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
@@ -162,7 +162,7 @@ pub fn gather(
     }
     nothing_left::check(request, prepared.rows.left_out.iter().chain(&left_out))?;
     let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, options.scrutiny))?;
-    let mut gathering = Gathering { wheels, sources: shipped(context, prepared), left_out };
+    let mut gathering = GatherOutcome { wheels, sources: shipped(context, prepared), left_out };
     dependants::leave_out(context, prepared, options.missing, &mut gathering)?;
     nothing_left::check(request, prepared.rows.left_out.iter().chain(&gathering.left_out))?;
     tell_remarks(context, &gathering.wheels, options.strict)?;
@@ -170,9 +170,9 @@ pub fn gather(
 }
 
 /// By index among the rows; `None` is left out.
-type Builds = BTreeMap<usize, Option<BuiltWheel>>;
+type BuiltWheels = BTreeMap<usize, Option<BuiltWheel>>;
 
-fn shipped(context: &Context, prepared: &Prepared) -> Vec<ShippedSource> {
+fn shipped(context: &Context, prepared: &PreparedPlatform) -> Vec<ShippedSource> {
     let request = &prepared.request;
     let shipped = prepared.rows.distributions.iter().filter(|row| request.ships(row));
     let sources = shipped.filter_map(|row| {
@@ -192,7 +192,7 @@ fn shipped(context: &Context, prepared: &Prepared) -> Vec<ShippedSource> {
 }
 
 /// What is odd about the wheels. With `strict` the first of it is an error.
-fn tell_remarks(context: &Context, wheels: &[Gathered], strict: bool) -> Result<(), GatherError> {
+fn tell_remarks(context: &Context, wheels: &[GatheredWheel], strict: bool) -> Result<(), GatherError> {
     for gathered in wheels {
         let contents = &gathered.wheel.contents;
         for remark in &contents.remarks {
@@ -209,7 +209,7 @@ fn tell_remarks(context: &Context, wheels: &[Gathered], strict: bool) -> Result<
 }
 
 /// Every locked file that the store lacks.
-fn fetch(context: &Context, repository: &Path, prepared: &Prepared) -> Result<(), Box<dyn Fault>> {
+fn fetch(context: &Context, repository: &Path, prepared: &PreparedPlatform) -> Result<(), Box<dyn Fault>> {
     let rows = &prepared.rows.distributions;
     let mut lacking: Vec<&LockedDistribution> = Vec::new();
     for row in rows {
@@ -272,7 +272,7 @@ fn give<'r>(context: &Context, rows: impl Iterator<Item = &'r LockedDistribution
 
 /// What is read as it is, an sdist or a wheel for a wheelhouse, is held to its digest; a wheel is held to its
 /// digest when it is unpacked.
-fn lacks(context: &Context, prepared: &Prepared, row: &LockedDistribution) -> Result<bool, StoreError> {
+fn lacks(context: &Context, prepared: &PreparedPlatform, row: &LockedDistribution) -> Result<bool, StoreError> {
     let Some((file, sha256, _)) = file_of(row) else { return Ok(false) };
     context.store.mark_used(EntryKind::Blobs, &sha256.to_string());
     let is_sdist = matches!(row.source, LockedSource::Sdist { .. });
@@ -293,7 +293,7 @@ fn lacks(context: &Context, prepared: &Prepared, row: &LockedDistribution) -> Re
 fn complete_urls(
     context: &Context,
     repository: &Path,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     lacking: &[&LockedDistribution],
     urls: &mut BTreeMap<Digest, String>,
 ) -> Result<(), Box<dyn Fault>> {
@@ -308,7 +308,7 @@ fn complete_urls(
     let uv = Uv::find(context, &prepared.host.interpreter(context)?, &prepared.answered)?;
     let registries = &prepared.request.registries;
     let silent = registries::unreachable(context, registries, false);
-    let pages = Pages::new(context, &uv, registries, &silent);
+    let pages = IndexPages::new(context, &uv, registries, &silent);
     let found = resolve::locate(context, &uv, &prepared.request, repository, &unknown, &pages)?;
     for (digest, url) in &found {
         let _ = context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), SystemTime::now());
@@ -355,10 +355,10 @@ fn file_of(row: &LockedDistribution) -> Option<(&str, Digest, Option<u64>)> {
 fn unpack(
     context: &Context,
     repository: &Path,
-    prepared: &Prepared,
-    builds: &Builds,
+    prepared: &PreparedPlatform,
+    builds: &BuiltWheels,
     scrutiny: Scrutiny,
-) -> Result<Vec<Gathered>, Box<dyn Fault>> {
+) -> Result<Vec<GatheredWheel>, Box<dyn Fault>> {
     let mut blobs = Vec::new();
     let mut origins = Vec::new();
     for (index, row) in prepared.rows.distributions.iter().enumerate() {
@@ -373,23 +373,23 @@ fn unpack(
         let (blob, origin) = match (&row.source, built) {
             (LockedSource::Sdist { file, sha256, .. }, Some(built)) => (
                 blob(built.path.clone(), &built.file_name, built.sha256)?,
-                Origin::Sdist { file: file.to_string(), sha256: *sha256 },
+                WheelOrigin::Sdist { file: file.to_string(), sha256: *sha256 },
             ),
             (LockedSource::Git { repository, commit, .. }, Some(built)) => (
                 blob(built.path.clone(), &built.file_name, built.sha256)?,
-                Origin::Git { repository: repository.clone(), commit: commit.clone() },
+                WheelOrigin::Git { repository: repository.clone(), commit: commit.clone() },
             ),
             (LockedSource::Path { path, sha256 }, Some(built)) => (
                 blob(built.path.clone(), &built.file_name, built.sha256)?,
-                Origin::Path { path: path.clone(), sha256: *sha256 },
+                WheelOrigin::Path { path: path.clone(), sha256: *sha256 },
             ),
             (LockedSource::Path { path, sha256 }, None) => {
                 unchanged(&row.name, path, sha256, repository)?;
                 let blob = blob(path.below(repository), path.file_name(), *sha256)?;
-                (blob, Origin::Path { path: path.clone(), sha256: *sha256 })
+                (blob, WheelOrigin::Path { path: path.clone(), sha256: *sha256 })
             }
             (LockedSource::Wheel { file, sha256, .. }, _) => {
-                (blob(context.store.blob(sha256), file, *sha256)?, Origin::Wheel)
+                (blob(context.store.blob(sha256), file, *sha256)?, WheelOrigin::Wheel)
             }
             (LockedSource::Sdist { .. } | LockedSource::Git { .. }, None) => {
                 unreachable!("a build that failed without being left out has ended the command")
@@ -406,7 +406,7 @@ fn unpack(
         }
         wheels => wheels?,
     };
-    let gathered = origins.into_iter().zip(blobs).zip(wheels).map(|(((row, origin), blob), wheel)| Gathered {
+    let gathered = origins.into_iter().zip(blobs).zip(wheels).map(|(((row, origin), blob), wheel)| GatheredWheel {
         requested: prepared.request.is_requested(&row.name),
         name: row.name.clone(),
         brought_by: row.brought_by.clone(),

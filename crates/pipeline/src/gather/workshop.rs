@@ -9,13 +9,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use config_merger::BuildSettings;
-use vocab::{Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
+use vocab::{Fault, PlatformKey, RuleOutcome, RuleRecord, SystemVersion};
 
 use super::unchanged;
 use crate::options::BuildOptions;
-use crate::prepare::Prepared;
+use crate::prepare::PreparedPlatform;
 use interpreter::BaseTree;
-use resolve::registries::{self, Pages};
+use resolve::registries::{self, IndexPages};
 use resolve::uv_settings;
 use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
@@ -38,14 +38,14 @@ pub(crate) struct NotPure {
 }
 
 /// Why a row has no wheel.
-pub(crate) enum Unbuilt {
+pub(crate) enum UnbuiltReason {
     Build(Box<SourceBuildError>),
     Native(NotPure),
     /// An error that no policy excuses.
     Other(Box<dyn Fault>),
 }
 
-impl Unbuilt {
+impl UnbuiltReason {
     fn into_fault(self) -> Box<dyn Fault> {
         match self {
             Self::Build(error) => error,
@@ -62,7 +62,7 @@ const LINES_TOLD: usize = 30;
 pub(crate) struct Workshop<'a> {
     context: &'a Context,
     repository: &'a Path,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedPlatform,
     /// The interpreter to compile against: the runtime's own, or this machine's.
     tree: BaseTree,
     /// For other machines that are to find what is built here.
@@ -77,7 +77,7 @@ impl<'a> Workshop<'a> {
     pub(crate) fn new(
         context: &'a Context,
         repository: &'a Path,
-        prepared: &'a Prepared,
+        prepared: &'a PreparedPlatform,
         own: &BaseTree,
         options: &BuildOptions,
     ) -> Result<Self, Box<dyn Fault>> {
@@ -88,7 +88,7 @@ impl<'a> Workshop<'a> {
 
     /// # Errors
     /// Also if the result for another platform is not pure Python.
-    pub(crate) fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Unbuilt> {
+    pub(crate) fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, UnbuiltReason> {
         let Self { context, repository, prepared, tree, .. } = self;
         let (blob, place);
         let source = match &row.source {
@@ -104,7 +104,7 @@ impl<'a> Workshop<'a> {
                 subdirectory: subdirectory.as_deref(),
             },
             LockedSource::Path { path, sha256 } => {
-                unchanged(&row.name, path, sha256, repository).map_err(Unbuilt::Other)?;
+                unchanged(&row.name, path, sha256, repository).map_err(UnbuiltReason::Other)?;
                 place = path.below(repository);
                 if place.is_dir() {
                     SourceInput::Folder { path: &place }
@@ -137,17 +137,17 @@ impl<'a> Workshop<'a> {
         let built = match source_build::kept_wheel(context, &request) {
             Ok(Some(kept)) => Ok(kept),
             Ok(None) => {
-                let uv = self.uv(&python).map_err(Unbuilt::Other)?;
+                let uv = self.uv(&python).map_err(UnbuiltReason::Other)?;
                 let index_settings = self.index_settings(uv);
                 source_build::build_wheel(context, &SourceBuild { uv: uv.program(), index_settings, ..request.clone() })
             }
             Err(error) => Err(error),
         };
         if let Ok(built) = &built {
-            self.give_to_others(&request, built).map_err(|error| Unbuilt::Build(Box::new(error)))?;
+            self.give_to_others(&request, built).map_err(|error| UnbuiltReason::Build(Box::new(error)))?;
         }
         if !prepared.is_foreign() {
-            return built.map_err(|error| Unbuilt::Build(Box::new(error)));
+            return built.map_err(|error| UnbuiltReason::Build(Box::new(error)));
         }
         let reason = match built {
             Ok(built) if built.file_name.parse().is_ok_and(|name: WheelFileName| name.is_pure()) => return Ok(built),
@@ -156,10 +156,10 @@ impl<'a> Workshop<'a> {
             Err(error) if error.is_of_the_source() => {
                 format!("here its source does not build ({error})")
             }
-            Err(error) => return Err(Unbuilt::Build(Box::new(error))),
+            Err(error) => return Err(UnbuiltReason::Build(Box::new(error))),
         };
         let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
-        Err(Unbuilt::Native(NotPure { package, platform, reason }))
+        Err(UnbuiltReason::Native(NotPure { package, platform, reason }))
     }
 
     fn uv(&self, python: &Path) -> Result<&Uv, Box<dyn Fault>> {
@@ -174,7 +174,7 @@ impl<'a> Workshop<'a> {
         // With a fresh lock they have not been asked yet, and uv would fail on one that does not answer.
         let registries = &self.prepared.request.registries;
         let silent = registries::unreachable(self.context, registries, false);
-        let additional = Pages::new(self.context, uv, registries, &silent).open_urls();
+        let additional = IndexPages::new(self.context, uv, registries, &silent).open_urls();
         let additional: Vec<String> = additional.into_iter().map(|(url, _)| url).collect();
         if additional.is_empty() {
             return toml::Table::new();
@@ -205,9 +205,13 @@ impl<'a> Workshop<'a> {
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
     /// asked for it. What only a native runner can build is left out unless the policy is strict, as it is when that is
     /// known beforehand.
-    pub(crate) fn tolerate(&self, row: &LockedDistribution, unbuilt: Unbuilt) -> Result<RuleRecord, Box<dyn Fault>> {
+    pub(crate) fn tolerate(
+        &self,
+        row: &LockedDistribution,
+        unbuilt: UnbuiltReason,
+    ) -> Result<RuleRecord, Box<dyn Fault>> {
         let request = &self.prepared.request;
-        let ends = if matches!(unbuilt, Unbuilt::Native(_)) {
+        let ends = if matches!(unbuilt, UnbuiltReason::Native(_)) {
             self.missing.refuses_native_runner(&request.policy)
         } else {
             request.is_built(&row.name) || !self.missing.allows(&request.policy)
@@ -216,12 +220,12 @@ impl<'a> Workshop<'a> {
             return Err(unbuilt.into_fault());
         }
         let (outcome, reason, error) = match unbuilt {
-            Unbuilt::Native(fault) => (Outcome::NeedsNativeRunner, fault.to_string(), None),
-            Unbuilt::Build(error) => {
+            UnbuiltReason::Native(fault) => (RuleOutcome::NeedsNativeRunner, fault.to_string(), None),
+            UnbuiltReason::Build(error) => {
                 let reason = format!("no wheel fits, and its source did not build: {}", error.in_short());
-                (Outcome::LeftOut, reason, Some(error))
+                (RuleOutcome::LeftOut, reason, Some(error))
             }
-            Unbuilt::Other(fault) => return Err(fault),
+            UnbuiltReason::Other(fault) => return Err(fault),
         };
         let mut text = format!("`{}` is left out: {reason}", row.name);
         let mut hint = "--fail-on-missing makes this an error".to_owned();
@@ -240,7 +244,7 @@ impl<'a> Workshop<'a> {
 /// The interpreters that other machines compile with: for a runtime of their own platform its own.
 fn others(
     context: &Context,
-    prepared: &Prepared,
+    prepared: &PreparedPlatform,
     own: &BaseTree,
     hosts: &[PlatformKey],
 ) -> Result<Vec<BaseTree>, Box<dyn Fault>> {

@@ -1,6 +1,6 @@
 //! What can be wrong before anything is downloaded.
 
-use vocab::{Fault, Outcome, PlatformKey, RuleRecord};
+use vocab::{Fault, PlatformKey, RuleOutcome, RuleRecord};
 
 use resolve::NO_BUILD_HINT;
 
@@ -64,7 +64,7 @@ impl PrepareError {
     pub(crate) fn left_out(row: &RuleRecord, others: Vec<String>, platform: PlatformKey) -> Self {
         let (package, reason) = (row.name.to_string(), row.reason.clone());
         // A rule's own row is never missing, so this is the row of something that depends on it.
-        if row.outcome == Outcome::Skipped {
+        if row.outcome == RuleOutcome::Skipped {
             Self::RequiresSkipped { package, reason, others, platform }
         } else {
             Self::LeftOut { package, reason, others, platform }

@@ -14,19 +14,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config_merger::{Config, Loaded, Repository, RequirementSource};
+use config_merger::{Config, LoadedConfig, Repository, RequirementSource};
 use vocab::{Digest, Fault, PlatformKey, RuleRecord, TreePath};
 
 use crate::asked_once::AskedOnce;
 use crate::local_file::local_size;
 use crate::options::BuildOptions;
-use crate::plan::{Plan, PlannedBase};
-use crate::steps::Steps;
+use crate::plan::{BuildPlan, PlannedBase};
+use crate::steps::TimedSteps;
 use interpreter::host_python::HostPython;
 use interpreter::version_check;
 use interpreter::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use resolve::nothing_left;
-use resolve::{self, Answered, Lock, Overlap, PlatformLock, Request};
+use resolve::{self, AnsweredQuestions, Lock, Overlap, PlatformLock, Request};
 use store::Context;
 
 pub use error::PrepareError;
@@ -34,7 +34,7 @@ use rows::PlatformRows;
 pub use rows::{URL_FACT, URL_REMEMBERED};
 
 /// All that is decided for one platform before anything is downloaded.
-pub struct Prepared {
+pub struct PreparedPlatform {
     pub config: Config,
     /// Digest of what the configuration says about the runtime; see `digest_of` below.
     pub config_digest: Digest,
@@ -50,11 +50,11 @@ pub struct Prepared {
     pub tree: Option<BaseTree>,
     pub host: Arc<HostPython>,
     /// What the resolver answered in this run, and whether it could be set up.
-    pub answered: Answered,
-    pub plan: Plan,
+    pub answered: AnsweredQuestions,
+    pub plan: BuildPlan,
 }
 
-impl Prepared {
+impl PreparedPlatform {
     /// Whether the platform is not this machine's.
     pub fn is_foreign(&self) -> bool {
         PlatformKey::host() != Some(self.request.target.platform)
@@ -62,16 +62,16 @@ impl Prepared {
 }
 
 /// One platform of a run.
-pub struct Preparation {
+pub struct PlatformPreparation {
     pub platform: PlatformKey,
     /// Absent if there are no rows.
-    pub plan: Option<Plan>,
+    pub plan: Option<BuildPlan>,
     /// Or why it cannot be built here.
-    pub ready: Result<Prepared, Box<dyn Fault>>,
+    pub ready: Result<PreparedPlatform, Box<dyn Fault>>,
 }
 
 /// What a user should know of the configuration before anything is done with it.
-pub fn tell_of(context: &Context, loaded: &Loaded, platforms: &[PlatformKey]) {
+pub fn tell_of(context: &Context, loaded: &LoadedConfig, platforms: &[PlatformKey]) {
     let version = &loaded.config.version;
     for warning in &loaded.warnings {
         context.warn(
@@ -99,12 +99,12 @@ pub fn tell_of(context: &Context, loaded: &Loaded, platforms: &[PlatformKey]) {
 pub fn prepare(
     context: &Context,
     repository: &Repository,
-    loaded: Loaded,
+    loaded: LoadedConfig,
     platforms: &[PlatformKey],
     options: &BuildOptions,
     asked_once: &AskedOnce,
-    steps: &mut Steps,
-) -> Result<Vec<Preparation>, Box<dyn Fault>> {
+    steps: &mut TimedSteps,
+) -> Result<Vec<PlatformPreparation>, Box<dyn Fault>> {
     let config = loaded.config;
     let folder = repository.root().join(config.version.folder_name());
     for platform in platforms {
@@ -113,7 +113,7 @@ pub fn prepare(
     let lock = Lock::read(&folder, &config.version)?;
     let mut states = Vec::new();
     for platform in platforms {
-        let state = rows::State::of(Request::new(&config, *platform), lock.as_ref(), repository)?;
+        let state = rows::RowsState::of(Request::new(&config, *platform), lock.as_ref(), repository)?;
         if options.locked {
             // Before anybody is asked for an interpreter.
             state.require(&folder, options.missing)?;
@@ -138,14 +138,23 @@ pub fn prepare(
 
     let answered = &asked_once.resolver;
     let search =
-        rows::Search { context, repository, folder: &folder, host: &host, choices: &choices, options, answered };
-    let rows::Found { rows, lock, unreachable, refusals, tree } = search.rows(states, lock, steps)?;
+        rows::RowsSearch { context, repository, folder: &folder, host: &host, choices: &choices, options, answered };
+    let rows::FoundRows { rows, lock, unreachable, refusals, tree } = search.rows(states, lock, steps)?;
     let faults = told::missing(context, &rows, &unreachable, options);
     told::registries(context, &rows, &refusals);
     told::kept(context, &rows);
     let root = repository.root();
-    let whole =
-        Whole { context, config: &config, root, folder: &folder, host: &host, lock: &lock, tree, options, answered };
+    let whole = PreparedRun {
+        context,
+        config: &config,
+        root,
+        folder: &folder,
+        host: &host,
+        lock: &lock,
+        tree,
+        options,
+        answered,
+    };
     let cells = rows.into_iter().zip(choices).zip(faults);
     Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
 }
@@ -154,7 +163,7 @@ pub fn prepare(
 type NativeRows = BTreeMap<usize, RuleRecord>;
 
 /// What all platforms of a run share once everything is known.
-struct Whole<'a> {
+struct PreparedRun<'a> {
     context: &'a Context,
     config: &'a Config,
     /// Of the repository.
@@ -162,28 +171,28 @@ struct Whole<'a> {
     folder: &'a Path,
     host: &'a Arc<HostPython>,
     lock: &'a Lock,
-    /// Of this machine's own platform.
+    /// The interpreter of this machine's own platform.
     tree: Option<BaseTree>,
     options: &'a BuildOptions,
-    answered: &'a Answered,
+    answered: &'a AnsweredQuestions,
 }
 
-impl Whole<'_> {
+impl PreparedRun<'_> {
     fn preparation(
         &self,
         (request, rows): PlatformRows,
         choice: Result<BaseChoice, BaseError>,
         fault: Option<PrepareError>,
-    ) -> Preparation {
+    ) -> PlatformPreparation {
         let platform = request.target.platform;
         let rows = match rows {
             Ok(rows) => rows,
-            Err(fault) => return Preparation { platform, plan: None, ready: Err(fault) },
+            Err(fault) => return PlatformPreparation { platform, plan: None, ready: Err(fault) },
         };
         let native = native_runner::needed(self.context, &request, &rows, self.lock);
         let in_store = |digest: &Digest| self.context.store.blob(digest).is_file();
         let local_size = |path: &TreePath| local_size(self.root, path);
-        let mut plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store, &local_size);
+        let mut plan = BuildPlan::new(&request, &rows, &native, planned_base(&choice), &in_store, &local_size);
         plan.note(&Overlap::recall(self.context, &rows));
         plan.note_kept(&resolve::kept_rows(self.context, &request, &rows));
         let strict = self.options.missing.refuses_native_runner(&request.policy);
@@ -203,7 +212,7 @@ impl Whole<'_> {
             (Err(fault), None) => Err(fault.into()),
             (Ok(base), None) => Ok(self.prepared(request, rows, native, base, plan.clone())),
         };
-        Preparation { platform, plan: Some(plan), ready }
+        PlatformPreparation { platform, plan: Some(plan), ready }
     }
 
     /// What `--no-build` says against locked rows.
@@ -221,15 +230,15 @@ impl Whole<'_> {
         rows: PlatformLock,
         native: NativeRows,
         base: BaseChoice,
-        plan: Plan,
-    ) -> Prepared {
+        plan: BuildPlan,
+    ) -> PreparedPlatform {
         let lock_digest = rows.digest();
         let mut rows = rows;
         let mut index = 0..;
         rows.distributions.retain(|_| index.next().is_some_and(|index| !native.contains_key(&index)));
         rows.left_out.extend(native.into_values());
         rows.left_out.sort();
-        Prepared {
+        PreparedPlatform {
             config: self.config.clone(),
             config_digest: self.config.runtime_digest(),
             folder: self.folder.to_owned(),

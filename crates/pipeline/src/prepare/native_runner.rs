@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use config_merger::{Requirement, RequirementSource};
 use pep440_rs::Version;
-use vocab::{Outcome, PlatformKey, RuleRecord};
+use vocab::{PlatformKey, RuleOutcome, RuleRecord};
 
 use resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request, WhyBuilt};
 use store::Context;
@@ -22,7 +22,7 @@ pub fn needed(context: &Context, request: &Request, rows: &PlatformLock, lock: &
     let native = |(_, row): &(usize, &LockedDistribution)| request.builds(row) && is_compiled(request, row, lock);
     let record = |row: &LockedDistribution| RuleRecord {
         name: row.name.clone(),
-        outcome: Outcome::NeedsNativeRunner,
+        outcome: RuleOutcome::NeedsNativeRunner,
         reason: reason(context, request, row),
     };
     let rows = rows.distributions.iter().enumerate();

@@ -6,17 +6,17 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use config_merger::Repository;
-use vocab::{Digest, Fault, Outcome, PlatformKey, RuleRecord};
+use vocab::{Digest, Fault, PlatformKey, RuleOutcome, RuleRecord};
 
 use crate::options::BuildOptions;
-use crate::steps::Steps;
+use crate::steps::TimedSteps;
 use interpreter::host_python::HostPython;
 use interpreter::{self, BaseChoice, BaseError, BaseTree};
-use resolve::registries::{self, Pages, Refusal};
+use resolve::registries::{self, IndexPages, IndexRefusal};
 use resolve::uv_settings;
 use resolve::{
-    self, Answered, Lock, LockError, LockErrorKind, MissingRule, Overlap, PlatformLock, Preferred, Request,
-    ResolveError, Resolved, UnreachableRegistry, Uv,
+    self, AnsweredQuestions, Lock, LockError, LockErrorKind, MissingRule, Overlap, PlatformLock, PreferredVersions,
+    Request, ResolveError, ResolvedPlatform, UnreachableRegistry, Uv,
 };
 use store::Context;
 use vocab::few_at_once;
@@ -31,14 +31,14 @@ pub const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 const QUESTIONS_AT_ONCE: usize = 8;
 
 /// One platform's question and what the lock knows of it.
-pub struct State {
+pub struct RowsState {
     request: Request,
     rows: Option<PlatformLock>,
     /// Whether the rows answer this very request.
     fresh: bool,
 }
 
-impl State {
+impl RowsState {
     /// Finds the rows of the lock and whether they are fresh. Reads local sources, and asks no index.
     pub fn of(request: Request, lock: Option<&Lock>, repository: &Repository) -> Result<Self, ResolveError> {
         let rows = lock.and_then(|lock| lock.platforms.get(&request.target.platform)).cloned();
@@ -73,7 +73,7 @@ impl State {
     /// They lack nothing that could be had now.
     fn lacks_only(&self, unreachable: &[UnreachableRegistry], options: &BuildOptions) -> bool {
         let still = |row: &RuleRecord| {
-            row.outcome != Outcome::Missing || unreachable.iter().any(|registry| row.reason.contains(&registry.url))
+            row.outcome != RuleOutcome::Missing || unreachable.iter().any(|registry| row.reason.contains(&registry.url))
         };
         options.missing.allows(&self.request.policy)
             && self.rows.as_ref().is_some_and(|rows| rows.left_out.iter().all(still))
@@ -84,36 +84,41 @@ impl State {
 pub type PlatformRows = (Request, Result<PlatformLock, Box<dyn Fault>>);
 
 /// The rows of all platforms, and what was learnt on the way.
-pub struct Found {
+pub struct FoundRows {
     /// In the order of the states.
     pub rows: Vec<PlatformRows>,
     pub lock: Lock,
     pub unreachable: Vec<UnreachableRegistry>,
     /// Indexes that refused an answer that was not needed.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<IndexRefusal>,
     /// The base of this machine's platform, if a resolution needed it.
     pub tree: Option<BaseTree>,
 }
 
 /// What a resolution comes from, beside the requests.
-pub struct Search<'a> {
+pub struct RowsSearch<'a> {
     pub context: &'a Context,
     pub repository: &'a Repository,
-    /// Of the lock.
+    /// Where the lock is.
     pub folder: &'a Path,
     pub host: &'a HostPython,
     pub choices: &'a [Result<BaseChoice, BaseError>],
     pub options: &'a BuildOptions,
     /// In this run, for other versions as well.
-    pub answered: &'a Answered,
+    pub answered: &'a AnsweredQuestions,
 }
 
-impl Search<'_> {
+impl RowsSearch<'_> {
     /// From the lock where it is fresh, else resolved now and written into it.
-    pub fn rows(&self, states: Vec<State>, lock: Option<Lock>, steps: &mut Steps) -> Result<Found, Box<dyn Fault>> {
+    pub fn rows(
+        &self,
+        states: Vec<RowsState>,
+        lock: Option<Lock>,
+        steps: &mut TimedSteps,
+    ) -> Result<FoundRows, Box<dyn Fault>> {
         let Some(first) = states.first() else { unreachable!("a run has at least one platform") };
         let mut lock = lock.unwrap_or_else(|| Lock::new(first.request.runtime.clone()));
-        let settled = |state: &State| state.is_settled(self.options);
+        let settled = |state: &RowsState| state.is_settled(self.options);
         let mut unreachable = Vec::new();
         if !states.iter().all(settled) {
             // What a lock lacks is looked for at once: its index may answer again.
@@ -122,7 +127,7 @@ impl Search<'_> {
                 registries::unreachable(self.context, &first.request.registries, afresh)
             });
         }
-        let keeps = |state: &State| {
+        let keeps = |state: &RowsState| {
             settled(state)
                 || (state.fresh
                     && !self.options.refresh
@@ -131,12 +136,12 @@ impl Search<'_> {
         let open: Vec<&Request> = states.iter().filter(|state| !keeps(state)).map(|state| &state.request).collect();
         if open.is_empty() {
             let rows = states.into_iter().map(kept).collect();
-            return Ok(Found { rows, lock, unreachable, refusals: Vec::new(), tree: None });
+            return Ok(FoundRows { rows, lock, unreachable, refusals: Vec::new(), tree: None });
         }
 
         let tree = steps.run(self.context, "prepare the interpreter", || self.own_tree())?;
         let uv = Uv::find(self.context, &self.host.interpreter(self.context)?, self.answered)?;
-        let pages = Pages::new(self.context, &uv, &first.request.registries, &unreachable);
+        let pages = IndexPages::new(self.context, &uv, &first.request.registries, &unreachable);
         let resolved = steps.run(self.context, "resolve", || self.resolve(&open, &uv, &pages, &lock));
         self.remember_urls(resolved.iter().flatten());
         for resolved in resolved.iter().flatten() {
@@ -172,7 +177,7 @@ impl Search<'_> {
                 rows.push(kept(state));
             }
         }
-        Ok(Found { rows, lock, refusals: pages.refusals(), unreachable, tree })
+        Ok(FoundRows { rows, lock, refusals: pages.refusals(), unreachable, tree })
     }
 
     /// This machine's own interpreter for the runtime is the resolver's as well.
@@ -187,32 +192,32 @@ impl Search<'_> {
 
     /// The first platform alone: what it asks the indexes the others find in the resolver's cache, and the versions
     /// that it takes the others take too where they fit.
-    fn resolve(&self, open: &[&Request], uv: &Uv, pages: &Pages<'_>, lock: &Lock) -> Vec<Answer> {
+    fn resolve(&self, open: &[&Request], uv: &Uv, pages: &IndexPages<'_>, lock: &Lock) -> Vec<RowsAnswer> {
         let logs = self.folder.join("logs");
         if let Some(request) = open.first() {
             uv_settings::warn_of_foreign_indexes(self.context, &request.registries.additional);
         }
-        let resolve = |request: &Request, refresh, preferred: &Preferred| -> Answer {
+        let resolve = |request: &Request, refresh, preferred: &PreferredVersions| -> RowsAnswer {
             let repository = self.repository.root();
             let missing = self.options.missing;
             let no_build = self.options.no_build;
             let locked = lock.platforms.get(&request.target.platform).filter(|_| !self.options.refresh);
             let logs = Some(logs.as_path());
             let settings =
-                resolve::Settings { uv, repository, logs, missing, no_build, refresh, pages, preferred, locked };
+                resolve::ResolveSettings { uv, repository, logs, missing, no_build, refresh, pages, preferred, locked };
             let resolved = resolve::resolve(self.context, request, &settings)?;
             Ok(PlatformAnswer { platform: request.target.platform, resolved })
         };
-        let know = |platform, preferred: &mut Preferred| {
+        let know = |platform, preferred: &mut PreferredVersions| {
             if !self.options.refresh {
                 add_known(lock, platform, preferred);
             }
         };
         let Some((first, others)) = open.split_first() else { return Vec::new() };
-        let mut preferred = Preferred::default();
+        let mut preferred = PreferredVersions::default();
         know(first.target.platform, &mut preferred);
         let mut answers = vec![resolve(first, self.options.refresh, &preferred)];
-        let of_first = answers[0].as_ref().map(|it| Preferred::of(&it.resolved.rows)).unwrap_or_default();
+        let of_first = answers[0].as_ref().map(|it| PreferredVersions::of(&it.resolved.rows)).unwrap_or_default();
         answers.extend(few_at_once(others.len(), others, |request| {
             let mut preferred = of_first.clone();
             know(request.target.platform, &mut preferred);
@@ -241,7 +246,7 @@ impl Search<'_> {
         open: &[&Request],
         resolved: &[Result<PlatformAnswer, Box<dyn Fault>>],
         uv: &Uv,
-        pages: &Pages<'_>,
+        pages: &IndexPages<'_>,
     ) {
         let foreign = |request: &&Request| PlatformKey::host() != Some(request.target.platform);
         let questions: Vec<_> = open
@@ -259,19 +264,19 @@ impl Search<'_> {
     }
 }
 
-type Answer = Result<PlatformAnswer, Box<dyn Fault>>;
+type RowsAnswer = Result<PlatformAnswer, Box<dyn Fault>>;
 
 /// The platform's own versions in the lock, and those of other platforms for what it lacks.
-fn add_known(lock: &Lock, platform: PlatformKey, preferred: &mut Preferred) {
+fn add_known(lock: &Lock, platform: PlatformKey, preferred: &mut PreferredVersions) {
     let own = lock.platforms.get(&platform);
     lock.platforms.values().chain(own).for_each(|rows| preferred.add(rows));
 }
 
 struct PlatformAnswer {
     platform: PlatformKey,
-    resolved: Resolved,
+    resolved: ResolvedPlatform,
 }
 
-fn kept(state: State) -> PlatformRows {
+fn kept(state: RowsState) -> PlatformRows {
     (state.request, Ok(state.rows.expect("rows are kept only where there are some")))
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use vocab::{Outcome, PlatformKey, RuleRecord};
+use vocab::{PlatformKey, RuleOutcome, RuleRecord};
 
 use super::error::PrepareError;
 use super::rows::PlatformRows;
 use crate::options::BuildOptions;
 use interpreter::{BaseChoice, BaseError};
-use resolve::registries::Refusal;
+use resolve::registries::IndexRefusal;
 use resolve::{MissingRule, Overlap, UnreachableRegistry};
 use store::Context;
 
@@ -44,7 +44,7 @@ pub fn missing(
         .flat_map(|(platform, rows)| rows.left_out.iter().map(move |row| (row, platform)))
         .collect();
     for registry in unreachable {
-        let here = |row: &RuleRecord| row.outcome == Outcome::Missing && row.reason.contains(&registry.url);
+        let here = |row: &RuleRecord| row.outcome == RuleOutcome::Missing && row.reason.contains(&registry.url);
         let lacking = left_out.iter().filter(|(row, _)| here(row));
         let mut names: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
         for (row, platform) in lacking {
@@ -66,7 +66,7 @@ pub fn missing(
     let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
     for (row, platform) in left_out {
         let told = unreachable.iter().any(|registry| row.reason.contains(&registry.url));
-        if row.outcome != Outcome::Missing || !told {
+        if row.outcome != RuleOutcome::Missing || !told {
             lines.entry(format!("`{}` is left out: {}", row.name, row.reason)).or_default().push(platform);
         }
     }
@@ -79,8 +79,8 @@ pub fn missing(
 
 /// Reports indexes that refused an answer that was not needed, and distributions that are not from the default index
 /// although it also has the name.
-pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[Refusal]) {
-    for Refusal { url, status, name } in refusals {
+pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[IndexRefusal]) {
+    for IndexRefusal { url, status, name } in refusals {
         let text = format!("the index {url} answered {status} for `{name}`; using the other indexes");
         let hint = "where it wants a user and a password, put them into ~/.netrc".to_owned();
         context.warn("W_REGISTRY_REFUSED", text, None, Some(hint));
@@ -130,7 +130,8 @@ fn fault_of(
     // What depends on an unknown kernel may not be needed at all, and what requires something skipped is
     // kept out by the rule: both are warned of.
     let is_missing = |row: &&RuleRecord| {
-        !matches!(row.outcome, Outcome::NotApplicable | Outcome::Skipped) || options.missing == MissingRule::Refuse
+        !matches!(row.outcome, RuleOutcome::NotApplicable | RuleOutcome::Skipped)
+            || options.missing == MissingRule::Refuse
     };
     let mut refused = rows.left_out.iter().filter(is_missing).filter(|_| !options.missing.allows(&request.policy));
     if let Some(row) = refused.next() {
@@ -140,7 +141,7 @@ fn fault_of(
     if !options.strict {
         return None;
     }
-    let missing = || rows.left_out.iter().filter(|row| row.outcome == Outcome::Missing);
+    let missing = || rows.left_out.iter().filter(|row| row.outcome == RuleOutcome::Missing);
     if let Some(registry) = unreachable.first() {
         let names = missing().filter(|row| row.reason.contains(&registry.url)).map(|row| format!("`{}`", row.name));
         let names: Vec<String> = names.collect();

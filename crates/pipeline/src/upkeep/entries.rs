@@ -12,7 +12,7 @@ use store::{EntryKind, Store, StoreError};
 
 /// One entry of the store: a file or a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoreEntry {
     pub kind: EntryKind,
     /// A digest, save for tools.
     pub name: String,
@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// Sorted by kind and name. Unfinished downloads are not entries; they are listed separately.
-pub fn entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
+pub fn entries(store: &Store) -> Result<Vec<StoreEntry>, StoreError> {
     let mut found = Vec::new();
     for kind in EntryKind::ALL {
         let mut folders = vec![store.root().join(kind.as_str())];
@@ -37,7 +37,7 @@ pub fn entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
                 let name = name_of(&path);
                 if kind.is_name(&name) {
                     let last_used = store.last_used(kind, &name, &path);
-                    found.push(Entry { kind, name, path, last_used, behind_link });
+                    found.push(StoreEntry { kind, name, path, last_used, behind_link });
                 }
             }
         }

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::entries::{Entry, entries, list};
+use super::entries::{StoreEntry, entries, list};
 use store::{EntryKind, Store, StoreError};
 
 /// What is in the store, by kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Info {
+pub struct StoreSummary {
     pub location: PathBuf,
     /// The kinds of entries, then `memory` and `tmp`.
     pub kinds: Vec<KindInfo>,
@@ -35,12 +35,12 @@ pub struct KindInfo {
 }
 
 /// Measures the store. Reads no content; entries may change meanwhile.
-pub fn info(store: &Store, now: SystemTime) -> Result<Info, StoreError> {
+pub fn info(store: &Store, now: SystemTime) -> Result<StoreSummary, StoreError> {
     let all = entries(store)?;
-    let mut measure = Measure::default();
+    let mut measure = SizeMeasure::default();
     let mut kinds = Vec::new();
     for kind in EntryKind::ALL {
-        let of_kind: Vec<&Entry> = all.iter().filter(|entry| entry.kind == kind).collect();
+        let of_kind: Vec<&StoreEntry> = all.iter().filter(|entry| entry.kind == kind).collect();
         for entry in &of_kind {
             measure.add(kinds.len(), &entry.path);
         }
@@ -65,26 +65,26 @@ pub fn info(store: &Store, now: SystemTime) -> Result<Info, StoreError> {
     }
     measure.fill(&mut kinds);
     let (bytes, freeable) = (kinds.iter().map(|it| it.bytes).sum(), kinds.iter().map(|it| it.freeable).sum());
-    Ok(Info { location: store.root().to_owned(), kinds, bytes, freeable })
+    Ok(StoreSummary { location: store.root().to_owned(), kinds, bytes, freeable })
 }
 
 /// Adds files up, those with several names once.
 #[derive(Default)]
-struct Measure {
+struct SizeMeasure {
     /// By group: bytes, and those that have no other name.
     plain: HashMap<usize, (u64, u64)>,
     /// By device and number.
-    linked: HashMap<(u64, u64), Linked>,
+    linked: HashMap<(u64, u64), LinkedFile>,
 }
 
-struct Linked {
+struct LinkedFile {
     group: usize,
     size: u64,
     names: u64,
     seen: u64,
 }
 
-impl Measure {
+impl SizeMeasure {
     fn add(&mut self, group: usize, path: &Path) {
         for entry in walkdir::WalkDir::new(path).into_iter().flatten() {
             // What vanishes meanwhile counts for nothing.
@@ -94,7 +94,7 @@ impl Measure {
             }
             match names_of(&metadata) {
                 Some((id, names)) if names > 1 => {
-                    let fresh = Linked { group, size: metadata.len(), names, seen: 0 };
+                    let fresh = LinkedFile { group, size: metadata.len(), names, seen: 0 };
                     self.linked.entry(id).or_insert(fresh).seen += 1;
                 }
                 _ => {

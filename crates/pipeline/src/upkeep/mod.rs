@@ -9,11 +9,11 @@ mod prune;
 mod shared;
 mod verify;
 
-pub use entries::{Entry, entries};
-pub use info::{Info, KindInfo, info};
-pub use prune::{PruneRules, Pruned, RemovedEntry, prune};
+pub use entries::{StoreEntry, entries};
+pub use info::{KindInfo, StoreSummary, info};
+pub use prune::{PruneOutcome, PruneRules, RemovedEntry, prune};
 pub use shared::{
     Amount, Pushed, Repair, SharedDamage, SharedPruned, SharedRemoval, SharedVerified, Upkeep, prune_shared, push,
     verify_shared,
 };
-pub use verify::{Damage, Verified, verify};
+pub use verify::{StoreDamage, VerifiedStore, verify};

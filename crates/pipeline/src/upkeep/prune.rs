@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::entries::{Entry, entries, facts, partial_blobs};
+use super::entries::{StoreEntry, entries, facts, partial_blobs};
 use super::info::names_of;
 use store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
 
@@ -28,7 +28,7 @@ pub struct PruneRules {
 
 /// What was removed; with `dry_run`, what would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pruned {
+pub struct PruneOutcome {
     /// In the order of their removal.
     pub removed: Vec<RemovedEntry>,
     /// Given back to the file system, in bytes: not what prefixes share with the store.
@@ -52,18 +52,18 @@ pub struct RemovedEntry {
     pub unused_seconds: u64,
 }
 
-struct Measured {
-    entry: Entry,
+struct MeasuredEntry {
+    entry: StoreEntry,
     age: Duration,
     /// All of it, and what has no other name.
     bytes: u64,
     own: u64,
 }
 
-impl Measured {
+impl MeasuredEntry {
     fn order(&self) -> impl Ord + use<'_> {
         const DAY: u64 = 24 * 3600;
-        let Entry { kind, name, path, .. } = &self.entry;
+        let StoreEntry { kind, name, path, .. } = &self.entry;
         let needed_by_all = match kind {
             EntryKind::Bases => true,
             // What builds from source require is fetched again where it is needed.
@@ -81,15 +81,16 @@ impl Measured {
 /// Order: the least recently used first; of what was last used on the same day, first what can be made again without
 /// network; interpreters and tools after everything else, because every build needs them. For `max_size`, entries that
 /// free nothing stay: prefixes have all of their files.
-pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Pruned, StoreError> {
+pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<PruneOutcome, StoreError> {
     let removal = store.begin_removal()?;
     let mut own = entries(store)?;
     own.retain(|entry| !entry.behind_link);
-    let mut measured: Vec<Measured> = own.into_par_iter().map(|entry| measure(entry, now)).collect();
+    let mut measured: Vec<MeasuredEntry> = own.into_par_iter().map(|entry| measure(entry, now)).collect();
     measured.sort_by(|one, other| one.order().cmp(&other.order()));
     let mut remaining: u64 = measured.iter().map(|it| it.own).sum();
     let youngest = if removal.is_exclusive() { now } else { now - SPARED };
-    let mut pruned = Pruned { removed: Vec::new(), freed: 0, remaining: 0, spared: 0, partial_downloads: 0, facts: 0 };
+    let mut pruned =
+        PruneOutcome { removed: Vec::new(), freed: 0, remaining: 0, spared: 0, partial_downloads: 0, facts: 0 };
     let mut graves = Vec::new();
     for it in measured {
         let too_old = rules.older_than.is_some_and(|limit| it.age >= limit);
@@ -97,7 +98,7 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
         if !too_old && !too_much {
             continue;
         }
-        let Entry { kind, name, path, last_used, .. } = &it.entry;
+        let StoreEntry { kind, name, path, last_used, .. } = &it.entry;
         // A clock that was set back must not keep something for ever.
         let since = if removal.is_exclusive() { now.max(last_used.unwrap_or(now)) } else { youngest };
         if last_used.is_some_and(|time| time > since) {
@@ -135,7 +136,7 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
     Ok(pruned)
 }
 
-fn measure(entry: Entry, now: SystemTime) -> Measured {
+fn measure(entry: StoreEntry, now: SystemTime) -> MeasuredEntry {
     let (mut bytes, mut own) = (0, 0);
     for found in walkdir::WalkDir::new(&entry.path).into_iter().flatten() {
         let Ok(metadata) = found.metadata() else { continue };
@@ -146,7 +147,7 @@ fn measure(entry: Entry, now: SystemTime) -> Measured {
             }
         }
     }
-    Measured { age: age_of(entry.last_used, now), bytes, own, entry }
+    MeasuredEntry { age: age_of(entry.last_used, now), bytes, own, entry }
 }
 
 fn age_of(time: Option<SystemTime>, now: SystemTime) -> Duration {
@@ -159,7 +160,7 @@ fn prune_partial_blobs(
     store: &Store,
     rules: &PruneRules,
     now: SystemTime,
-    pruned: &mut Pruned,
+    pruned: &mut PruneOutcome,
 ) -> Result<(), StoreError> {
     let mut partial = Vec::new();
     for (path, digest) in partial_blobs(store)? {
@@ -184,7 +185,12 @@ fn prune_partial_blobs(
     Ok(())
 }
 
-fn prune_facts(store: &Store, rules: &PruneRules, now: SystemTime, pruned: &mut Pruned) -> Result<(), StoreError> {
+fn prune_facts(
+    store: &Store,
+    rules: &PruneRules,
+    now: SystemTime,
+    pruned: &mut PruneOutcome,
+) -> Result<(), StoreError> {
     for (folder, path) in facts(store)? {
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let limit = lifetime(&folder).min(rules.older_than.unwrap_or(Duration::MAX));

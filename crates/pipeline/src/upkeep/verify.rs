@@ -9,27 +9,27 @@ use rayon::prelude::*;
 use serde::Serialize;
 use vocab::{Digest, Event};
 
-use super::entries::{Entry, entries, facts};
+use super::entries::{StoreEntry, entries, facts};
 use store::Context;
 use store::{EntryKind, Store, StoreError};
 
 /// The result of verifying the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verified {
+pub struct VerifiedStore {
     /// Entries and facts that were read.
     pub checked: usize,
     /// In bytes.
     pub read: u64,
     /// Entries without recorded digests: tools, what import checks compiled, and bases of older builders.
     pub unrecorded: usize,
-    pub damaged: Vec<Damage>,
+    pub damaged: Vec<StoreDamage>,
     /// The user asked to stop before all were read.
     pub interrupted: bool,
 }
 
 /// One damaged entry or fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Damage {
+pub struct StoreDamage {
     pub kind: &'static str,
     pub name: String,
     pub reason: String,
@@ -38,20 +38,20 @@ pub struct Damage {
 }
 
 /// What was found of one entry.
-enum Finding {
+enum EntryFinding {
     /// In bytes.
     Sound(u64),
     Unrecorded,
 }
 
 /// In parallel. With `keep` damaged entries stay.
-pub fn verify(context: &Context, keep: bool) -> Result<Verified, StoreError> {
+pub fn verify(context: &Context, keep: bool) -> Result<VerifiedStore, StoreError> {
     let all = entries(&context.store)?;
     let pool = wheel::thread_pool(context)
         .map_err(|error| StoreError::new("start threads for", context.store.root(), error))?;
     let total = all.len();
     let progress = Mutex::new(0);
-    let findings: Vec<Option<Result<Finding, String>>> = pool.install(|| {
+    let findings: Vec<Option<Result<EntryFinding, String>>> = pool.install(|| {
         // One by one: a large entry must not hold up a whole share of small ones.
         all.par_iter()
             .with_max_len(1)
@@ -68,12 +68,12 @@ pub fn verify(context: &Context, keep: bool) -> Result<Verified, StoreError> {
             .collect()
     });
     let mut verified =
-        Verified { checked: 0, read: 0, unrecorded: 0, damaged: Vec::new(), interrupted: context.is_cancelled() };
+        VerifiedStore { checked: 0, read: 0, unrecorded: 0, damaged: Vec::new(), interrupted: context.is_cancelled() };
     for (entry, finding) in all.iter().zip(findings) {
         match finding {
             None => {}
-            Some(Ok(Finding::Unrecorded)) => verified.unrecorded += 1,
-            Some(Ok(Finding::Sound(bytes))) => {
+            Some(Ok(EntryFinding::Unrecorded)) => verified.unrecorded += 1,
+            Some(Ok(EntryFinding::Sound(bytes))) => {
                 verified.checked += 1;
                 verified.read += bytes;
             }
@@ -88,7 +88,7 @@ pub fn verify(context: &Context, keep: bool) -> Result<Verified, StoreError> {
                     }
                 }
                 let (kind, name) = (entry.kind.as_str(), entry.name.clone());
-                verified.damaged.push(Damage { kind, name, reason, removed: !keep });
+                verified.damaged.push(StoreDamage { kind, name, reason, removed: !keep });
             }
         }
     }
@@ -96,9 +96,9 @@ pub fn verify(context: &Context, keep: bool) -> Result<Verified, StoreError> {
     Ok(verified)
 }
 
-fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
+fn look_at(store: &Store, entry: &StoreEntry) -> Result<EntryFinding, String> {
     if matches!(entry.kind, EntryKind::Tools | EntryKind::Imports) {
-        return Ok(Finding::Unrecorded);
+        return Ok(EntryFinding::Unrecorded);
     }
     let name: Digest = entry.name.parse().map_err(|_| "its name is not a digest".to_owned())?;
     let path = &entry.path;
@@ -120,7 +120,7 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
             contents.entries.iter().map(|entry| entry.size).sum()
         }
         EntryKind::Bases => match interpreter::FileTable::read(&store.base_table(&name))? {
-            None => return Ok(Finding::Unrecorded),
+            None => return Ok(EntryFinding::Unrecorded),
             Some(table) => table.verify(path)?,
         },
         EntryKind::Built => source_build::verify_built(path)?.size,
@@ -130,11 +130,11 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
         },
         EntryKind::Tools | EntryKind::Imports => 0,
     };
-    Ok(Finding::Sound(bytes))
+    Ok(EntryFinding::Sound(bytes))
 }
 
 /// Facts have no digest; one that is not JSON is useless.
-fn look_at_facts(store: &Store, keep: bool, verified: &mut Verified) -> Result<(), StoreError> {
+fn look_at_facts(store: &Store, keep: bool, verified: &mut VerifiedStore) -> Result<(), StoreError> {
     for (_, path) in facts(store)? {
         let Ok(bytes) = fs::read(&path) else { continue };
         verified.checked += 1;
@@ -145,7 +145,7 @@ fn look_at_facts(store: &Store, keep: bool, verified: &mut Verified) -> Result<(
         let name = path.strip_prefix(store.root().join("memory")).unwrap_or(&path);
         let removed = !keep && fs::remove_file(&path).is_ok();
         let reason = "it is not JSON".to_owned();
-        verified.damaged.push(Damage { kind: "memory", name: name.display().to_string(), reason, removed });
+        verified.damaged.push(StoreDamage { kind: "memory", name: name.display().to_string(), reason, removed });
     }
     Ok(())
 }

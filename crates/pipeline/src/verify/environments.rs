@@ -10,22 +10,22 @@ use jiff::civil::Date;
 use vocab::{CheckedEnvironment, DistributionName, Event, Fault, NativeSummary};
 
 use super::{Verification, runs_here, verify};
-use crate::assemble::{Assembled, Pieces};
-use crate::gather::Gathered;
+use crate::assemble::{AssembledPrefix, PrefixPieces};
+use crate::gather::GatheredWheel;
 use crate::overlay::Overlay;
-use crate::parts::Findings;
+use crate::parts::CheckFindings;
 use crate::prefix_folder::PrefixFolder;
-use crate::prepare::Prepared;
-use crate::steps::Steps;
+use crate::prepare::PreparedPlatform;
+use crate::steps::TimedSteps;
 use import_check::emulator::Emulator;
 use static_checks::Whitelist;
 use store::Context;
 
 /// What was put together, and how strictly it is checked.
-pub struct Subject<'a> {
-    pub prepared: &'a Prepared,
-    pub pieces: &'a Pieces<'a>,
-    pub assembled: &'a Assembled,
+pub struct CheckedSubject<'a> {
+    pub prepared: &'a PreparedPlatform,
+    pub pieces: &'a PrefixPieces<'a>,
+    pub assembled: &'a AssembledPrefix,
     pub staging: &'a Path,
     /// Where wheels are installed that are only checked so.
     pub prefix: &'a PrefixFolder,
@@ -40,10 +40,10 @@ pub struct Subject<'a> {
 }
 
 /// Wheels that are installed together.
-struct Environment {
+struct WheelEnvironment {
     /// That bring just these; none where all wheels are one environment.
     requirements: Vec<DistributionName>,
-    wheels: Vec<Gathered>,
+    wheels: Vec<GatheredWheel>,
 }
 
 /// A fault of what one requirement brings.
@@ -55,7 +55,7 @@ struct EnvironmentFault {
     fault: Box<dyn Fault>,
 }
 
-impl Subject<'_> {
+impl CheckedSubject<'_> {
     /// Whether modules will be imported.
     pub fn imports(&self) -> bool {
         let overlaid = self.pieces.layout == Layout::Wheelhouse && !self.pieces.wheels.is_empty();
@@ -63,12 +63,12 @@ impl Subject<'_> {
     }
 
     /// Checks the prefix; for a wheelhouse, each of its environments on its own.
-    pub fn findings(&self, context: &Context, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
+    pub fn findings(&self, context: &Context, steps: &mut TimedSteps) -> Result<CheckFindings, Box<dyn Fault>> {
         if self.pieces.layout != Layout::Wheelhouse || self.pieces.wheels.is_empty() {
             return self.verify(context, self.pieces.wheels, self.assembled, self.staging, steps);
         }
         let environments = environments(self.pieces.wheels);
-        if let [Environment { requirements, .. }] = &environments[..]
+        if let [WheelEnvironment { requirements, .. }] = &environments[..]
             && requirements.is_empty()
         {
             return self.installed(context, self.pieces, steps);
@@ -76,13 +76,13 @@ impl Subject<'_> {
         steps.run(context, "check each requirement", || self.each(&told_once(context), &environments))
     }
 
-    fn each(&self, context: &Context, environments: &[Environment]) -> Result<Findings, Box<dyn Fault>> {
-        let mut findings = Findings::default();
+    fn each(&self, context: &Context, environments: &[WheelEnvironment]) -> Result<CheckFindings, Box<dyn Fault>> {
+        let mut findings = CheckFindings::default();
         let (step, total) = ("check each requirement", environments.len());
         for (done, environment) in environments.iter().enumerate() {
             context.tell(Event::Progress { step, done, total });
-            let pieces = Pieces { wheels: &environment.wheels, ..*self.pieces };
-            let found = self.installed(context, &pieces, &mut Steps::default());
+            let pieces = PrefixPieces { wheels: &environment.wheels, ..*self.pieces };
+            let found = self.installed(context, &pieces, &mut TimedSteps::default());
             let found = found.map_err(|fault| match environment.requirements.first() {
                 Some(requirement) => EnvironmentFault { requirement: requirement.clone(), fault }.into(),
                 None => fault,
@@ -94,7 +94,12 @@ impl Subject<'_> {
     }
 
     /// In an overlay, which is removed afterwards. What an earlier one had in common with it is known from there.
-    fn installed(&self, context: &Context, pieces: &Pieces<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
+    fn installed(
+        &self,
+        context: &Context,
+        pieces: &PrefixPieces<'_>,
+        steps: &mut TimedSteps,
+    ) -> Result<CheckFindings, Box<dyn Fault>> {
         let overlay = steps.run(context, "install for the checks", || Overlay::of(context, pieces, self.prefix))?;
         self.verify(context, pieces.wheels, &overlay.assembled, overlay.root(), steps)
     }
@@ -102,11 +107,11 @@ impl Subject<'_> {
     fn verify(
         &self,
         context: &Context,
-        wheels: &[Gathered],
-        assembled: &Assembled,
+        wheels: &[GatheredWheel],
+        assembled: &AssembledPrefix,
         root: &Path,
-        steps: &mut Steps,
-    ) -> Result<Findings, Box<dyn Fault>> {
+        steps: &mut TimedSteps,
+    ) -> Result<CheckFindings, Box<dyn Fault>> {
         let machine: Vec<PathBuf> = std::iter::once(root.to_owned()).chain(self.machine.iter().cloned()).collect();
         let shipped: BTreeSet<DistributionName> = self.pieces.sources.iter().map(|it| it.name.clone()).collect();
         let verification = Verification {
@@ -127,22 +132,22 @@ impl Subject<'_> {
 }
 
 /// Requirements that bring the very same wheels share one.
-fn environments(wheels: &[Gathered]) -> Vec<Environment> {
+fn environments(wheels: &[GatheredWheel]) -> Vec<WheelEnvironment> {
     let requirements: BTreeSet<&DistributionName> = wheels.iter().flat_map(|it| &it.brought_by).collect();
     if requirements.is_empty() {
-        return vec![Environment { requirements: Vec::new(), wheels: wheels.to_vec() }];
+        return vec![WheelEnvironment { requirements: Vec::new(), wheels: wheels.to_vec() }];
     }
     let mut by_wheels: BTreeMap<Vec<usize>, Vec<DistributionName>> = BTreeMap::new();
     for requirement in requirements {
-        let brings = |(index, it): (usize, &Gathered)| it.brought_by.contains(requirement).then_some(index);
+        let brings = |(index, it): (usize, &GatheredWheel)| it.brought_by.contains(requirement).then_some(index);
         let own: Vec<usize> = wheels.iter().enumerate().filter_map(brings).collect();
         by_wheels.entry(own).or_default().push(requirement.clone());
     }
     let environment = |(own, requirements): (Vec<usize>, Vec<DistributionName>)| {
-        let requested = |it: &Gathered| requirements.contains(&it.name);
+        let requested = |it: &GatheredWheel| requirements.contains(&it.name);
         let own = own.into_iter().map(|index| &wheels[index]);
-        let wheels = own.map(|it| Gathered { requested: requested(it), ..it.clone() }).collect();
-        Environment { requirements, wheels }
+        let wheels = own.map(|it| GatheredWheel { requested: requested(it), ..it.clone() }).collect();
+        WheelEnvironment { requirements, wheels }
     };
     by_wheels.into_iter().map(environment).collect()
 }
@@ -165,8 +170,8 @@ fn told_once(context: &Context) -> Context {
     }))
 }
 
-fn add(findings: &mut Findings, environment: &Environment, found: Findings) {
-    let Findings { native, distributions, .. } = found;
+fn add(findings: &mut CheckFindings, environment: &WheelEnvironment, found: CheckFindings) {
+    let CheckFindings { native, distributions, .. } = found;
     let files: Vec<String> = environment.wheels.iter().map(|it| it.wheel.contents.file_name.to_string()).collect();
     findings.environments.extend(environment.requirements.iter().map(|requirement| CheckedEnvironment {
         requirement: requirement.clone(),
@@ -203,7 +208,7 @@ fn add_summary(all: &mut NativeSummary, own: NativeSummary) {
     all.warnings.dedup();
 }
 
-/// Of a version such as `2.17`; of `any` none.
+/// The numbers of a version such as `2.17`; `any` has none.
 fn numbers(version: &str) -> Vec<u64> {
     version.split('.').filter_map(|part| part.parse().ok()).collect()
 }

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use vocab::{DistributionName, Fault, PlatformKey, PythonVersion};
 
-use crate::assemble::Assembled;
-use crate::consistency::{self, Member, Unmet};
-use crate::gather::Gathered;
-use crate::parts::Findings;
-use crate::prepare::Prepared;
+use crate::assemble::AssembledPrefix;
+use crate::consistency::{self, InstalledMember, UnmetRequirement};
+use crate::gather::GatheredWheel;
+use crate::parts::CheckFindings;
+use crate::prepare::PreparedPlatform;
 use import_check::ImportReport;
 use import_check::emulator::Emulator;
 use interpreter::BaseTree;
@@ -25,22 +25,22 @@ use static_checks::native_files::{ImportedFiles, NativeReport, ReachEvidence};
 use static_checks::paths::LeakedPath;
 use static_checks::{Exceptions, Whitelist};
 
-use crate::steps::Steps;
+use crate::steps::TimedSteps;
 use store::Context;
 
-pub use self::environments::Subject;
+pub use self::environments::CheckedSubject;
 use self::failures::verdict;
 use self::imports::verify_imports;
 use self::static_files::verify_static;
 
 /// What is checked, and how strictly.
 struct Verification<'a> {
-    pub prepared: &'a Prepared,
+    pub prepared: &'a PreparedPlatform,
     pub tree: &'a BaseTree,
-    pub gathered: &'a [Gathered],
+    pub gathered: &'a [GatheredWheel],
     /// Beside them, as sources: where they are used they are built.
     pub shipped: &'a BTreeSet<DistributionName>,
-    pub assembled: &'a Assembled,
+    pub assembled: &'a AssembledPrefix,
     pub staging: &'a Path,
     /// `checker/whitelists/<platform key>.json` of the repository.
     pub whitelist: &'a Whitelist,
@@ -69,7 +69,7 @@ pub enum VerifyError {
     Leaked { leaks: Vec<LeakedPath> },
     #[error("--strict: {}", told(unmet))]
     #[fault("E_UNMET_REQUIREMENT", hint("add the missing distribution, or build without --strict"))]
-    Unmet { unmet: Vec<Unmet> },
+    Unmet { unmet: Vec<UnmetRequirement> },
     #[error("{name} {version} requires Python `{requires_python}`, and the runtime has {python}")]
     #[fault("E_REQUIRES_PYTHON", hint("{}", resolve::REQUIRES_PYTHON_HINT))]
     RequiresPython { name: DistributionName, version: String, requires_python: String, python: PythonVersion },
@@ -81,12 +81,12 @@ fn shown(leaks: &[LeakedPath]) -> String {
     format!("{}{more}", first.join("; "))
 }
 
-fn told(unmet: &[Unmet]) -> String {
+fn told(unmet: &[UnmetRequirement]) -> String {
     unmet.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
-fn sentence(unmet: &Unmet) -> String {
-    let Unmet { parent, requirement, installed, required } = unmet;
+fn sentence(unmet: &UnmetRequirement) -> String {
+    let UnmetRequirement { parent, requirement, installed, required } = unmet;
     match installed {
         None => format!("`{parent}` requires `{requirement}`, which is not in the runtime"),
         Some(version) => format!("`{parent}` requires `{requirement}`, and {required} {version} is in the runtime"),
@@ -102,18 +102,18 @@ fn runs_here(tree: &BaseTree, emulator: Option<&Emulator>) -> bool {
     PlatformKey::host() == Some(tree.layout.platform) || emulator.is_some()
 }
 
-fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
+fn verify(context: &Context, it: &Verification<'_>, steps: &mut TimedSteps) -> Result<CheckFindings, Box<dyn Fault>> {
     let runs_imports = imports(it);
     let native = steps.run(context, "check paths and binaries", || {
         let report = verify_static(context, it)?;
         if runs_imports {
-            return Ok(Checked::Open(Box::new(report)));
+            return Ok(StaticProgress::Open(Box::new(report)));
         }
-        conclude(context, it, report, None).map(Checked::Judged)
+        conclude(context, it, report, None).map(StaticProgress::Judged)
     })?;
     match native {
-        Checked::Judged(findings) => Ok(findings),
-        Checked::Open(report) => steps.run(context, "check imports", || {
+        StaticProgress::Judged(findings) => Ok(findings),
+        StaticProgress::Open(report) => steps.run(context, "check imports", || {
             let imports = verify_imports(context, it, &report)?;
             conclude(context, it, *report, Some(imports))
         }),
@@ -121,8 +121,8 @@ fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result
 }
 
 /// How far the static check is.
-enum Checked {
-    Judged(Findings),
+enum StaticProgress {
+    Judged(CheckFindings),
     /// Imports will tell what counts.
     Open(Box<NativeReport>),
 }
@@ -133,7 +133,7 @@ fn conclude(
     it: &Verification<'_>,
     mut native: NativeReport,
     imports: Option<ImportReport>,
-) -> Result<Findings, Box<dyn Fault>> {
+) -> Result<CheckFindings, Box<dyn Fault>> {
     let layout = it.tree.layout;
     let wheel_of = |name: &DistributionName| it.wheel_of(name);
     let imported =
@@ -173,7 +173,7 @@ fn conclude(
     if let Some(report) = imports {
         report.add_to(&mut summary);
     }
-    Ok(Findings { native: summary, distributions, environments: Vec::new() })
+    Ok(CheckFindings { native: summary, distributions, environments: Vec::new() })
 }
 
 /// A rule that leaves something out names what it breaks.
@@ -193,7 +193,7 @@ fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), B
             .into());
         }
     }
-    let members: Vec<Member<'_>> = it.gathered.iter().map(Gathered::member).collect();
+    let members: Vec<InstalledMember<'_>> = it.gathered.iter().map(GatheredWheel::member).collect();
     let target = it.prepared.request.target;
     let exempt: BTreeSet<DistributionName> = it.prepared.request.no_deps.clone();
     let left_out = it.prepared.rows.left_out.iter().map(|row| &row.name);

@@ -11,8 +11,8 @@ use archive::PackOptions;
 use pipeline::upkeep::{Repair, prune_shared, push, verify_shared};
 use store::Context;
 use store::download::Downloader;
-use store::remote::{Remote, RemoteSettings, open};
-use testkit::aistore::Memory;
+use store::remote::{RemoteSettings, RemoteStore, open};
+use testkit::aistore::AIStoreMemory;
 use testkit::{FixtureFile, S3Server, WheelBuilder, told};
 use vocab::{Digest, Environment};
 
@@ -25,15 +25,15 @@ enum Place {
     Folder(tempfile::TempDir),
     Bucket(S3Server),
     Cluster(
-        Memory,
-        testkit::aistore::Fake,
-        #[expect(dead_code, reason = "it serves while it lives")] testkit::aistore::Fake,
+        AIStoreMemory,
+        testkit::aistore::FakeAIStore,
+        #[expect(dead_code, reason = "it serves while it lives")] testkit::aistore::FakeAIStore,
     ),
 }
 
 impl Place {
     fn all() -> [(&'static str, Self); 3] {
-        let memory = Memory::default();
+        let memory = AIStoreMemory::default();
         let (proxy, target) = memory.serve_by_target();
         [
             ("folder", Self::Folder(tempfile::tempdir().unwrap())),
@@ -42,7 +42,7 @@ impl Place {
         ]
     }
 
-    fn remote(&self) -> Remote {
+    fn remote(&self) -> RemoteStore {
         let (address, variables) = match self {
             Self::Folder(folder) => (folder.path().join("shared").display().to_string(), Vec::new()),
             Self::Bucket(server) => (format!("s3://{}/shared", S3Server::BUCKET), server.variables().to_vec()),
@@ -101,7 +101,7 @@ fn fill(bench: &StoreBench) -> (Digest, Digest) {
     (key, part.name.parse().unwrap())
 }
 
-fn names(remote: &Remote) -> Vec<String> {
+fn names(remote: &RemoteStore) -> Vec<String> {
     remote.contents().unwrap().objects.iter().map(store::remote::SharedObject::name).collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use archive::{NoCache, PartCache};
 use cli::Table;
-use objects::{Place, Work};
+use objects::{Place, TransferWork};
 use publisher::PublishCandidate;
 use publisher::platforma::{
     CatalogueFiles, PlatformaRegistry, PlatformaRelease, ReleaseOptions, ReleaseOutcome, ReleasedArchive,
@@ -63,7 +63,7 @@ impl PublisherSession<'_> {
         let tell = |event: Event| self.printer.tell(event);
         let cancelled = self.cancelled;
         let watch = || unless(cancelled);
-        let work = Work { tell: &tell, watch: &watch, next: &next };
+        let work = TransferWork { tell: &tell, watch: &watch, next: &next };
         for (release, to) in rows {
             let released = publish_release(to, release, &options, &work)?;
             self.tell_release(to, release, &released);

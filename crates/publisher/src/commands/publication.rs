@@ -10,7 +10,7 @@ use catalogue::{Channel, NpmPackage};
 use cli::Table;
 use config_merger::{LoadOptions, Repository};
 use npm_packages::{PackageFaults, read_version_package};
-use objects::{Place, Placed, Work};
+use objects::{Place, PutOutcome, TransferWork};
 use publisher::{
     CommittedConfig, CommittedLock, CommittedRuntime, ExistingEntryPolicy, IndexSigning, ProvenanceBuilder,
     PublishCandidate, PublishConcern, PublishError, PublishOptions, PublishOutcome,
@@ -72,7 +72,7 @@ impl PublisherSession<'_> {
         let tell = |event: Event| self.printer.tell(event);
         let cancelled = self.cancelled;
         let watch = || unless(cancelled);
-        let work = Work { tell: &tell, watch: &watch, next: &next };
+        let work = TransferWork { tell: &tell, watch: &watch, next: &next };
         let outcomes = publisher::publish(to.as_ref(), candidates, &options, &work)?;
         let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
         let index = match existing {
@@ -123,7 +123,7 @@ impl PublisherSession<'_> {
                 let moved = uploaded.map(|it| json!({ "sent": it.sent, "copied": it.copied, "resumed": it.resumed }));
                 let row = json!({
                     "entry": id, "key": key.as_str(), "size": size, "signed": signed,
-                    "place": place, "kept": *placed == Placed::Theirs, "moved": moved,
+                    "place": place, "kept": *placed == PutOutcome::Theirs, "moved": moved,
                 });
                 self.printer.json("published", &row);
                 continue;

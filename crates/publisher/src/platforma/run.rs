@@ -13,7 +13,7 @@ use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
 use super::{EarlierFile, FileDifference, PlatformaError, PlatformaRelease};
 use crate::publish::{ExistingEntryPolicy, PublishCandidate, PublishError};
-use objects::{ObjectKey, Place, Placed, Upload, Uploaded, Work};
+use objects::{ObjectKey, ObjectUpload, Place, PutOutcome, TransferWork, UploadOutcome};
 
 /// How to release.
 pub struct ReleaseOptions<'a> {
@@ -32,7 +32,7 @@ pub struct ReleasedArchive {
     pub platform: PlatformKey,
     pub key: ObjectKey,
     /// Absent when the one that was there is kept.
-    pub uploaded: Option<Uploaded>,
+    pub uploaded: Option<UploadOutcome>,
     /// In bytes; absent as well.
     pub size: Option<u64>,
 }
@@ -167,7 +167,7 @@ pub fn publish_release(
     to: &dyn Place,
     release: &PlatformaRelease,
     options: &ReleaseOptions<'_>,
-    work: &Work<'_>,
+    work: &TransferWork<'_>,
 ) -> Result<ReleaseOutcome, Box<dyn Fault>> {
     let mut archives = Vec::new();
     for (platform, key, there) in release.standing(to)? {
@@ -180,9 +180,9 @@ pub fn publish_release(
         let uploaded = if there.is_some() && !overwrite {
             None
         } else {
-            let upload = Upload { key: &key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
+            let upload = ObjectUpload { key: &key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
             // Somebody else may have been quicker.
-            Some(to.upload(&upload, work)?).filter(|uploaded| uploaded.placed == Placed::Ours)
+            Some(to.upload(&upload, work)?).filter(|uploaded| uploaded.placed == PutOutcome::Ours)
         };
         if uploaded.is_none() {
             if options.existing == ExistingEntryPolicy::Fail {
@@ -208,7 +208,7 @@ pub fn publish_release(
     Ok(ReleaseOutcome { archives, files, missing })
 }
 
-fn warn_of_kept(to: &dyn Place, key: &ObjectKey, ours: u64, work: &Work<'_>) -> Result<(), Box<dyn Fault>> {
+fn warn_of_kept(to: &dyn Place, key: &ObjectKey, ours: u64, work: &TransferWork<'_>) -> Result<(), Box<dyn Fault>> {
     let text = match to.head(key)? {
         Some(head) if head.size != ours => {
             format!(

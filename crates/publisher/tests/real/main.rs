@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use objects::{Place, UNWATCHED};
-use objects_aws::{Limits, S3Settings};
+use objects_aws::{S3Settings, TransferLimits};
 use publisher::{ProvenanceBuilder, new_key_pair, provenance, sbom};
 use support::artifacts::Sketch;
 use support::{bucket, settings};
@@ -61,7 +61,7 @@ fn the_program_publishes_to_an_independent_server_and_goes_on_where_it_was_kille
     };
     let mut killed = publish().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // Until some parts have arrived.
-    let to = bucket(&endpoint, "p", S3Settings { limits: Limits::S3, ..settings(S3Server::SECRET) });
+    let to = bucket(&endpoint, "p", S3Settings { limits: TransferLimits::S3, ..settings(S3Server::SECRET) });
     for _ in 0..400 {
         thread::sleep(Duration::from_millis(20));
         let later = std::time::SystemTime::now() + Duration::from_secs(3600);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use objects::{Place, Placed, UNWATCHED};
+use objects::{Place, PutOutcome, UNWATCHED};
 use objects_aws::{Pace, S3Settings};
 use testkit::{S3Fault, S3Proxy, S3Server};
 use vocab::{Exit, Fault as _};
@@ -30,7 +30,7 @@ fn a_session(to: &dyn Place, sender: &Sender, file: &Path, bytes: &[u8]) -> Resu
     let state = to.get(&small)?;
     to.list("f/")?;
     if let Some(state) = state {
-        to.replace(&small, b"other", &objects::Expected::State(state.tag))?;
+        to.replace(&small, b"other", &objects::ExpectedState::State(state.tag))?;
     }
     let mut read = Vec::new();
     to.read(&large, None, &mut read, UNWATCHED)?;
@@ -172,14 +172,14 @@ fn a_put_that_another_stood_in_the_way_of_is_made_again_and_servers_without_cond
     let (conflict, unknown) =
         (S3Fault::Refused(409, "ConditionalRequestConflict"), S3Fault::Refused(501, "NotImplemented"));
     proxy.spoil(0, 2, conflict);
-    assert_eq!(to.create(&key("a.json"), b"1").unwrap(), Placed::Ours);
+    assert_eq!(to.create(&key("a.json"), b"1").unwrap(), PutOutcome::Ours);
     assert_eq!(proxy.requests().len(), 3);
     proxy.spoil(0, 1, conflict);
-    assert_eq!(to.create(&key("a.json"), b"2").unwrap(), Placed::Theirs);
+    assert_eq!(to.create(&key("a.json"), b"2").unwrap(), PutOutcome::Theirs);
     proxy.spoil(0, 1, unknown);
-    assert_eq!(to.create(&key("a.json"), b"2").unwrap(), Placed::Theirs);
+    assert_eq!(to.create(&key("a.json"), b"2").unwrap(), PutOutcome::Theirs);
     proxy.spoil(0, 1, unknown);
-    assert_eq!(to.create(&key("b.json"), b"2").unwrap(), Placed::Ours);
+    assert_eq!(to.create(&key("b.json"), b"2").unwrap(), PutOutcome::Ours);
     proxy.spoil(0, 1, unknown);
     assert!(!to.conditional_puts().unwrap());
 
@@ -203,7 +203,12 @@ fn a_put_that_another_stood_in_the_way_of_is_made_again_and_servers_without_cond
         proxy.spoil(last, 1, fault);
         let object = key(name);
         let uploaded = sender.send(&to, &object, &bytes, None).unwrap();
-        assert_eq!((uploaded.placed, methods().as_str()), (Placed::Ours, expected), "{name}: {:?}", proxy.requests());
+        assert_eq!(
+            (uploaded.placed, methods().as_str()),
+            (PutOutcome::Ours, expected),
+            "{name}: {:?}",
+            proxy.requests()
+        );
         let mut read = Vec::new();
         to.read(&object, None, &mut read, UNWATCHED).unwrap();
         assert!(read == bytes, "{name}");

@@ -8,7 +8,7 @@ use archive::ExtractOptions;
 use objects::{Place as _, UNWATCHED};
 use serde_json::{Value, json};
 use testkit::S3Server;
-use testkit::aistore::Memory;
+use testkit::aistore::AIStoreMemory;
 use vocab::{Digest, PlatformKey};
 
 use super::support::artifacts::Sketch;
@@ -523,7 +523,7 @@ fn archives_are_put_into_a_bucket_at_a_server_of_ones_own() {
 fn ais_a_registry_may_be_in_a_cluster() {
     let mut workplace = Workplace::new();
     workplace.bench.good(&PUBLISH);
-    let memory = Memory::default();
+    let memory = AIStoreMemory::default();
     let (proxy, _target) = memory.serve_by_target();
     workplace.bench.variables.push((UPLOAD, format!("ais://b/pub?endpoint={}", proxy.url(""))));
     workplace.bench.good(&PUBLISH);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use objects::{FolderPlace, ObjectKey, Place, Waiting};
+use objects::{FolderPlace, ObjectKey, Place, WaitingPublisher};
 use serde_json::{Value, json};
 
 use crate::support::artifacts::Sketch;
@@ -187,7 +187,7 @@ fn attack_13_a_publisher_whose_entries_another_has_brought_along_waits_for_nobod
     let to = FolderPlace::new(PathBuf::from(&bench.to));
     let before = files_below(Path::new(&bench.to));
     // Held all the time: who had to write the index would not end.
-    let turn = to.try_turn(&mut Waiting::default()).unwrap();
+    let turn = to.try_turn(&mut WaitingPublisher::default()).unwrap();
     assert!(turn.is_some());
     let run = bench.good(&["publish"]);
     assert!(run.told.contains("is kept") && run.told.contains("1 entry"), "{}", run.told);

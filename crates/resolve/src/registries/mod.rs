@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime};
 use config_merger::Registries;
 use serde_json::json;
 
-pub use page::{Page, PageFile};
+pub use page::{IndexPage, PageFile};
 pub(crate) use page::{is_flat, local};
 pub use pages::PAGE_LIFETIME;
-pub use pages::{Pages, Refusal, Registry, Standing};
+pub use pages::{IndexPages, IndexRefusal, IndexStanding, Registry};
 
 use store::Context;
 use store::download::{self, without_credentials};

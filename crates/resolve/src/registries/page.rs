@@ -15,7 +15,7 @@ use crate::requires_python::excludes;
 
 /// The files that an index has of one distribution, in the order of its page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct IndexPage {
     pub files: Vec<PageFile>,
 }
 
@@ -50,7 +50,7 @@ impl PageFile {
     }
 }
 
-impl Page {
+impl IndexPage {
     /// `base` is the URL of the page.
     pub fn parse(html: &[u8], base: &Url) -> Self {
         let mut base = base.clone();
@@ -178,7 +178,7 @@ mod tests {
              data-requires-python='&gt;=3.9' data-yanked>x</a><A HREF=demo-2.tar.gz>y<a>no link</a><a href=/about>z</a>"
         );
         let base = Url::parse("https://index.example.org/simple/demo/").unwrap();
-        let page = Page::parse(html.as_bytes(), &base);
+        let page = IndexPage::parse(html.as_bytes(), &base);
         let [wheel, sdist] = &page.files[..] else { panic!("{page:?}") };
         assert_eq!(wheel.file_name, "Demo-1.0+cu1-py3-none-any.whl");
         assert_eq!(wheel.url, "https://index.example.org/files/Demo-1.0%2Bcu1-py3-none-any.whl");
@@ -186,8 +186,8 @@ mod tests {
         assert_eq!(wheel.requires_python.as_deref(), Some(">=3.9"));
         assert_eq!((sdist.url.as_str(), sdist.is_sdist()), ("https://index.example.org/pool/demo-2.tar.gz", true));
         let elsewhere = Url::parse("file:///tmp/demo/").unwrap();
-        assert_eq!(Page::parse(page.to_html().as_bytes(), &elsewhere), page);
-        assert_eq!(Page::parse(b"\xff<a href", &base), Page::default());
+        assert_eq!(IndexPage::parse(page.to_html().as_bytes(), &elsewhere), page);
+        assert_eq!(IndexPage::parse(b"\xff<a href", &base), IndexPage::default());
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             <a href=\"../f/demo-3.0.tar.gz\" data-requires-python='>=3.6,<3.9'>x</a>
             <a href=\"../f/demo-4.0.tar.gz\" data-requires-python='anything'>x</a>
             <a>nothing</a></body></html>";
-        let page = Page::parse(html.as_bytes(), &Url::parse("https://index.example.org/simple/demo/").unwrap());
+        let page = IndexPage::parse(html.as_bytes(), &Url::parse("https://index.example.org/simple/demo/").unwrap());
         let requires = |name: &str| page.files.iter().find(|file| file.file_name == name).map(|it| &it.requires_python);
         assert_eq!(requires("demo-1.0-py3-none-any.whl"), Some(&None));
         assert_eq!(requires("demo-2.0-py3-none-any.whl"), Some(&Some(">=3.8,<3.12".to_owned())));
@@ -216,7 +216,7 @@ mod tests {
         let base = Url::parse("https://index.example.org/simple/demo/").unwrap();
         for text in ["", "<a", "<a ", "<a href", "<a href=", "<a href='", "<a href=é", "<a href=\"\">", "<a href='x'"]
         {
-            assert_eq!(Page::parse(text.as_bytes(), &base), Page::default(), "for {text:?}");
+            assert_eq!(IndexPage::parse(text.as_bytes(), &base), IndexPage::default(), "for {text:?}");
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
         for name in ["hflat-1.0-py3-none-any.whl", "h_flat-1.0.tar.gz", "other-1.0-py3-none-any.whl", "notes.txt"] {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        let page = Page::of_folder(folder.path(), &"hflat".parse().unwrap()).unwrap();
+        let page = IndexPage::of_folder(folder.path(), &"hflat".parse().unwrap()).unwrap();
         assert_eq!(page.files.len(), 1);
         assert_eq!(page.files[0].sha256, Some(Digest::of("hflat-1.0-py3-none-any.whl")));
         assert!(is_flat(folder.path()) && !is_flat(&folder.path().join("nowhere")));

@@ -11,7 +11,7 @@ use url::Url;
 use vocab::{DistributionName, PythonVersion};
 
 use super::UnreachableRegistry;
-use super::page::{Page, is_flat, local};
+use super::page::{IndexPage, is_flat, local};
 use crate::Uv;
 use crate::requires_python::without_versions;
 use store::Context;
@@ -40,8 +40,8 @@ pub enum Registry {
 
 /// What one index says about one distribution.
 #[derive(Clone, Debug)]
-pub enum Standing {
-    Has(Arc<Page>),
+pub enum IndexStanding {
+    Has(Arc<IndexPage>),
     /// The index itself says that it does not have it.
     Absent,
     /// It answered something else, 401 or 403 for example, so nothing is known.
@@ -50,9 +50,9 @@ pub enum Standing {
     Silent(String),
 }
 
-impl Standing {
+impl IndexStanding {
     /// The page, if the index has the distribution.
-    pub fn page(&self) -> Option<&Page> {
+    pub fn page(&self) -> Option<&IndexPage> {
         match self {
             Self::Has(page) => Some(page),
             _ => None,
@@ -62,7 +62,7 @@ impl Standing {
 
 /// An additional index that refused to say whether it has a distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct IndexRefusal {
     /// Without credentials.
     pub url: String,
     pub status: u16,
@@ -71,16 +71,16 @@ pub struct Refusal {
 }
 
 /// The answers of all indexes in one run.
-pub struct Pages<'a> {
+pub struct IndexPages<'a> {
     context: &'a Context,
     uv: &'a Uv,
     additional: Vec<String>,
     pinned: BTreeMap<DistributionName, usize>,
     silent: Vec<UnreachableRegistry>,
-    known: Mutex<BTreeMap<(Registry, DistributionName), Standing>>,
+    known: Mutex<BTreeMap<(Registry, DistributionName), IndexStanding>>,
 }
 
-impl<'a> Pages<'a> {
+impl<'a> IndexPages<'a> {
     /// `silent` are the additional indexes that do not answer.
     pub fn new(context: &'a Context, uv: &'a Uv, registries: &Registries, silent: &[UnreachableRegistry]) -> Self {
         Self {
@@ -160,9 +160,9 @@ impl<'a> Pages<'a> {
     }
 
     /// What this index says about `name`; asks it if that is not known yet.
-    pub fn of(&self, registry: Registry, name: &DistributionName) -> Standing {
+    pub fn of(&self, registry: Registry, name: &DistributionName) -> IndexStanding {
         self.ask(&[(registry, name.clone())]);
-        self.known().get(&(registry, name.clone())).cloned().unwrap_or(Standing::Absent)
+        self.known().get(&(registry, name.clone())).cloned().unwrap_or(IndexStanding::Absent)
     }
 
     /// Asks for all of these at once, so that [`Self::of`] need not wait for each.
@@ -176,18 +176,18 @@ impl<'a> Pages<'a> {
     }
 
     /// One for each additional index that refused something.
-    pub fn refusals(&self) -> Vec<Refusal> {
-        let mut refusals: BTreeMap<usize, Refusal> = BTreeMap::new();
+    pub fn refusals(&self) -> Vec<IndexRefusal> {
+        let mut refusals: BTreeMap<usize, IndexRefusal> = BTreeMap::new();
         for ((registry, name), standing) in self.known().iter() {
-            if let (Registry::Additional(place), Standing::Refused(status)) = (registry, standing) {
-                let refusal = || Refusal { url: self.label(*registry), status: *status, name: name.clone() };
+            if let (Registry::Additional(place), IndexStanding::Refused(status)) = (registry, standing) {
+                let refusal = || IndexRefusal { url: self.label(*registry), status: *status, name: name.clone() };
                 refusals.entry(*place).or_insert_with(refusal);
             }
         }
         refusals.into_values().collect()
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Registry, DistributionName), Standing>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Registry, DistributionName), IndexStanding>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,19 +195,19 @@ impl<'a> Pages<'a> {
         self.uv.default_index(self.context)
     }
 
-    fn fetch(&self, (registry, name): &(Registry, DistributionName)) -> Standing {
+    fn fetch(&self, (registry, name): &(Registry, DistributionName)) -> IndexStanding {
         let url = match registry {
             Registry::Default => self.default_url(),
             Registry::Additional(place) => {
                 if let Some(registry) = self.unreachable(*place) {
-                    return Standing::Silent(registry.reason.clone());
+                    return IndexStanding::Silent(registry.reason.clone());
                 }
                 self.additional.get(*place).cloned()
             }
         };
-        let Some(url) = url.as_deref() else { return Standing::Absent };
+        let Some(url) = url.as_deref() else { return IndexStanding::Absent };
         let place = format!("{}/{name}/", url.trim_end_matches('/'));
-        let Ok(base) = Url::parse(&place) else { return Standing::Absent };
+        let Ok(base) = Url::parse(&place) else { return IndexStanding::Absent };
         if let Some(folder) = local(url) {
             return of_folder(&folder, name, &base);
         }
@@ -215,38 +215,38 @@ impl<'a> Pages<'a> {
         if self.context.offline {
             let kept = self.context.store.recall(FACT, &key, PAGE_LIFETIME.1, SystemTime::now());
             return match kept.as_ref().and_then(|page| page.as_str()) {
-                Some(html) => Standing::Has(Arc::new(Page::parse(html.as_bytes(), &base))),
-                None => Standing::Silent(DownloadErrorKind::Offline.to_string()),
+                Some(html) => IndexStanding::Has(Arc::new(IndexPage::parse(html.as_bytes(), &base))),
+                None => IndexStanding::Silent(DownloadErrorKind::Offline.to_string()),
             };
         }
         match download::fetch_bytes(self.context, &place, LARGEST_PAGE) {
             Ok(html) => {
-                let page = Page::parse(&html, &base);
+                let page = IndexPage::parse(&html, &base);
                 if matches!(registry, Registry::Additional(_)) {
                     // Without it a build without a network knows less.
                     let _ = self.context.store.remember(FACT, &key, &json!(page.to_html()), SystemTime::now());
                 }
-                Standing::Has(Arc::new(page))
+                IndexStanding::Has(Arc::new(page))
             }
             Err(error) => match error.kind {
-                DownloadErrorKind::Status { status: 404 | 410 } => Standing::Absent,
-                DownloadErrorKind::Status { status } if status < 500 => Standing::Refused(status),
-                kind => Standing::Silent(kind.to_string()),
+                DownloadErrorKind::Status { status: 404 | 410 } => IndexStanding::Absent,
+                DownloadErrorKind::Status { status } if status < 500 => IndexStanding::Refused(status),
+                kind => IndexStanding::Silent(kind.to_string()),
             },
         }
     }
 }
 
-fn of_folder(folder: &std::path::Path, name: &DistributionName, base: &Url) -> Standing {
+fn of_folder(folder: &std::path::Path, name: &DistributionName, base: &Url) -> IndexStanding {
     let page = folder.join(name.as_str()).join("index.html");
     let page = match std::fs::read(page) {
-        Ok(html) => Ok(Page::parse(&html, base)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Page::of_folder(folder, name),
+        Ok(html) => Ok(IndexPage::parse(&html, base)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => IndexPage::of_folder(folder, name),
         Err(error) => Err(error),
     };
     match page {
-        Ok(page) if page.files.is_empty() => Standing::Absent,
-        Ok(page) => Standing::Has(Arc::new(page)),
-        Err(error) => Standing::Silent(error.to_string()),
+        Ok(page) if page.files.is_empty() => IndexStanding::Absent,
+        Ok(page) => IndexStanding::Has(Arc::new(page)),
+        Err(error) => IndexStanding::Silent(error.to_string()),
     }
 }

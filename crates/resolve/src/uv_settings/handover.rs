@@ -13,14 +13,14 @@ use toml::Table;
 const STANDARD_INPUT: &str = "/dev/stdin";
 
 /// Keep it until uv has ended.
-pub struct Handover {
+pub struct SettingsHandover {
     path: PathBuf,
     /// What uv gets as its standard input.
     pub stdin: Vec<u8>,
     _file: Option<TempPath>,
 }
 
-impl Handover {
+impl SettingsHandover {
     /// `folder` is a scratch folder.
     pub fn new(settings: &Table, folder: &Path) -> io::Result<Self> {
         let text = settings.to_string().into_bytes();
@@ -50,7 +50,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings: Table = "index-url = 'https://ada:pw@corp.example/simple'".parse().unwrap();
         let files = || std::fs::read_dir(folder.path()).unwrap().count();
-        let handover = Handover::new(&settings, folder.path()).unwrap();
+        let handover = SettingsHandover::new(&settings, folder.path()).unwrap();
         let [option, path] = handover.arguments();
         assert_eq!(option, "--config-file");
         if cfg!(unix) {

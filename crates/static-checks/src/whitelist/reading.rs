@@ -1,9 +1,9 @@
 //! From JSON to entries. Order matters: the first glob that fits is taken.
 
 use globset::{Glob, GlobMatcher};
-use vocab::json::{Document, Kind, Member, Node, Span, below, short};
+use vocab::json::{JsonDocument, JsonKind, JsonMember, JsonNode, JsonSpan, below, short};
 use vocab::quoted::shown;
-use vocab::{DistributionName, Place, SourceFile};
+use vocab::{DistributionName, SourceFile, TextPlace};
 
 use super::{DistributionEntries, ExpectedFailure, WhitelistPattern};
 
@@ -29,14 +29,14 @@ pub(super) fn parse_by_platform(
 }
 
 struct Reader<'a> {
-    document: &'a Document,
+    document: &'a JsonDocument,
     faults: Vec<ShapeFault>,
 }
 
 impl Reader<'_> {
     /// All that `take` makes of the document, or every fault.
-    fn read<T>(source: &SourceFile, take: impl FnOnce(&mut Reader<'_>, &Node) -> T) -> Result<T, Vec<ShapeFault>> {
-        let (document, faults) = Document::parse(source);
+    fn read<T>(source: &SourceFile, take: impl FnOnce(&mut Reader<'_>, &JsonNode) -> T) -> Result<T, Vec<ShapeFault>> {
+        let (document, faults) = JsonDocument::parse(source);
         let faults = faults.into_iter().map(|fault| ShapeFault { place: fault.place, text: fault.kind.to_string() });
         let mut faults: Vec<ShapeFault> = faults.collect();
         if let Some(document) = &document {
@@ -50,22 +50,22 @@ impl Reader<'_> {
         Err(faults)
     }
 
-    fn fault(&mut self, pointer: &str, span: Span, text: String) {
+    fn fault(&mut self, pointer: &str, span: JsonSpan, text: String) {
         self.faults.push(ShapeFault { place: self.document.place(pointer, span), text });
     }
 
-    fn expected(&mut self, node: &Node, pointer: &str, wanted: &str) {
+    fn expected(&mut self, node: &JsonNode, pointer: &str, wanted: &str) {
         self.fault(pointer, node.span, format!("{wanted} is expected, not {}", described(node)));
     }
 
-    fn members<'n>(&mut self, node: &'n Node, pointer: &str, wanted: &str) -> &'n [Member] {
-        if !matches!(node.kind, Kind::Object(_)) {
+    fn members<'n>(&mut self, node: &'n JsonNode, pointer: &str, wanted: &str) -> &'n [JsonMember] {
+        if !matches!(node.kind, JsonKind::Object(_)) {
             self.expected(node, pointer, wanted);
         }
         node.members()
     }
 
-    fn distributions(&mut self, node: &Node, pointer: &str) -> Vec<DistributionEntries> {
+    fn distributions(&mut self, node: &JsonNode, pointer: &str) -> Vec<DistributionEntries> {
         let mut distributions = Vec::new();
         for member in self.members(node, pointer, "an object of distributions") {
             let pointer = below(pointer, short(&member.key));
@@ -86,7 +86,7 @@ impl Reader<'_> {
     }
 
     /// `None` and a fault if the key is not a valid glob.
-    fn pattern(&mut self, member: &Member, pointer: &str) -> Option<WhitelistPattern> {
+    fn pattern(&mut self, member: &JsonMember, pointer: &str) -> Option<WhitelistPattern> {
         match Glob::new(&member.key) {
             Ok(glob) => Some(WhitelistPattern { text: member.key.clone(), glob: Some(glob.compile_matcher()) }),
             Err(error) => {
@@ -96,7 +96,7 @@ impl Reader<'_> {
         }
     }
 
-    fn entry(&mut self, node: &Node, pointer: &str) -> Option<ExpectedFailure> {
+    fn entry(&mut self, node: &JsonNode, pointer: &str) -> Option<ExpectedFailure> {
         if let Some(error) = node.as_str() {
             return Some(ExpectedFailure { errors: vec![error.to_owned()], ..ExpectedFailure::default() });
         }
@@ -107,13 +107,15 @@ impl Reader<'_> {
             let (key, value) = (member.key.as_str(), &member.value);
             let pointer = below(pointer, short(key));
             match (key, &value.kind) {
-                ("error", Kind::Array(nodes)) if !nodes.is_empty() => {
+                ("error", JsonKind::Array(nodes)) if !nodes.is_empty() => {
                     let texts = nodes.iter().enumerate();
                     let texts = texts.filter_map(|(index, node)| self.text(node, &below(&pointer, index)));
                     expected.errors = texts.collect();
                 }
                 ("error", _) => expected.errors = self.text(value, &pointer).into_iter().collect(),
-                ("reason", Kind::String(text)) if text.trim().is_empty() => self.expected(value, &pointer, "a string"),
+                ("reason", JsonKind::String(text)) if text.trim().is_empty() => {
+                    self.expected(value, &pointer, "a string")
+                }
                 ("reason", _) => expected.reason = self.text(value, &pointer),
                 ("expires", _) => match self.text(value, &pointer).map(|text| (text.parse(), text)) {
                     Some((Ok(date), _)) => expected.expires = Some(date),
@@ -123,7 +125,7 @@ impl Reader<'_> {
                     }
                     None => {}
                 },
-                ("emulated", Kind::Bool(emulated)) => expected.emulated = *emulated,
+                ("emulated", JsonKind::Bool(emulated)) => expected.emulated = *emulated,
                 ("emulated", _) => self.expected(value, &pointer, "`true` or `false`"),
                 _ => {
                     let text = "the keys are `error`, `reason`, `expires` and `emulated`".to_owned();
@@ -134,7 +136,7 @@ impl Reader<'_> {
         (self.faults.len() == before).then_some(expected)
     }
 
-    fn text(&mut self, node: &Node, pointer: &str) -> Option<String> {
+    fn text(&mut self, node: &JsonNode, pointer: &str) -> Option<String> {
         let text = node.as_str().map(str::to_owned);
         if text.is_none() {
             self.expected(node, pointer, "a string");
@@ -153,7 +155,7 @@ fn name_glob(pattern: &str) -> Option<GlobMatcher> {
 }
 
 /// A value for messages, an empty text told apart.
-fn described(node: &Node) -> String {
+fn described(node: &JsonNode) -> String {
     match node.as_str() {
         Some(text) if text.trim().is_empty() => "an empty string".to_owned(),
         _ => node.describe(),
@@ -164,6 +166,6 @@ fn described(node: &Node) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {text}")]
 pub struct ShapeFault {
-    pub place: Place,
+    pub place: TextPlace,
     pub text: String,
 }

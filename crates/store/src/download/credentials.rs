@@ -20,7 +20,7 @@ pub struct HostCredentials {
     /// Lower case, without port.
     pub host: String,
     pub port: u16,
-    /// Of several for one host, those whose path is nearest to that of a URL are for it. Without a slash at its end.
+    /// Where a host has several, those whose path is nearest to that of a URL are for it. Without a slash at its end.
     pub path: String,
     pub credentials: Credentials,
 }

@@ -11,14 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use url::Url;
-use web::{Answer, Failure, Method, header};
+use web::{Method, WebAnswer, WebFailure, header};
 
-use super::retry::Setback;
-use super::{DownloadErrorKind, Downloader, Watch};
+use super::retry::DownloadSetback;
+use super::{DownloadErrorKind, DownloadWatch, Downloader};
 
 /// What to ask for.
 #[derive(Clone, Debug)]
-pub(super) struct Ask {
+pub(super) struct DownloadRequest {
     pub url: Url,
     pub method: Method,
     /// Only the bytes from here on.
@@ -27,14 +27,14 @@ pub(super) struct Ask {
     pub if_range: Option<String>,
 }
 
-impl Ask {
+impl DownloadRequest {
     pub(super) fn whole(url: Url) -> Self {
         Self { url, method: Method::GET, from: None, if_range: None }
     }
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Head {
+pub(super) struct AnswerHead {
     pub status: u16,
     /// Length of this answer's body in bytes, if the server states it.
     pub length: Option<u64>,
@@ -44,34 +44,34 @@ pub(super) struct Head {
     pub retry_after: Option<Duration>,
 }
 
-pub(super) enum Piece {
-    Head(Head),
+pub(super) enum AnswerPiece {
+    Head(AnswerHead),
     Body(Vec<u8>),
     End,
-    Failed(Failure),
+    Failed(WebFailure),
 }
 
-pub(super) fn no_answer() -> Failure {
-    Failure::passing("there is no answer")
+pub(super) fn no_answer() -> WebFailure {
+    WebFailure::passing("there is no answer")
 }
 
 const PIECE: usize = 64 * 1024;
 
 pub(super) struct Exchange {
-    pieces: Receiver<Piece>,
+    pieces: Receiver<AnswerPiece>,
     /// Silence after which the reading thread is given up, whatever it is doing.
     patience: Duration,
 }
 
 impl Exchange {
-    pub(super) fn start(downloader: &Downloader, ask: Ask) -> Self {
+    pub(super) fn start(downloader: &Downloader, ask: DownloadRequest) -> Self {
         let (sender, pieces) = sync_channel(8);
         let settings = downloader.settings();
         let patience = settings.connect_limit * 2 + settings.stall_limit + Duration::from_secs(1);
         let downloader = downloader.clone();
         let spawned = thread::Builder::new().name("download".into()).spawn(move || {
             if let Err(failure) = answer(&downloader, ask, &sender) {
-                let _ = sender.send(Piece::Failed(failure));
+                let _ = sender.send(AnswerPiece::Failed(failure));
             }
         });
         // Without a thread the sender is dropped, and `next` reports that there is no answer.
@@ -80,34 +80,34 @@ impl Exchange {
     }
 
     /// The next piece, or the reason why the wait ended before it came.
-    pub(super) fn next(&self, watch: &Watch<'_>) -> Result<Piece, DownloadErrorKind> {
+    pub(super) fn next(&self, watch: &DownloadWatch<'_>) -> Result<AnswerPiece, DownloadErrorKind> {
         let begun = Instant::now();
         loop {
             watch.check()?;
             match self.pieces.recv_timeout(Duration::from_millis(50)) {
                 Ok(piece) => return Ok(piece),
                 Err(RecvTimeoutError::Timeout) if begun.elapsed() < self.patience => {}
-                Err(_) => return Ok(Piece::Failed(no_answer())),
+                Err(_) => return Ok(AnswerPiece::Failed(no_answer())),
             }
         }
     }
 
     /// The first piece.
-    pub(super) fn head(&self, watch: &Watch<'_>) -> Result<Head, Setback> {
+    pub(super) fn head(&self, watch: &DownloadWatch<'_>) -> Result<AnswerHead, DownloadSetback> {
         match self.next(watch)? {
-            Piece::Head(head) => Ok(head),
-            Piece::Failed(failure) => Err(failure.into()),
-            Piece::Body(_) | Piece::End => Err(no_answer().into()),
+            AnswerPiece::Head(head) => Ok(head),
+            AnswerPiece::Failed(failure) => Err(failure.into()),
+            AnswerPiece::Body(_) | AnswerPiece::End => Err(no_answer().into()),
         }
     }
 }
 
-fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Result<(), Failure> {
+fn answer(downloader: &Downloader, ask: DownloadRequest, sender: &SyncSender<AnswerPiece>) -> Result<(), WebFailure> {
     let is_head = ask.method == Method::HEAD;
     let response = send(downloader, ask)?;
     let head = head_of(&response);
     let length = head.length;
-    if sender.send(Piece::Head(head)).is_err() {
+    if sender.send(AnswerPiece::Head(head)).is_err() {
         return Ok(());
     }
     let mut body = response.into_body();
@@ -119,28 +119,28 @@ fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Resu
             // Handed over at once, however little: on a slow line every piece is a sign of life.
             Ok(count) => {
                 received += count as u64;
-                if sender.send(Piece::Body(buffer[..count].to_vec())).is_err() {
+                if sender.send(AnswerPiece::Body(buffer[..count].to_vec())).is_err() {
                     return Ok(());
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::of_body(&error)),
+            Err(error) => return Err(WebFailure::of_body(&error)),
         }
     }
     if let Some(length) = length.filter(|length| !is_head && received < *length) {
-        return Err(Failure::passing(format!("the connection ended after {received} of {length} bytes")));
+        return Err(WebFailure::passing(format!("the connection ended after {received} of {length} bytes")));
     }
-    let _ = sender.send(Piece::End);
+    let _ = sender.send(AnswerPiece::End);
     Ok(())
 }
 
-fn send(downloader: &Downloader, ask: Ask) -> Result<Answer, Failure> {
+fn send(downloader: &Downloader, ask: DownloadRequest) -> Result<WebAnswer, WebFailure> {
     let mut headers = Vec::new();
     if let Some(from) = ask.from {
         headers.push((header::RANGE, format!("bytes={from}-")));
         headers.extend(ask.if_range.map(|tag| (header::IF_RANGE, tag)));
     }
-    let ask = web::Ask { method: ask.method, url: ask.url, headers };
+    let ask = web::WebRequest { method: ask.method, url: ask.url, headers };
     let keyring = downloader.keyring();
     let last = RefCell::new(ask.url.clone());
     let send = |ask| {
@@ -158,14 +158,14 @@ fn send(downloader: &Downloader, ask: Ask) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
-fn head_of(response: &Answer) -> Head {
+fn head_of(response: &WebAnswer) -> AnswerHead {
     let text = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     // `bytes 100-199/200`
     let range_start = text(header::CONTENT_RANGE)
         .and_then(|range| range.trim().strip_prefix("bytes"))
         .and_then(|range| range.trim_start().split_once('-'))
         .and_then(|(start, _)| start.parse().ok());
-    Head {
+    AnswerHead {
         status: response.status().as_u16(),
         length: text(header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok()),
         range_start,

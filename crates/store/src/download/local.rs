@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 use vocab::Digest;
 
-use super::{DownloadErrorKind, FetchRequest, Watch};
+use super::{DownloadErrorKind, DownloadWatch, FetchRequest};
 use crate::StoreError;
 
 /// `None` for anything that is fetched over a network.
@@ -34,7 +34,11 @@ pub(super) fn open(path: &Path) -> Result<File, DownloadErrorKind> {
 }
 
 /// Copies `source` into the store when its digest is right.
-pub(super) fn take_in(watch: &Watch<'_>, request: &FetchRequest, source: &Path) -> Result<(), DownloadErrorKind> {
+pub(super) fn take_in(
+    watch: &DownloadWatch<'_>,
+    request: &FetchRequest,
+    source: &Path,
+) -> Result<(), DownloadErrorKind> {
     let unreadable = |error| DownloadErrorKind::Local { path: source.to_owned(), source: error };
     let store = &watch.context.store;
     let mut from = open(source)?;

@@ -34,10 +34,10 @@ pub use credentials::HostCredentials;
 pub use error::{DownloadError, DownloadErrorKind};
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
-pub use small::{Unreachable, fetch_bytes, head_status, probe};
+pub use small::{UnreachableServer, fetch_bytes, head_status, probe};
 pub use uv_indexes::UserIndex;
 pub use web::{
-    Credentials, Pace, Proxies, Secret, Trust, system_bundle, system_has_authorities, without_credentials,
+    Credentials, Pace, Proxies, Secret, TlsTrust, system_bundle, system_has_authorities, without_credentials,
     without_secrets,
 };
 
@@ -59,7 +59,7 @@ pub fn fetch(context: &Context, request: &FetchRequest) -> Result<PathBuf, Downl
 }
 
 /// What a running download checks to know whether to go on.
-struct Watch<'a> {
+struct DownloadWatch<'a> {
     context: &'a Context,
     /// Another download of the same call failed.
     stopped: &'a AtomicBool,
@@ -67,7 +67,7 @@ struct Watch<'a> {
     deadline: Option<(Instant, Duration)>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> DownloadWatch<'a> {
     fn start(context: &'a Context, stopped: &'a AtomicBool) -> Self {
         Self { context, stopped, deadline: context.timeout.map(|limit| (Instant::now() + limit, limit)) }
     }
@@ -85,7 +85,7 @@ impl<'a> Watch<'a> {
 
 fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool) -> Result<PathBuf, DownloadError> {
     let failed = |kind| DownloadError::new(request, 0, kind);
-    let watch = Watch::start(context, stopped);
+    let watch = DownloadWatch::start(context, stopped);
     let blob = context.store.blob(&request.sha256);
     context.store.mark_used(EntryKind::Blobs, &request.sha256.to_string());
     if have(context, request).map_err(failed)? {

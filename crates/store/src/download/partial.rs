@@ -10,7 +10,7 @@ use vocab::Digest;
 use crate::{Store, StoreError, create_dir_all};
 
 /// `<blob>.partial`, open, with the digest of its content so far. Only the holder of the blob's lock has one.
-pub(super) struct Partial {
+pub(super) struct PartialDownload {
     path: PathBuf,
     file: File,
     state: Sha256,
@@ -19,7 +19,7 @@ pub(super) struct Partial {
     inherited: bool,
 }
 
-impl Partial {
+impl PartialDownload {
     /// Opens what is there, digesting it, or begins an empty one.
     pub(super) fn open(store: &Store, digest: &Digest) -> Result<Self, StoreError> {
         let path = store.partial_blob(digest);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use vocab::Event;
-use web::{Chance, Failure, FailureKind, Retries, may_pass};
+use web::{FailureKind, Retries, RetryChance, WebFailure, may_pass};
 
-use super::{DownloadErrorKind, DownloadSettings, Watch};
+use super::{DownloadErrorKind, DownloadSettings, DownloadWatch};
 
 /// How an attempt ended short of its goal.
-pub(super) enum Setback {
+pub(super) enum DownloadSetback {
     /// Another attempt would end the same way.
     Final(DownloadErrorKind),
     Passing {
@@ -18,7 +18,7 @@ pub(super) enum Setback {
     },
 }
 
-impl Setback {
+impl DownloadSetback {
     /// What is wrong is known and put right; the next attempt need not wait.
     pub(super) fn at_once(reason: &str) -> Self {
         Self::Passing {
@@ -34,14 +34,14 @@ impl Setback {
     }
 }
 
-impl<E: Into<DownloadErrorKind>> From<E> for Setback {
+impl<E: Into<DownloadErrorKind>> From<E> for DownloadSetback {
     fn from(kind: E) -> Self {
         Self::Final(kind.into())
     }
 }
 
-impl From<Failure> for Setback {
-    fn from(Failure { reason, kind }: Failure) -> Self {
+impl From<WebFailure> for DownloadSetback {
+    fn from(WebFailure { reason, kind }: WebFailure) -> Self {
         match kind {
             FailureKind::Passing => Self::Passing { kind: DownloadErrorKind::Unreachable { reason }, pause: None },
             FailureKind::Lasting => Self::Final(DownloadErrorKind::Unreachable { reason }),
@@ -50,11 +50,11 @@ impl From<Failure> for Setback {
     }
 }
 
-impl web::Setback for Setback {
-    fn chance(&self) -> Option<Chance> {
+impl web::Setback for DownloadSetback {
+    fn chance(&self) -> Option<RetryChance> {
         match self {
             Self::Final(_) => None,
-            Self::Passing { kind, pause } => Some(Chance { reason: kind.to_string(), pause: *pause }),
+            Self::Passing { kind, pause } => Some(RetryChance { reason: kind.to_string(), pause: *pause }),
         }
     }
 }
@@ -62,16 +62,16 @@ impl web::Setback for Setback {
 /// Tries as often as the settings say. With an error comes how many attempts there were. `place`, the URL without
 /// secrets, is for the events.
 pub(super) fn repeat<T>(
-    watch: &Watch<'_>,
+    watch: &DownloadWatch<'_>,
     place: &str,
-    attempt: impl FnMut() -> Result<T, Setback>,
+    attempt: impl FnMut() -> Result<T, DownloadSetback>,
 ) -> Result<T, (u32, DownloadErrorKind)> {
     let DownloadSettings { attempts, first_pause, .. } = *watch.context.downloader.settings();
-    let check = || watch.check().map_err(Setback::from);
+    let check = || watch.check().map_err(DownloadSetback::from);
     let again = |attempt, reason| {
         watch.context.tell(Event::Retry { what: place.to_owned(), attempt, of: attempts, reason });
     };
     Retries { attempts, first_pause }.run(&check, &again, attempt).map_err(|(attempts, setback)| match setback {
-        Setback::Final(kind) | Setback::Passing { kind, .. } => (attempts, kind),
+        DownloadSetback::Final(kind) | DownloadSetback::Passing { kind, .. } => (attempts, kind),
     })
 }

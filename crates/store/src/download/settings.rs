@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 use vocab::TransferId;
-use web::{Client, Credentials, Limits, Pace, Proxies, Retries, Tls, Trust};
+use web::{Credentials, Pace, Proxies, Retries, Tls, TlsTrust, WebClient, WebLimits};
 
 use super::HostCredentials;
 use super::credentials::Keyring;
@@ -31,7 +31,7 @@ pub struct DownloadSettings {
     pub netrc: Option<PathBuf>,
     pub proxies: Proxies,
     /// Which servers are believed to be who they say.
-    pub trust: Trust,
+    pub trust: TlsTrust,
     /// Limit for resolving the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
@@ -56,7 +56,7 @@ impl Default for DownloadSettings {
             programs: Environment::default(),
             netrc: None,
             proxies: Proxies::default(),
-            trust: Trust::default(),
+            trust: TlsTrust::default(),
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
@@ -84,7 +84,7 @@ impl DownloadSettings {
             asks_keyring: uv_indexes::asks_keyring(environment),
             programs: environment.clone(),
             proxies: Proxies::of(&|name| environment.text(name).map(str::to_owned)),
-            trust: Trust::of(&|name| environment.path(name).map(|path| path.as_os_str().to_owned())),
+            trust: TlsTrust::of(&|name| environment.path(name).map(|path| path.as_os_str().to_owned())),
             ..Self::default()
         }
     }
@@ -93,13 +93,13 @@ impl DownloadSettings {
 /// Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Downloader {
-    inner: Arc<Inner>,
+    inner: Arc<SharedDownloader>,
 }
 
-struct Inner {
+struct SharedDownloader {
     settings: DownloadSettings,
     keyring: Keyring,
-    client: Client,
+    client: WebClient,
     transfers: AtomicU64,
 }
 
@@ -111,10 +111,10 @@ impl Downloader {
         let keyring = Keyring::new(hosts, settings.netrc.as_deref(), indexes, keepers);
         // The time limit of a file is enforced by the waiting thread.
         let DownloadSettings { connect_limit: connect, stall_limit: stall, pace, .. } = settings;
-        let limits = Limits { connect, stall, pace, deadline: None };
+        let limits = WebLimits { connect, stall, pace, deadline: None };
         let tls = Tls { trust: settings.trust.clone(), identity: None };
-        let client = Client::with(settings.proxies.clone(), limits, tls);
-        Self { inner: Arc::new(Inner { settings, keyring, client, transfers: AtomicU64::new(0) }) }
+        let client = WebClient::with(settings.proxies.clone(), limits, tls);
+        Self { inner: Arc::new(SharedDownloader { settings, keyring, client, transfers: AtomicU64::new(0) }) }
     }
 
     /// The settings it was made with.
@@ -141,7 +141,7 @@ impl Downloader {
     }
 
     /// What reaches a host, for requests that need no redirect.
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &WebClient {
         &self.inner.client
     }
 }

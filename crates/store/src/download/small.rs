@@ -7,16 +7,16 @@ use std::time::Instant;
 use url::Url;
 use web::Method;
 
-use super::exchange::{Ask, Exchange, Piece};
-use super::retry::{Setback, repeat};
+use super::exchange::{AnswerPiece, DownloadRequest, Exchange};
+use super::retry::{DownloadSetback, repeat};
 use super::transfer::web_url;
-use super::{DownloadError, DownloadErrorKind, Watch, local, without_secrets};
+use super::{DownloadError, DownloadErrorKind, DownloadWatch, local, without_secrets};
 use crate::Context;
 
 /// A server did not answer, or only with an error of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Unreachable {
+pub struct UnreachableServer {
     pub reason: String,
     /// Status of an error answer; absent if there was no answer.
     pub status: Option<u16>,
@@ -26,7 +26,7 @@ pub struct Unreachable {
 /// and a plain path work offline too.
 pub fn fetch_bytes(context: &Context, url: &str, limit: u64) -> Result<Vec<u8>, DownloadError> {
     let stopped = AtomicBool::new(false);
-    let watch = Watch::start(context, &stopped);
+    let watch = DownloadWatch::start(context, &stopped);
     let failed = |attempts, kind| DownloadError::unnamed(url, attempts, kind);
     if let Some(path) = local::path_of(url) {
         return read_local(&path, limit).map_err(|kind| failed(0, kind));
@@ -39,29 +39,29 @@ pub fn fetch_bytes(context: &Context, url: &str, limit: u64) -> Result<Vec<u8>, 
         .map_err(|(attempts, kind)| failed(attempts, kind))
 }
 
-fn receive(watch: &Watch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, Setback> {
-    let exchange = Exchange::start(&watch.context.downloader, Ask::whole(url.clone()));
+fn receive(watch: &DownloadWatch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, DownloadSetback> {
+    let exchange = Exchange::start(&watch.context.downloader, DownloadRequest::whole(url.clone()));
     let head = exchange.head(watch)?;
     if head.status != 200 {
-        return Err(Setback::of_status(head.status, head.retry_after));
+        return Err(DownloadSetback::of_status(head.status, head.retry_after));
     }
     let mut bytes = Vec::new();
     loop {
         match exchange.next(watch)? {
-            Piece::Body(piece) if (bytes.len() + piece.len()) as u64 > limit => {
+            AnswerPiece::Body(piece) if (bytes.len() + piece.len()) as u64 > limit => {
                 return Err(DownloadErrorKind::TooLarge { limit }.into());
             }
-            Piece::Body(piece) => bytes.extend_from_slice(&piece),
-            Piece::Failed(failure) => return Err(failure.into()),
-            Piece::End | Piece::Head(_) => return Ok(bytes),
+            AnswerPiece::Body(piece) => bytes.extend_from_slice(&piece),
+            AnswerPiece::Failed(failure) => return Err(failure.into()),
+            AnswerPiece::End | AnswerPiece::Head(_) => return Ok(bytes),
         }
     }
 }
 
 /// Asks once whether the server behind `url` answers, within the connect limit. Any answer counts, even 404 or 401; an
 /// answer of the proxy or a server error (5xx) does not.
-pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
-    let unreachable = |reason: String| Unreachable { reason, status: None };
+pub fn probe(context: &Context, url: &str) -> Result<(), UnreachableServer> {
+    let unreachable = |reason: String| UnreachableServer { reason, status: None };
     if let Some(path) = local::path_of(url) {
         return std::fs::metadata(&path).map(drop).map_err(|error| unreachable(error.to_string()));
     }
@@ -71,7 +71,7 @@ pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
     match head_status(context, url)? {
         status @ (407 | 500..) => {
             let reason = DownloadErrorKind::Status { status }.to_string();
-            Err(Unreachable { reason, status: Some(status) })
+            Err(UnreachableServer { reason, status: Some(status) })
         }
         _ => Ok(()),
     }
@@ -79,12 +79,12 @@ pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
 
 /// The status with which a server answers a `HEAD` request (a `GET` whose body is not read, where it knows no
 /// `HEAD`), asked once and within the connect limit. The build must not be offline.
-pub fn head_status(context: &Context, url: &str) -> Result<u16, Unreachable> {
-    let unreachable = |reason: String| Unreachable { reason, status: None };
+pub fn head_status(context: &Context, url: &str) -> Result<u16, UnreachableServer> {
+    let unreachable = |reason: String| UnreachableServer { reason, status: None };
     let web = web_url(url).map_err(|kind| unreachable(kind.to_string()))?;
     let limit = context.downloader.settings().connect_limit;
     let stopped = AtomicBool::new(false);
-    let watch = Watch { context, stopped: &stopped, deadline: Some((Instant::now() + limit, limit)) };
+    let watch = DownloadWatch { context, stopped: &stopped, deadline: Some((Instant::now() + limit, limit)) };
     let status = ask_head(&watch, Method::HEAD, &web).map_err(unreachable)?;
     if matches!(status, 405 | 501) {
         return ask_head(&watch, Method::GET, &web).map_err(unreachable);
@@ -92,14 +92,15 @@ pub fn head_status(context: &Context, url: &str) -> Result<u16, Unreachable> {
     Ok(status)
 }
 
-fn ask_head(watch: &Watch<'_>, method: Method, url: &Url) -> Result<u16, String> {
-    let exchange = Exchange::start(&watch.context.downloader, Ask { method, ..Ask::whole(url.clone()) });
+fn ask_head(watch: &DownloadWatch<'_>, method: Method, url: &Url) -> Result<u16, String> {
+    let exchange =
+        Exchange::start(&watch.context.downloader, DownloadRequest { method, ..DownloadRequest::whole(url.clone()) });
     match exchange.head(watch) {
         Ok(head) => Ok(head.status),
-        Err(Setback::Final(DownloadErrorKind::TimedOut { limit })) => {
+        Err(DownloadSetback::Final(DownloadErrorKind::TimedOut { limit })) => {
             Err(format!("there is no answer within {} s", limit.as_secs_f32()))
         }
-        Err(Setback::Final(kind) | Setback::Passing { kind, .. }) => Err(kind.to_string()),
+        Err(DownloadSetback::Final(kind) | DownloadSetback::Passing { kind, .. }) => Err(kind.to_string()),
     }
 }
 

@@ -2,19 +2,19 @@
 
 use url::Url;
 use vocab::Event;
-use web::Failure;
+use web::WebFailure;
 
-use super::exchange::{Ask, Exchange, Head, Piece, no_answer};
-use super::partial::Partial;
-use super::retry::{Setback, repeat};
-use super::{DownloadError, DownloadErrorKind, FetchRequest, Watch, without_secrets};
+use super::exchange::{AnswerHead, AnswerPiece, DownloadRequest, Exchange, no_answer};
+use super::partial::PartialDownload;
+use super::retry::{DownloadSetback, repeat};
+use super::{DownloadError, DownloadErrorKind, DownloadWatch, FetchRequest, without_secrets};
 
 /// Brings the blob. The caller holds its lock.
-pub(super) fn transfer(watch: &Watch<'_>, request: &FetchRequest) -> Result<(), DownloadError> {
+pub(super) fn transfer(watch: &DownloadWatch<'_>, request: &FetchRequest) -> Result<(), DownloadError> {
     let store = &watch.context.store;
     let failed = |attempts, kind| DownloadError::new(request, attempts, kind);
     let url = web_url(&request.url).map_err(|kind| failed(0, kind))?;
-    let mut partial = Partial::open(store, &request.sha256).map_err(|error| failed(0, error.into()))?;
+    let mut partial = PartialDownload::open(store, &request.sha256).map_err(|error| failed(0, error.into()))?;
     let mut tag = None;
     let outcome = repeat(watch, &without_secrets(&request.url), || {
         receive_rest(watch, request, &url, &mut partial, &mut tag)?;
@@ -52,12 +52,12 @@ pub(super) fn web_url(text: &str) -> Result<Url, DownloadErrorKind> {
 }
 
 fn receive_rest(
-    watch: &Watch<'_>,
+    watch: &DownloadWatch<'_>,
     request: &FetchRequest,
     url: &Url,
-    partial: &mut Partial,
+    partial: &mut PartialDownload,
     tag: &mut Option<String>,
-) -> Result<(), Setback> {
+) -> Result<(), DownloadSetback> {
     if partial.length() > 0 && request.size == Some(partial.length()) {
         // Everything had arrived; only the last rename was missing.
         return Ok(());
@@ -66,7 +66,7 @@ fn receive_rest(
         partial.restart()?;
     }
     let from = (partial.length() > 0).then(|| partial.length());
-    let ask = Ask { from, if_range: from.and(tag.clone()), ..Ask::whole(url.clone()) };
+    let ask = DownloadRequest { from, if_range: from.and(tag.clone()), ..DownloadRequest::whole(url.clone()) };
     let exchange = Exchange::start(&watch.context.downloader, ask);
     let head = exchange.head(watch)?;
     accept(&head, partial)?;
@@ -96,34 +96,34 @@ fn receive_rest(
 }
 
 /// Decides by the answer's head whether its body continues the partial file or begins it anew.
-fn accept(head: &Head, partial: &mut Partial) -> Result<(), Setback> {
+fn accept(head: &AnswerHead, partial: &mut PartialDownload) -> Result<(), DownloadSetback> {
     match head.status {
         206 if head.range_start == Some(partial.length()) => Ok(()),
         206 => {
             partial.restart()?;
-            Err(Setback::at_once("it sent another range than the one that was asked for"))
+            Err(DownloadSetback::at_once("it sent another range than the one that was asked for"))
         }
         // No ranges here, or the file has changed: this is the whole of it.
         200 => Ok(partial.restart()?),
         // The range does not exist: the partial file is as long as the whole, or longer.
         416 if partial.length() > 0 => {
             partial.restart()?;
-            Err(Setback::at_once("it does not have the rest of what was received before"))
+            Err(DownloadSetback::at_once("it does not have the rest of what was received before"))
         }
-        status => Err(Setback::of_status(status, head.retry_after)),
+        status => Err(DownloadSetback::of_status(status, head.retry_after)),
     }
 }
 
 fn receive(
-    watch: &Watch<'_>,
+    watch: &DownloadWatch<'_>,
     exchange: &Exchange,
-    partial: &mut Partial,
+    partial: &mut PartialDownload,
     size: Option<u64>,
     advanced: &mut dyn FnMut(u64),
-) -> Result<(), Setback> {
+) -> Result<(), DownloadSetback> {
     loop {
         match exchange.next(watch)? {
-            Piece::Body(bytes) => {
+            AnswerPiece::Body(bytes) => {
                 partial.append(&bytes)?;
                 advanced(bytes.len() as u64);
                 let (actual, limit) = (partial.length(), watch.context.downloader.settings().largest);
@@ -135,14 +135,14 @@ fn receive(
                     _ => {}
                 }
             }
-            Piece::End => return Ok(()),
-            Piece::Failed(failure) => return Err(failure.into()),
-            Piece::Head(_) => return Err(no_answer().into()),
+            AnswerPiece::End => return Ok(()),
+            AnswerPiece::Failed(failure) => return Err(failure.into()),
+            AnswerPiece::Head(_) => return Err(no_answer().into()),
         }
     }
 }
 
-fn check(request: &FetchRequest, partial: &mut Partial) -> Result<(), Setback> {
+fn check(request: &FetchRequest, partial: &mut PartialDownload) -> Result<(), DownloadSetback> {
     let (expected, actual) = (request.sha256, partial.digest());
     if expected == actual {
         return Ok(());
@@ -150,11 +150,11 @@ fn check(request: &FetchRequest, partial: &mut Partial) -> Result<(), Setback> {
     if partial.is_inherited() {
         // Its beginning is from an earlier process, perhaps from another server: begin anew before judging.
         partial.restart()?;
-        return Err(Setback::at_once("what was left of an interrupted download does not fit"));
+        return Err(DownloadSetback::at_once("what was left of an interrupted download does not fit"));
     }
     if let Some(expected) = request.size.filter(|size| *size > partial.length()) {
         let reason = format!("it ended after {} of {expected} bytes", partial.length());
-        return Err(Failure::passing(reason).into());
+        return Err(WebFailure::passing(reason).into());
     }
     Err(DownloadErrorKind::DigestMismatch { expected, actual }.into())
 }

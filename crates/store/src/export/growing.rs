@@ -12,7 +12,7 @@ use super::fault::{ExportError, ExportErrorKind};
 use super::import::Import;
 use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedRuntime, MANIFEST, SUMS};
 use super::place::{ExportPlace, Objects, Taken, read_file};
-use crate::remote::{ChosenInterpreter, Remote, RemoteSettings};
+use crate::remote::{ChosenInterpreter, RemoteSettings, RemoteStore};
 
 /// Starts of temporary names beside the manifest.
 const STAGED: &str = ".put-";
@@ -33,7 +33,7 @@ pub struct Growing {
 #[derive(Debug)]
 pub struct Given {
     /// What a build gives to it is in the export.
-    pub remote: Arc<Remote>,
+    pub remote: Arc<RemoteStore>,
     taken: Taken,
 }
 
@@ -88,7 +88,7 @@ impl Growing {
             // What an export lacks must not go unnoticed.
             strict: true,
         };
-        Given { remote: Arc::new(Remote::new(Box::new(place), &settings)), taken }
+        Given { remote: Arc::new(RemoteStore::new(Box::new(place), &settings)), taken }
     }
 
     /// Lists a runtime with what was given.

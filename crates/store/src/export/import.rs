@@ -11,7 +11,7 @@ use super::fault::{ExportError, ExportErrorKind};
 use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedObject, MANIFEST, SUMS};
 use super::place::{ExportPlace, look_at, read_file};
 use crate::Store;
-use crate::remote::{Remote, RemoteSettings};
+use crate::remote::{RemoteSettings, RemoteStore};
 
 /// Files that are read at the same time.
 const READ_AT_ONCE: usize = 4;
@@ -62,11 +62,11 @@ impl Import {
     }
 
     /// The export as a remote store that is only read, and that knows which interpreters were chosen.
-    pub fn remote(&self, given: &'static str) -> Remote {
+    pub fn remote(&self, given: &'static str) -> RemoteStore {
         let settings =
             RemoteSettings { address: self.root.display().to_string(), given, read_only: true, strict: true };
         let place = ExportPlace::to_read(&self.root, self.manifest.objects.clone());
-        Remote::new(Box::new(place), &settings).with_interpreters(self.manifest.interpreters.clone())
+        RemoteStore::new(Box::new(place), &settings).with_interpreters(self.manifest.interpreters.clone())
     }
 
     /// Whether `host` can build all of `wanted` from the export and what `store` has. Reads every object that the store

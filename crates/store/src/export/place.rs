@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use objects::{
-    Expected, FolderPlace, Head, Leftover, Listed, Object, ObjectKey, Place, PlaceError, PlaceErrorKind, Placed,
-    Replaced, Result, Turn, Upload, Uploaded, Waiting, Watch, Work,
+    ExpectedState, FolderPlace, Leftover, ListedObject, Object, ObjectHead, ObjectKey, ObjectUpload, Place, PlaceError,
+    PlaceErrorKind, PutOutcome, ReplaceOutcome, Result, TransferWatch, TransferWork, Turn, UploadOutcome,
+    WaitingPublisher,
 };
 use vocab::Digest;
 
@@ -120,13 +121,13 @@ impl Place for ExportPlace {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
+        watch: TransferWatch<'_>,
     ) -> Result<Option<u64>> {
         if self.is_listed(key) { self.folder().read(key, range, to, watch) } else { Ok(None) }
     }
 
     /// A growing export has what is sound: a blob by its name, anything else by what the former manifest says.
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+    fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>> {
         let Some(growth) = &self.growth else {
             return if self.is_listed(key) { self.folder().head(key) } else { Ok(None) };
         };
@@ -143,15 +144,15 @@ impl Place for ExportPlace {
         self.folder().head(key)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>> {
         self.folder().list(prefix)
     }
 
-    fn create(&self, key: &ObjectKey, _bytes: &[u8]) -> Result<Placed> {
+    fn create(&self, key: &ObjectKey, _bytes: &[u8]) -> Result<PutOutcome> {
         Err(self.refused("create", key))
     }
 
-    fn replace(&self, key: &ObjectKey, _bytes: &[u8], _expected: &Expected) -> Result<Replaced> {
+    fn replace(&self, key: &ObjectKey, _bytes: &[u8], _expected: &ExpectedState) -> Result<ReplaceOutcome> {
         Err(self.refused("replace", key))
     }
 
@@ -159,12 +160,12 @@ impl Place for ExportPlace {
         Err(self.refused("delete", key))
     }
 
-    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+    fn try_turn(&self, waiting: &mut WaitingPublisher) -> Result<Option<Box<dyn Turn + '_>>> {
         self.folder().try_turn(waiting)
     }
 
     /// Replaces what stands there: [`Self::head`] found it damaged. A link on the way is removed, its target untouched.
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> Result<UploadOutcome> {
         let Some(growth) = &self.growth else { return Err(self.refused("write", upload.key)) };
         while let Some(link) = link_on_the_way(&self.root, upload.key.as_str()) {
             fs::remove_file(&link).or_else(|_| fs::remove_dir(&link)).map_err(|source| PlaceError {
@@ -174,7 +175,7 @@ impl Place for ExportPlace {
                 kind: PlaceErrorKind::Disk { action: "remove", path: link, source },
             })?;
         }
-        let upload = Upload { overwrite: true, former: None, ..*upload };
+        let upload = ObjectUpload { overwrite: true, former: None, ..*upload };
         let uploaded = self.folder().upload(&upload, work)?;
         growth.note(upload.key, ExportedObject { size: upload.size, sha256: upload.sha256 });
         Ok(uploaded)

@@ -1,13 +1,13 @@
 //! The contents of a remote store, for its upkeep: one object at a time, every fault an error. A build uses the other
-//! methods of [`Remote`], which forgive.
+//! methods of [`RemoteStore`], which forgive.
 
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use objects::{ObjectKey, PlaceErrorKind, Placed};
+use objects::{ObjectKey, PlaceErrorKind, PutOutcome};
 use vocab::Digest;
 
-use super::{Near, Remote, RemoteError, RemoteErrorKind};
+use super::{NearStore, RemoteError, RemoteErrorKind, RemoteStore};
 use crate::StagedFile;
 
 /// Objects of all formats of the remote store have names that begin with its number.
@@ -77,7 +77,7 @@ pub(super) fn key_of(kind: ObjectKind, digest: &Digest) -> ObjectKey {
     name.parse().expect("letters and digits between slashes")
 }
 
-impl Remote {
+impl RemoteStore {
     /// All that it has.
     pub fn contents(&self) -> Result<Contents, RemoteError> {
         let rows = self.place.list(ALL).map_err(|error| RemoteError {
@@ -96,7 +96,7 @@ impl Remote {
     }
 
     /// A copy of the object, unverified. `None` if it was removed meanwhile.
-    pub fn copy(&self, near: &Near<'_>, object: &SharedObject) -> Result<Option<StagedFile>, RemoteError> {
+    pub fn copy(&self, near: &NearStore<'_>, object: &SharedObject) -> Result<Option<StagedFile>, RemoteError> {
         let key = key_of(object.kind, &object.digest);
         let limit = near.largest.max(object.size);
         self.copy_of(near, &key, limit, Instant::now()).map_err(|kind| self.error(&key, kind))
@@ -108,7 +108,7 @@ impl Remote {
     /// The place fails, or has something of another size under this name.
     pub fn give(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         kind: ObjectKind,
         digest: &Digest,
         from: &Path,
@@ -116,13 +116,13 @@ impl Remote {
     ) -> Result<bool, RemoteError> {
         let key = key_of(kind, digest);
         let sent = self.send(near, &key, from, sha256, false);
-        sent.map(|sent| sent.placed == Placed::Ours).map_err(|kind| self.error(&key, kind.into()))
+        sent.map(|sent| sent.placed == PutOutcome::Ours).map_err(|kind| self.error(&key, kind.into()))
     }
 
     /// Puts a file in place of an object.
     pub fn replace(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         object: &SharedObject,
         from: &Path,
         sha256: &Digest,

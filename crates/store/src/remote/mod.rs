@@ -1,7 +1,7 @@
 //! A store that several machines share: downloaded files, wheels built from source and compressed parts, read
 //! through and written through, so that a CI job gets what another has fetched or made.
 //!
-//! It is in an [`objects::Place`], a folder or a bucket; the rest of the builder uses it through [`Remote`].
+//! It is in an [`objects::Place`], a folder or a bucket; the rest of the builder uses it through [`RemoteStore`].
 //! Everything read from it is checked by digest before it gets into the local store. Objects are written once and
 //! never changed. A failure is reported once and never fails a build, except in strict mode.
 //!
@@ -24,4 +24,4 @@ pub use chosen_interpreter::ChosenInterpreter;
 pub use contents::{Contents, ObjectKind, SharedObject};
 pub use error::{RemoteError, RemoteErrorKind};
 pub use open::{RemoteSettings, open};
-pub use shared::{Near, Remote};
+pub use shared::{NearStore, RemoteStore};

@@ -4,7 +4,7 @@ use objects::{FolderPlace, Place, PlaceAddress, SignedBucket};
 use objects_aistore::AistorePlace;
 use vocab::{Environment, Fault};
 
-use super::Remote;
+use super::RemoteStore;
 use crate::download::Downloader;
 
 /// The options and variables of the remote store.
@@ -25,7 +25,7 @@ pub fn open(
     environment: &Environment,
     downloader: &Downloader,
     folders_only: bool,
-) -> Result<Option<Remote>, Box<dyn Fault>> {
+) -> Result<Option<RemoteStore>, Box<dyn Fault>> {
     let place: Box<dyn Place> = match PlaceAddress::parse(&settings.address, settings.given)? {
         PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
         PlaceAddress::Bucket(_) | PlaceAddress::Cluster(_) if folders_only => return Ok(None),
@@ -38,7 +38,7 @@ pub fn open(
             Box::new(AistorePlace::open(&address, settings.given, &variable)?)
         }
     };
-    Ok(Some(Remote::new(place, settings)))
+    Ok(Some(RemoteStore::new(place, settings)))
 }
 
 #[cfg(test)]

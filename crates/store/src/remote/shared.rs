@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use objects::{ObjectKey, Place, PlaceErrorKind, Upload, Uploaded, Work};
+use objects::{ObjectKey, ObjectUpload, Place, PlaceErrorKind, TransferWork, UploadOutcome};
 use vocab::{Digest, Fault};
 
 use super::contents::{ObjectKind, key_of};
@@ -20,7 +20,7 @@ const LARGEST_RECORD: u64 = 64 << 10;
 
 /// What stands near a builder: its own store, and the circumstances of its work.
 #[derive(Clone, Copy)]
-pub struct Near<'a> {
+pub struct NearStore<'a> {
     pub work: &'a vocab::Work,
     pub store: &'a crate::Store,
     /// What a download may have, in bytes.
@@ -29,17 +29,17 @@ pub struct Near<'a> {
 
 /// The remote store as a build uses it. After the first fault in one direction it stays silent in that direction.
 #[derive(Debug)]
-pub struct Remote {
+pub struct RemoteStore {
     pub(super) place: Box<dyn Place>,
     read_only: bool,
     strict: bool,
     /// Which interpreters were chosen, by question, where the place knows that: an export does.
     interpreters: BTreeMap<Digest, ChosenInterpreter>,
-    state: Mutex<State>,
+    state: Mutex<RemoteState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RemoteState {
     /// Whether reading, then writing, has been given up: the next object would meet the same fault.
     given_up: [bool; 2],
     /// Objects that could not be used; they are not read again.
@@ -48,12 +48,12 @@ struct State {
 }
 
 #[derive(Clone, Copy)]
-enum Way {
+enum TransferWay {
     Read = 0,
     Write = 1,
 }
 
-impl Remote {
+impl RemoteStore {
     /// Touches no network.
     pub fn new(place: Box<dyn Place>, settings: &RemoteSettings) -> Self {
         let RemoteSettings { read_only, strict, .. } = *settings;
@@ -73,7 +73,7 @@ impl Remote {
 
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.
     /// `size` where it is known.
-    pub fn bring_blob(&self, near: &Near<'_>, sha256: &Digest, file_name: &str, size: Option<u64>) -> bool {
+    pub fn bring_blob(&self, near: &NearStore<'_>, sha256: &Digest, file_name: &str, size: Option<u64>) -> bool {
         let object = key_of(ObjectKind::Blobs, sha256);
         let blob = near.store.blob(sha256);
         let judge = |path: &Path| match File::open(path).and_then(Digest::of_reader) {
@@ -86,7 +86,7 @@ impl Remote {
     }
 
     /// The cached part with this key, now in the local store.
-    pub fn bring_part(&self, near: &Near<'_>, key: &Digest) -> bool {
+    pub fn bring_part(&self, near: &NearStore<'_>, key: &Digest) -> bool {
         let judge = |path: &Path| match archive::check_part(path, key) {
             Some(_) => Ok(()),
             None => Err("it is damaged, or another part".to_owned()),
@@ -98,7 +98,7 @@ impl Remote {
     /// What is recorded under the key, as `judge` reads it; the reason when that refuses it.
     pub fn bring_record<T>(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         key: &Digest,
         judge: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Option<T> {
@@ -118,7 +118,7 @@ impl Remote {
     /// refuses it.
     pub fn bring_base<T>(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         identity: &Digest,
         judge: impl FnOnce(&Path) -> Result<T, String>,
     ) -> Option<T> {
@@ -128,23 +128,23 @@ impl Remote {
     }
 
     /// Whether a blob with this digest is there; its content is not looked at.
-    pub fn has_blob(&self, near: &Near<'_>, sha256: &Digest) -> bool {
+    pub fn has_blob(&self, near: &NearStore<'_>, sha256: &Digest) -> bool {
         self.has(near, &key_of(ObjectKind::Blobs, sha256))
     }
 
     /// Whether a base interpreter with this identity is there; its content is not looked at.
-    pub fn has_base(&self, near: &Near<'_>, identity: &Digest) -> bool {
+    pub fn has_base(&self, near: &NearStore<'_>, identity: &Digest) -> bool {
         self.has(near, &key_of(ObjectKind::Bases, identity))
     }
 
-    fn has(&self, near: &Near<'_>, object: &ObjectKey) -> bool {
-        if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
+    fn has(&self, near: &NearStore<'_>, object: &ObjectKey) -> bool {
+        if self.is_given_up(TransferWay::Read) || self.state().useless.contains(object) {
             return false;
         }
         match self.place.head(object) {
             Ok(head) => head.is_some(),
             Err(error) => {
-                self.fail(near, Way::Read, object, error.kind.into());
+                self.fail(near, TransferWay::Read, object, error.kind.into());
                 false
             }
         }
@@ -152,12 +152,12 @@ impl Remote {
 
     /// Whether it is worth offering it anything: it is neither read-only nor given up.
     pub fn takes_more(&self) -> bool {
-        !self.read_only && !self.is_given_up(Way::Write)
+        !self.read_only && !self.is_given_up(TransferWay::Write)
     }
 
     /// Gives it a file that was there before this run, unless it has it. The file is read first: a damaged one is not
     /// shared.
-    pub fn give_blob(&self, near: &Near<'_>, path: &Path, sha256: &Digest) {
+    pub fn give_blob(&self, near: &NearStore<'_>, path: &Path, sha256: &Digest) {
         if !self.takes_more() || self.has_blob(near, sha256) {
             return;
         }
@@ -167,14 +167,14 @@ impl Remote {
     }
 
     /// Like [`Self::give_blob`], for a part of the local store.
-    pub fn give_part(&self, near: &Near<'_>, key: &Digest) {
+    pub fn give_part(&self, near: &NearStore<'_>, key: &Digest) {
         if self.takes_more() && !self.has(near, &key_of(ObjectKind::Parts, key)) {
             self.offer_part(near, key);
         }
     }
 
     /// Like [`Self::give_blob`], for a wheel built from source: `record` is its record.
-    pub fn give_built(&self, near: &Near<'_>, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
+    pub fn give_built(&self, near: &NearStore<'_>, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
         // One may have been removed without the other.
         self.give_blob(near, path, sha256);
         if self.takes_more() && !self.has(near, &key_of(ObjectKind::Built, key)) {
@@ -183,18 +183,18 @@ impl Remote {
     }
 
     /// Uploads a packed base interpreter. The result is as for [`Self::offer_part`].
-    pub fn offer_base(&self, near: &Near<'_>, identity: &Digest, path: &Path, sha256: &Digest) -> bool {
+    pub fn offer_base(&self, near: &NearStore<'_>, identity: &Digest, path: &Path, sha256: &Digest) -> bool {
         self.put(near, &key_of(ObjectKind::Bases, identity), path, sha256)
     }
 
     /// True when the remote store has the file now.
-    pub fn offer_blob(&self, near: &Near<'_>, path: &Path, sha256: &Digest) -> bool {
+    pub fn offer_blob(&self, near: &NearStore<'_>, path: &Path, sha256: &Digest) -> bool {
         self.put(near, &key_of(ObjectKind::Blobs, sha256), path, sha256)
     }
 
     /// Uploads a part of the local store. True if the remote store has it now; false also if it is read-only or
     /// failed.
-    pub fn offer_part(&self, near: &Near<'_>, key: &Digest) -> bool {
+    pub fn offer_part(&self, near: &NearStore<'_>, key: &Digest) -> bool {
         let path = near.store.part(key);
         match File::open(&path).and_then(Digest::of_reader) {
             Ok((sha256, _)) => self.put(near, &key_of(ObjectKind::Parts, key), &path, &sha256),
@@ -204,7 +204,7 @@ impl Remote {
     }
 
     /// Uploads a record of a built wheel, after its blob. The result is as for [`Self::offer_part`].
-    pub fn offer_record(&self, near: &Near<'_>, key: &Digest, record: &[u8]) -> bool {
+    pub fn offer_record(&self, near: &NearStore<'_>, key: &Digest, record: &[u8]) -> bool {
         let Ok(staged) = near.store.stage_file() else { return false };
         if std::fs::write(staged.path(), record).is_err() {
             return false;
@@ -221,7 +221,7 @@ impl Remote {
 
     fn bring(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         object: &ObjectKey,
         target: &Path,
         limit: u64,
@@ -241,15 +241,15 @@ impl Remote {
                 true
             }
             Err(error) => {
-                self.fail(near, Way::Read, object, error.into());
+                self.fail(near, TransferWay::Read, object, error.into());
                 false
             }
         }
     }
 
     /// The object as it came.
-    fn fetch(&self, near: &Near<'_>, object: &ObjectKey, limit: u64) -> Option<(StagedFile, Instant)> {
-        if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
+    fn fetch(&self, near: &NearStore<'_>, object: &ObjectKey, limit: u64) -> Option<(StagedFile, Instant)> {
+        if self.is_given_up(TransferWay::Read) || self.state().useless.contains(object) {
             return None;
         }
         let started = Instant::now();
@@ -264,7 +264,7 @@ impl Remote {
                 None
             }
             Err(kind) => {
-                self.fail(near, Way::Read, object, kind);
+                self.fail(near, TransferWay::Read, object, kind);
                 None
             }
         }
@@ -273,7 +273,7 @@ impl Remote {
     /// The object as it came, in a file of the local store; `None` if there is no such object.
     pub(super) fn copy_of(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         object: &ObjectKey,
         limit: u64,
         started: Instant,
@@ -284,7 +284,7 @@ impl Remote {
             path: staged.path().to_owned(),
             source,
         })?;
-        let mut file = Bounded { file, left: limit, is_over: false };
+        let mut file = BoundedWriter { file, left: limit, is_over: false };
         let read = self.place.read(object, None, &mut file, &|| go_on(near, started));
         let found = read.map_err(|error| judged(error.kind, &file, limit))?.is_some();
         Ok(found.then_some(staged))
@@ -293,14 +293,14 @@ impl Remote {
     /// Sends a file, in place of an object that is there only with `overwrite`.
     pub(super) fn send(
         &self,
-        near: &Near<'_>,
+        near: &NearStore<'_>,
         object: &ObjectKey,
         from: &Path,
         sha256: &Digest,
         overwrite: bool,
-    ) -> Result<Uploaded, PlaceErrorKind> {
+    ) -> Result<UploadOutcome, PlaceErrorKind> {
         let started = Instant::now();
-        let upload = Upload {
+        let upload = ObjectUpload {
             key: object,
             file: from,
             size: std::fs::metadata(from).map_or(0, |metadata| metadata.len()),
@@ -309,12 +309,12 @@ impl Remote {
             overwrite,
             verdict: &|| Ok(()),
         };
-        let work = Work { tell: &|_| (), watch: &|| go_on(near, started), next: &AtomicU64::new(0) };
+        let work = TransferWork { tell: &|_| (), watch: &|| go_on(near, started), next: &AtomicU64::new(0) };
         self.place.upload(&upload, &work).map_err(|error| error.kind)
     }
 
-    fn put(&self, near: &Near<'_>, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
-        if self.read_only || self.is_given_up(Way::Write) {
+    fn put(&self, near: &NearStore<'_>, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
+        if self.read_only || self.is_given_up(TransferWay::Write) {
             return false;
         }
         match self.send(near, object, from, sha256, false) {
@@ -322,25 +322,25 @@ impl Remote {
             // Such a one is not shared. Whoever reads what stands in its place finds out whether that is sound.
             Err(PlaceErrorKind::TooLarge { .. } | PlaceErrorKind::Another { .. }) => false,
             Err(kind) => {
-                self.fail(near, Way::Write, object, kind.into());
+                self.fail(near, TransferWay::Write, object, kind.into());
                 false
             }
         }
     }
 
-    fn is_given_up(&self, way: Way) -> bool {
+    fn is_given_up(&self, way: TransferWay) -> bool {
         self.state().given_up[way as usize]
     }
 
     /// A damaged object does not stop the others, which may be sound.
-    fn refuse(&self, near: &Near<'_>, object: &ObjectKey, reason: String) {
+    fn refuse(&self, near: &NearStore<'_>, object: &ObjectKey, reason: String) {
         self.state().useless.insert(object.clone());
         let error = self.error(object, RemoteErrorKind::Damaged { reason });
         self.tell(near, &error, "W_REMOTE_STORE_DAMAGED");
         self.keep(error);
     }
 
-    fn fail(&self, near: &Near<'_>, way: Way, object: &ObjectKey, kind: RemoteErrorKind) {
+    fn fail(&self, near: &NearStore<'_>, way: TransferWay, object: &ObjectKey, kind: RemoteErrorKind) {
         let first = {
             let mut state = self.state();
             let first = !state.given_up.contains(&true);
@@ -358,7 +358,7 @@ impl Remote {
         self.keep(error);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RemoteState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -366,7 +366,7 @@ impl Remote {
         RemoteError { place: self.place.place().to_owned(), object: object.to_string(), kind }
     }
 
-    fn tell(&self, near: &Near<'_>, error: &RemoteError, code: &'static str) {
+    fn tell(&self, near: &NearStore<'_>, error: &RemoteError, code: &'static str) {
         if self.strict {
             // Reported as the error that ends the build.
             return;
@@ -390,7 +390,7 @@ impl Remote {
 }
 
 /// The build's limit for an external step holds for each object.
-fn go_on(near: &Near<'_>, started: Instant) -> Result<(), PlaceErrorKind> {
+fn go_on(near: &NearStore<'_>, started: Instant) -> Result<(), PlaceErrorKind> {
     if near.work.is_cancelled() {
         return Err(PlaceErrorKind::Cancelled);
     }
@@ -401,14 +401,14 @@ fn go_on(near: &Near<'_>, started: Instant) -> Result<(), PlaceErrorKind> {
 }
 
 /// Accepts no more bytes than expected, since they are not verified yet.
-struct Bounded {
+struct BoundedWriter {
     file: File,
     /// In bytes.
     left: u64,
     is_over: bool,
 }
 
-impl Write for Bounded {
+impl Write for BoundedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.is_over = bytes.len() as u64 > self.left;
         if self.is_over {
@@ -426,7 +426,7 @@ impl Write for Bounded {
 
 /// An object that is not a regular file, or is larger than possible, counts as damaged; anything else is a fault of
 /// the place.
-fn judged(kind: PlaceErrorKind, file: &Bounded, limit: u64) -> RemoteErrorKind {
+fn judged(kind: PlaceErrorKind, file: &BoundedWriter, limit: u64) -> RemoteErrorKind {
     match kind {
         _ if file.is_over => RemoteErrorKind::Damaged { reason: format!("it has more than {limit} bytes") },
         PlaceErrorKind::Disk { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::download::{DownloadSettings, Downloader};
-use store::remote::{Remote, RemoteSettings, open};
-use testkit::aistore::{Fake, Memory, error};
+use store::remote::{RemoteSettings, RemoteStore, open};
+use testkit::aistore::{AIStoreMemory, FakeAIStore, error};
 use testkit::{HttpMishap, HttpServer, S3Server, told};
 use vocab::Environment;
 use vocab::{Digest, Event};
@@ -18,7 +18,7 @@ const BUCKET: &str = S3Server::BUCKET;
 const SECRET: &str = S3Server::SECRET;
 const KEY: &str = S3Server::KEY;
 
-fn remote_of(address: &str, variables: &[(&str, String)], settings: DownloadSettings, strict: bool) -> Remote {
+fn remote_of(address: &str, variables: &[(&str, String)], settings: DownloadSettings, strict: bool) -> RemoteStore {
     let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
     let address = RemoteSettings { address: address.to_owned(), given: "--remote-store", read_only: false, strict };
     open(&address, &environment, &Downloader::new(settings), false).unwrap().unwrap()
@@ -191,7 +191,7 @@ fn a_remote_store_that_fails_is_told_once_and_left_alone() {
 
 #[test]
 fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
-    let (server, memory) = (HttpServer::start(), Memory::default());
+    let (server, memory) = (HttpServer::start(), AIStoreMemory::default());
     server.put("/demo.whl", *b"content");
     let request = request(&server.url("/demo.whl"), b"content");
     let (proxy, target) = memory.serve_by_target();
@@ -214,7 +214,7 @@ fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
     memory.put(&name, b"CONTENT");
     let told = brought("ais://b/shared", &variables, settings(), &blob, 7);
     assert!(told.starts_with("E_REMOTE_STORE_DAMAGED"), "{told}");
-    let expired = Fake::always(error(401, "ErrInvalidToken", "token expired"));
+    let expired = FakeAIStore::always(error(401, "ErrInvalidToken", "token expired"));
     for (endpoint, expected) in [("http://127.0.0.1:1".to_owned(), "refused"), (expired.url(""), "token expired")] {
         let variables = [("AIS_ENDPOINT", endpoint), ("AIS_AUTHN_TOKEN", "correct-horse".to_owned())];
         let told = brought("ais://b/shared", &variables, settings(), &blob, 7);

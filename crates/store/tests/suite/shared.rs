@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
-use store::{BlobState, LockOutcome, Published, Store};
+use store::{BlobState, LockOutcome, MoveOutcome, Store};
 use vocab::Digest;
 
 use testkit::store_bench::StoreBench;
@@ -26,7 +26,7 @@ fn the_slower_of_two_publishers_drops_its_own() {
     let bench = StoreBench::new();
     let store = &bench.context.store;
     let target = store.wheel(&Digest::of("x"));
-    for (content, expected) in [("first", Published::Ours), ("second", Published::Theirs)] {
+    for (content, expected) in [("first", MoveOutcome::Ours), ("second", MoveOutcome::Theirs)] {
         let staged = store.stage_dir().unwrap();
         fs::write(staged.path().join("file"), content).unwrap();
         assert_eq!(store.publish_dir(staged, &target).unwrap(), expected);

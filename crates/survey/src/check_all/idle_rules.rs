@@ -11,13 +11,13 @@ use jiff::civil::Date;
 use serde_json::Value;
 use vocab::{DistributionName, PlatformKey};
 
-use super::{Checked, Surveyed, SurveyedPlatform};
+use super::{SurveyFindings, SurveyedPlatform, SurveyedVersion};
 use resolve::LockedSource;
 use static_checks::Whitelist;
 
 /// The answer of one platform of one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum RuleVerdict {
     Acts,
     Idle,
     Unknown,
@@ -25,7 +25,7 @@ enum Verdict {
 
 /// The kinds of rule, by key of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum RuleKind {
     Skip,
     ForceSource,
     BuildWheel,
@@ -37,7 +37,7 @@ enum Kind {
     Pinned,
 }
 
-impl Kind {
+impl RuleKind {
     const ALL: [Self; 9] = [
         Self::Skip,
         Self::ForceSource,
@@ -73,11 +73,11 @@ impl Kind {
     }
 
     /// What the configuration says for this platform.
-    fn names(self, version: &Surveyed, platform: &SurveyedPlatform) -> BTreeSet<DistributionName> {
+    fn names(self, version: &SurveyedVersion, platform: &SurveyedPlatform) -> BTreeSet<DistributionName> {
         let packages = &version.config.packages;
         let key = platform.request.target.platform;
         let policy = &platform.request.policy;
-        let of = |reasons: &config_merger::Reasons| -> BTreeSet<DistributionName> {
+        let of = |reasons: &config_merger::RuleReasons| -> BTreeSet<DistributionName> {
             reasons.iter().filter(|(_, by)| by.contains_key(&key)).map(|(name, _)| name.clone()).collect()
         };
         match self {
@@ -96,22 +96,26 @@ impl Kind {
         }
     }
 
-    fn verdict(self, name: &DistributionName, platform: &SurveyedPlatform) -> Verdict {
+    fn verdict(self, name: &DistributionName, platform: &SurveyedPlatform) -> RuleVerdict {
         let request = &platform.request;
         if self == Self::Skip {
             // A requested distribution that is skipped has a row; any other may still be required by something.
-            return if request.decided.iter().any(|row| row.name == *name) { Verdict::Acts } else { Verdict::Unknown };
+            return if request.decided.iter().any(|row| row.name == *name) {
+                RuleVerdict::Acts
+            } else {
+                RuleVerdict::Unknown
+            };
         }
-        let Some(rows) = &platform.rows else { return Verdict::Unknown };
+        let Some(rows) = &platform.rows else { return RuleVerdict::Unknown };
         if rows.left_out.iter().any(|row| row.name == *name) {
-            return Verdict::Acts;
+            return RuleVerdict::Acts;
         }
         let row = rows.distributions.iter().find(|row| row.name == *name);
         let acts = match self {
             Self::AllowSourceList => row.is_some_and(|row| !matches!(row.source, LockedSource::Wheel { .. })),
             _ => row.is_some(),
         };
-        if acts { Verdict::Acts } else { Verdict::Idle }
+        if acts { RuleVerdict::Acts } else { RuleVerdict::Idle }
     }
 
     fn why(self) -> &'static str {
@@ -122,12 +126,13 @@ impl Kind {
     }
 }
 
-pub(super) fn remark(repository: &Repository, surveyed: &[Surveyed], whole: bool, checked: &mut Checked) {
+pub(super) fn remark(repository: &Repository, surveyed: &[SurveyedVersion], whole: bool, checked: &mut SurveyFindings) {
     let shared = shared_document(repository);
-    for kind in Kind::ALL {
+    for kind in RuleKind::ALL {
         let in_shared = shared_names(&shared, kind);
         // By place and name, how each platform answers.
-        let mut verdicts: BTreeMap<(String, DistributionName), BTreeMap<PlatformKey, Vec<Verdict>>> = BTreeMap::new();
+        let mut verdicts: BTreeMap<(String, DistributionName), BTreeMap<PlatformKey, Vec<RuleVerdict>>> =
+            BTreeMap::new();
         for version in surveyed {
             for platform in &version.platforms {
                 for name in kind.names(version, platform) {
@@ -156,12 +161,12 @@ pub(super) fn remark(repository: &Repository, surveyed: &[Surveyed], whole: bool
 }
 
 /// Where the rule is idle, as the end of the sentence; `None` if it acts or nothing is known.
-fn idle(kind: Kind, by_platform: &BTreeMap<PlatformKey, Vec<Verdict>>) -> Option<String> {
-    let acts = |verdicts: &Vec<Verdict>| verdicts.contains(&Verdict::Acts);
-    let all_idle = |verdicts: &&Vec<Verdict>| verdicts.iter().all(|verdict| *verdict == Verdict::Idle);
+fn idle(kind: RuleKind, by_platform: &BTreeMap<PlatformKey, Vec<RuleVerdict>>) -> Option<String> {
+    let acts = |verdicts: &Vec<RuleVerdict>| verdicts.contains(&RuleVerdict::Acts);
+    let all_idle = |verdicts: &&Vec<RuleVerdict>| verdicts.iter().all(|verdict| *verdict == RuleVerdict::Idle);
     // Rules of the first three kinds are written for each platform, all others for all at once.
-    if !matches!(kind, Kind::Skip | Kind::ForceSource | Kind::BuildWheel) {
-        let verdicts: Vec<&Vec<Verdict>> = by_platform.values().collect();
+    if !matches!(kind, RuleKind::Skip | RuleKind::ForceSource | RuleKind::BuildWheel) {
+        let verdicts: Vec<&Vec<RuleVerdict>> = by_platform.values().collect();
         return verdicts.iter().all(all_idle).then(String::new);
     }
     let idle: Vec<&str> =
@@ -170,7 +175,11 @@ fn idle(kind: Kind, by_platform: &BTreeMap<PlatformKey, Vec<Verdict>>) -> Option
 }
 
 /// Entries for wheels that no lock has, on platforms whose locks are all known.
-pub(super) fn remark_whitelists(whitelists: &[(PlatformKey, Whitelist)], surveyed: &[Surveyed], checked: &mut Checked) {
+pub(super) fn remark_whitelists(
+    whitelists: &[(PlatformKey, Whitelist)],
+    surveyed: &[SurveyedVersion],
+    checked: &mut SurveyFindings,
+) {
     for (key, whitelist) in whitelists {
         let here: Vec<&SurveyedPlatform> = surveyed
             .iter()
@@ -201,7 +210,7 @@ pub(super) fn remark_whitelists(whitelists: &[(PlatformKey, Whitelist)], surveye
     }
 }
 
-pub(super) fn remark_expired(whitelists: &[(PlatformKey, Whitelist)], today: Date, checked: &mut Checked) {
+pub(super) fn remark_expired(whitelists: &[(PlatformKey, Whitelist)], today: Date, checked: &mut SurveyFindings) {
     for (key, whitelist) in whitelists {
         for entry in whitelist.all() {
             if let Some(expires) = entry.expected.expires.filter(|expires| *expires < today) {
@@ -219,7 +228,7 @@ fn shared_document(repository: &Repository) -> Value {
     serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default()
 }
 
-fn shared_names(shared: &Value, kind: Kind) -> BTreeSet<DistributionName> {
+fn shared_names(shared: &Value, kind: RuleKind) -> BTreeSet<DistributionName> {
     let pointer = kind.pointer();
     let own = PlatformKey::ALL
         .map(|platform| pointer.replace("/packages/", &format!("/packages/platformSpecific/{platform}/")));

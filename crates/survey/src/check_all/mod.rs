@@ -13,12 +13,12 @@ use jiff::civil::Date;
 use npm_packages::platforms_of;
 use vocab::{Event, Fault, PlatformKey, VersionString};
 
-use crate::matrix::{Cell, Need, Published, fresh_rows, need};
+use crate::matrix::{MachineNeed, MatrixCell, PublishedKeys, fresh_rows, need};
 use resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
 use static_checks::Whitelist;
 use store::Context;
 
-pub use survey::{Surveyed, SurveyedPlatform};
+pub use survey::{SurveyedPlatform, SurveyedVersion};
 
 /// What is looked at, beside configurations, locks and whitelists.
 pub struct CheckRequest<'a> {
@@ -26,7 +26,7 @@ pub struct CheckRequest<'a> {
     /// Ask the indexes which rules have become needless.
     pub online: bool,
     /// What is published, to compare with; `None` skips the comparison.
-    pub published: Option<&'a Published>,
+    pub published: Option<&'a PublishedKeys>,
     /// Whitelist entries that expired before this date are reported.
     pub today: Date,
     /// Seconds since 1970, as the published artifacts have it.
@@ -35,13 +35,13 @@ pub struct CheckRequest<'a> {
 
 /// By what was looked at: a version's folder, a whitelist, a file.
 #[derive(Default)]
-pub struct Checked {
+pub struct SurveyFindings {
     pub faults: Vec<(String, Box<dyn Fault>)>,
     /// Each an [`Event::Warning`]; none of them keeps anybody from building.
     pub remarks: Vec<Event>,
 }
 
-impl Checked {
+impl SurveyFindings {
     fn remark(&mut self, code: &'static str, text: String, place: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
         self.remarks.push(Event::Warning { code, text, place: Some(place.into()), hint });
@@ -50,8 +50,8 @@ impl Checked {
 
 /// Checks the versions of the request, the whitelists of all platforms, the npm packages and what is published. A
 /// fault of one does not stop the others.
-pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequest<'_>) -> Checked {
-    let mut checked = Checked::default();
+pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequest<'_>) -> SurveyFindings {
+    let mut checked = SurveyFindings::default();
     let mut whitelists: Vec<(PlatformKey, Whitelist)> = Vec::new();
     for platform in PlatformKey::ALL {
         match Whitelist::read(&Whitelist::path(repository.root(), platform)) {
@@ -89,8 +89,8 @@ fn check_version(
     context: &Context,
     repository: &Repository,
     version: &VersionString,
-    checked: &mut Checked,
-) -> Result<Option<Surveyed>, Box<dyn Fault>> {
+    checked: &mut SurveyFindings,
+) -> Result<Option<SurveyedVersion>, Box<dyn Fault>> {
     let loaded = config_merger::load(repository, version, &LoadOptions::default())?;
     for warning in &loaded.warnings {
         let place = warning.place.as_ref().map(ToString::to_string);
@@ -125,7 +125,7 @@ fn check_version(
             let error = LockError { path: folder.join(resolve::LOCK_FILE), kind };
             checked.faults.push((version.folder_name(), error.into()));
         }
-        if let Need::Nowhere(reason) = need(&config, &request, fresh.as_ref()) {
+        if let MachineNeed::Nowhere(reason) = need(&config, &request, fresh.as_ref()) {
             let text = format!("{version} cannot be built for {platform}: {reason}");
             checked.remark("W_NO_BASE", text, version.folder_name(), "name an archive of it in `python.archives`");
         }
@@ -144,16 +144,16 @@ fn check_version(
         );
         checked.remark("W_LOCK_PLATFORMS", text, version.folder_name(), &hint);
     }
-    Ok(Some(Surveyed { config, platforms }))
+    Ok(Some(SurveyedVersion { config, platforms }))
 }
 
 /// Remarks on published versions that no longer exist, and on versions that are not published in their present state.
 fn remark_published(
     repository: &Repository,
-    published: &Published,
-    surveyed: &[Surveyed],
+    published: &PublishedKeys,
+    surveyed: &[SurveyedVersion],
     epoch: u64,
-    checked: &mut Checked,
+    checked: &mut SurveyFindings,
 ) {
     let known = repository.versions();
     for version in published.versions().filter(|version| !known.contains(version)) {
@@ -163,7 +163,8 @@ fn remark_published(
     for version in surveyed {
         let mut behind = Vec::new();
         for platform in &version.platforms {
-            let cell = Cell { version: version.config.version.clone(), platform: platform.request.target.platform };
+            let cell =
+                MatrixCell { version: version.config.version.clone(), platform: platform.request.target.platform };
             let keys = version.keys(platform, repository, epoch);
             if !keys.is_empty() && !published.has(&cell, &keys) {
                 behind.push(cell.platform.as_str());

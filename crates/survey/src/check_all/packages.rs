@@ -3,9 +3,9 @@
 use config_merger::Repository;
 use npm_packages::{RepositoryPackages, disagreements};
 
-use super::Checked;
+use super::SurveyFindings;
 
-pub(super) fn check(repository: &Repository, checked: &mut Checked) {
+pub(super) fn check(repository: &Repository, checked: &mut SurveyFindings) {
     let (packages, unreadable) = RepositoryPackages::read(repository.root());
     // Each for itself, so that each is seen with its hint.
     let unreadable = unreadable

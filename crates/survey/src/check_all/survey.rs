@@ -7,7 +7,7 @@ use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{PlatformLock, Request};
 
 /// One version whose configuration could be read.
-pub struct Surveyed {
+pub struct SurveyedVersion {
     pub config: Config,
     /// The platforms that the version is built for.
     pub platforms: Vec<SurveyedPlatform>,
@@ -20,7 +20,7 @@ pub struct SurveyedPlatform {
     pub rows: Option<PlatformLock>,
 }
 
-impl Surveyed {
+impl SurveyedVersion {
     /// The keys that a build could have; empty if that is not known.
     pub(super) fn keys(&self, platform: &SurveyedPlatform, repository: &Repository, epoch: u64) -> Vec<Digest> {
         let Some(rows) = &platform.rows else { return Vec::new() };

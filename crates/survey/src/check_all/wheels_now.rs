@@ -4,17 +4,23 @@
 use std::collections::BTreeSet;
 
 use config_merger::{Repository, RequirementSource};
-use vocab::{DistributionName, Fault, Outcome};
+use vocab::{DistributionName, Fault, RuleOutcome};
 
-use super::{Checked, Surveyed, SurveyedPlatform};
+use super::{SurveyFindings, SurveyedPlatform, SurveyedVersion};
 use crate::resolver_python;
-use resolve::registries::{self, Pages};
+use resolve::registries::{self, IndexPages};
 use resolve::{
-    self, Answer, AnswerSource, MissingRule, Preferred, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError,
+    self, AnswerSource, AnsweredDistribution, MissingRule, PreferredVersions, ResolveError, ResolveErrorKind,
+    ResolveSettings, Uv, UvError, UvQuestion,
 };
 use store::Context;
 
-pub(super) fn remark(context: &Context, repository: &Repository, surveyed: &[Surveyed], checked: &mut Checked) {
+pub(super) fn remark(
+    context: &Context,
+    repository: &Repository,
+    surveyed: &[SurveyedVersion],
+    checked: &mut SurveyFindings,
+) {
     for version in surveyed {
         let folder = version.config.version.folder_name();
         if let Err(fault) = of_version(context, repository, version, checked) {
@@ -26,8 +32,8 @@ pub(super) fn remark(context: &Context, repository: &Repository, surveyed: &[Sur
 fn of_version(
     context: &Context,
     repository: &Repository,
-    version: &Surveyed,
-    checked: &mut Checked,
+    version: &SurveyedVersion,
+    checked: &mut SurveyFindings,
 ) -> Result<(), Box<dyn Fault>> {
     let ruled =
         |platform: &SurveyedPlatform| !platform.request.forced.is_empty() || !platform.request.excluded.is_empty();
@@ -37,7 +43,7 @@ fn of_version(
     let context = &context.with_default_index(version.config.registries.default.as_deref());
     let uv = resolver_python::resolver(context, repository, &version.config)?;
     for platform in version.platforms.iter().filter(|platform| ruled(platform)) {
-        let asker = Asker { context, repository, uv: &uv, version, platform };
+        let asker = WheelAsker { context, repository, uv: &uv, version, platform };
         for (rule, name) in asker.rules() {
             if let Some((version, file)) = asker.wheel_of(&name)? {
                 asker.tell_wheel(rule, &name, &version, &file, checked);
@@ -51,15 +57,15 @@ fn of_version(
     Ok(())
 }
 
-struct Asker<'a> {
+struct WheelAsker<'a> {
     context: &'a Context,
     repository: &'a Repository,
     uv: &'a Uv,
-    version: &'a Surveyed,
+    version: &'a SurveyedVersion,
     platform: &'a SurveyedPlatform,
 }
 
-impl Asker<'_> {
+impl WheelAsker<'_> {
     fn key(&self) -> vocab::PlatformKey {
         self.platform.request.target.platform
     }
@@ -76,7 +82,7 @@ impl Asker<'_> {
             request.is_requested(name) || rows.clone().any(|row| row.name == **name)
         };
         let forced = request.forced.keys().filter(locked).map(|name| ("forceSource", name.clone()));
-        let skipped = request.decided.iter().filter(|row| row.outcome == Outcome::Skipped);
+        let skipped = request.decided.iter().filter(|row| row.outcome == RuleOutcome::Skipped);
         forced.chain(skipped.map(|row| ("skip", row.name.clone()))).collect()
     }
 
@@ -107,22 +113,22 @@ impl Asker<'_> {
         let request = &self.platform.request;
         let failed = |kind| ResolveError::new(request, kind);
         let silent = registries::unreachable(self.context, &request.registries, false);
-        let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
+        let pages = IndexPages::new(self.context, self.uv, &request.registries, &silent);
         let constraint = pages.constraint(name, &pages.asked_for(name), request.target.python);
-        let question = Question {
+        let question = UvQuestion {
             requirements: vec![line],
             constraints: constraint.into_iter().collect(),
             without_dependencies: true,
             registries: pages.open_urls(),
             everywhere: true,
-            ..Question::default()
+            ..UvQuestion::default()
         };
         let scratch =
             self.context.store.scratch_dir("wheels-").map_err(|error| failed(ResolveErrorKind::Store(error)))?;
         match self.uv.compile(self.context, scratch.path(), &request.target, &question) {
             Ok(text) => {
                 let answers = resolve::read_answers(&text, &request.target).map_err(|error| failed(error.into()))?;
-                let wheel = |answer: Answer| match answer.source {
+                let wheel = |answer: AnsweredDistribution| match answer.source {
                     AnswerSource::Wheel(file) if answer.name == *name => {
                         Some((answer.version?, file.file_name.to_string()))
                     }
@@ -135,7 +141,7 @@ impl Asker<'_> {
         }
     }
 
-    fn tell_wheel(&self, rule: &str, name: &DistributionName, version: &str, file: &str, checked: &mut Checked) {
+    fn tell_wheel(&self, rule: &str, name: &DistributionName, version: &str, file: &str, checked: &mut SurveyFindings) {
         let key = self.key();
         let config = &self.version.config;
         let asked = config.dependencies_for(key).into_iter().find(|requirement| requirement.name == *name);
@@ -166,8 +172,8 @@ impl Asker<'_> {
         let mut open = request.clone();
         open.excluded.retain(|name, _| !needless.contains(name));
         let silent = registries::unreachable(self.context, &request.registries, false);
-        let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
-        let settings = Settings {
+        let pages = IndexPages::new(self.context, self.uv, &request.registries, &silent);
+        let settings = ResolveSettings {
             uv: self.uv,
             repository: self.repository.root(),
             logs: None,
@@ -175,7 +181,7 @@ impl Asker<'_> {
             no_build: false,
             refresh: false,
             pages: &pages,
-            preferred: &Preferred::default(),
+            preferred: &PreferredVersions::default(),
             locked: None,
         };
         match resolve::resolve(self.context, &open, &settings) {

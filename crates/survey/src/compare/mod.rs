@@ -1,7 +1,7 @@
 //! `builder diff`: what differs between two locks, two manifests, or two artifacts.
 //!
-//! Everything is brought into one form first ([`Side`]), so that a lock can be compared with what was built from it,
-//! as far as both state the same facts. `fetch` computes what an update between two artifacts transfers.
+//! Everything is brought into one form first ([`ComparedSide`]), so that a lock can be compared with what was built
+//! from it, as far as both state the same facts. `fetch` computes what an update between two artifacts transfers.
 
 mod side;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use vocab::{DistributionName, PlatformKey, RuleRecord};
 
 use crate::versions_side_by_side::pairs;
-pub use side::{Content, Package, Side, SideError, read};
+pub use side::{ComparedSide, SideContent, SideError, SidePackage, read};
 
 /// Platforms that are on both sides come first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,12 +30,12 @@ pub struct PlatformComparison {
     pub presence: Presence,
     /// Absent if a side does not state it; locks do not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<Change<String>>,
+    pub base: Option<ValueChange<String>>,
     pub packages: Vec<PackageChange>,
     pub rules_added: Vec<RuleRecord>,
     pub rules_removed: Vec<RuleRecord>,
     /// Counts and bytes that both sides state and that differ: `files`, `installed`, `packed`, `download`.
-    pub sizes: BTreeMap<&'static str, Change<u64>>,
+    pub sizes: BTreeMap<&'static str, ValueChange<u64>>,
     /// Between two artifacts: what an update transfers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<ManifestDiff>,
@@ -52,7 +52,7 @@ pub enum Presence {
 
 /// A value that differs between the sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change<T> {
+pub struct ValueChange<T> {
     pub before: T,
     pub after: T,
 }
@@ -64,8 +64,8 @@ pub struct PackageChange {
     /// A side has several versions of it, for different requirements.
     #[serde(skip)]
     pub several: bool,
-    pub before: Option<Package>,
-    pub after: Option<Package>,
+    pub before: Option<SidePackage>,
+    pub after: Option<SidePackage>,
 }
 
 impl Comparison {
@@ -88,9 +88,9 @@ impl PlatformComparison {
 }
 
 /// Compares all platforms of both sides. A fact that only one side states is not a difference.
-pub fn compare(before: &Side, after: &Side) -> Comparison {
+pub fn compare(before: &ComparedSide, after: &ComparedSide) -> Comparison {
     let keys: BTreeSet<PlatformKey> = before.platforms.keys().chain(after.platforms.keys()).copied().collect();
-    let none = Content::default();
+    let none = SideContent::default();
     let mut platforms: Vec<PlatformComparison> = keys
         .into_iter()
         .map(|platform| {
@@ -108,10 +108,11 @@ pub fn compare(before: &Side, after: &Side) -> Comparison {
 }
 
 /// What differs of one distribution. Who brings a version counts where there are several.
-fn of_one_name(name: &DistributionName, before: &[Package], after: &[Package]) -> Vec<PackageChange> {
+fn of_one_name(name: &DistributionName, before: &[SidePackage], after: &[SidePackage]) -> Vec<PackageChange> {
     let several = before.len() > 1 || after.len() > 1;
-    let same = |one: &Package, other: &Package| one.is_same(other) && (!several || one.brought_by == other.brought_by);
-    let pairs = pairs(before, after, Package::is_same).into_iter();
+    let same =
+        |one: &SidePackage, other: &SidePackage| one.is_same(other) && (!several || one.brought_by == other.brought_by);
+    let pairs = pairs(before, after, SidePackage::is_same).into_iter();
     let changed = pairs.filter(|(one, other)| one.zip(*other).is_none_or(|(one, other)| !same(one, other)));
     changed
         .map(|(one, other)| PackageChange { name: name.clone(), several, before: one.cloned(), after: other.cloned() })
@@ -121,8 +122,8 @@ fn of_one_name(name: &DistributionName, before: &[Package], after: &[Package]) -
 fn compare_platform(
     platform: PlatformKey,
     presence: Presence,
-    before: &Content,
-    after: &Content,
+    before: &SideContent,
+    after: &SideContent,
 ) -> PlatformComparison {
     let names: BTreeSet<&DistributionName> = before.packages.keys().chain(after.packages.keys()).collect();
     let packages = names.into_iter().flat_map(|name| {
@@ -132,7 +133,7 @@ fn compare_platform(
     let base = before.base.clone().zip(after.base.clone()).filter(|(older, newer)| older != newer);
     // A lock records what is left out, but not which rules acted: comparing those would report changes that did not
     // happen.
-    let rules = |one: &Content, other: &Content| -> Vec<RuleRecord> {
+    let rules = |one: &SideContent, other: &SideContent| -> Vec<RuleRecord> {
         if one.all_rules != other.all_rules {
             return Vec::new();
         }
@@ -140,13 +141,13 @@ fn compare_platform(
     };
     let sizes = after.sizes.iter().filter_map(|(name, newer)| {
         let older = before.sizes.get(name)?;
-        (older != newer).then_some((*name, Change { before: *older, after: *newer }))
+        (older != newer).then_some((*name, ValueChange { before: *older, after: *newer }))
     });
     let update = before.manifest.as_ref().zip(after.manifest.as_ref());
     PlatformComparison {
         platform,
         presence,
-        base: base.map(|(before, after)| Change { before, after }),
+        base: base.map(|(before, after)| ValueChange { before, after }),
         packages: packages.collect(),
         rules_added: rules(after, before),
         rules_removed: rules(before, after),

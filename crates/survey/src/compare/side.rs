@@ -8,25 +8,25 @@ use std::path::{Path, PathBuf};
 use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
 use vocab::typed_json::{self, TypedJsonError};
-use vocab::{DistributionName, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
+use vocab::{DistributionName, Fault, Manifest, PlatformKey, RuleOutcome, RuleRecord, WheelOrigin};
 
 use crate::versions_side_by_side::OneVersion;
 use resolve::{Lock, LockedSource, PlatformLock, Request, WhyBuilt};
 
 /// One side, by platform.
 #[derive(Clone, Debug)]
-pub struct Side {
+pub struct ComparedSide {
     /// As it was asked for.
     pub label: String,
-    pub platforms: BTreeMap<PlatformKey, Content>,
+    pub platforms: BTreeMap<PlatformKey, SideContent>,
 }
 
 /// What a side states about one platform.
 #[derive(Clone, Debug, Default)]
-pub struct Content {
+pub struct SideContent {
     pub base: Option<String>,
     /// More than one of a name where each requirement is resolved alone.
-    pub packages: BTreeMap<DistributionName, Vec<Package>>,
+    pub packages: BTreeMap<DistributionName, Vec<SidePackage>>,
     pub rules: BTreeSet<RuleRecord>,
     /// Whether `rules` is complete, rather than only about what is left out.
     pub all_rules: bool,
@@ -37,7 +37,7 @@ pub struct Content {
 
 /// One distribution, or the base interpreter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Package {
+pub struct SidePackage {
     /// Absent for a local folder whose version only its build tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -64,7 +64,7 @@ pub struct Package {
     pub built: Option<String>,
 }
 
-impl Package {
+impl SidePackage {
     /// The same is installed, as far as both sides tell.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let built = self.built.as_ref().zip(other.built.as_ref()).is_none_or(|(one, other)| one == other);
@@ -73,7 +73,7 @@ impl Package {
     }
 }
 
-impl OneVersion for Package {
+impl OneVersion for SidePackage {
     fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
@@ -83,8 +83,10 @@ impl OneVersion for Package {
     }
 }
 
-fn by_name(packages: impl Iterator<Item = (DistributionName, Package)>) -> BTreeMap<DistributionName, Vec<Package>> {
-    let mut all: BTreeMap<_, Vec<Package>> = BTreeMap::new();
+fn by_name(
+    packages: impl Iterator<Item = (DistributionName, SidePackage)>,
+) -> BTreeMap<DistributionName, Vec<SidePackage>> {
+    let mut all: BTreeMap<_, Vec<SidePackage>> = BTreeMap::new();
     packages.for_each(|(name, package)| all.entry(name).or_default().push(package));
     all
 }
@@ -119,7 +121,7 @@ pub enum SideErrorKind {
 }
 
 /// A path is taken before a version string of the same text.
-pub fn read(repository: &Repository, label: &str) -> Result<Side, Box<dyn Fault>> {
+pub fn read(repository: &Repository, label: &str) -> Result<ComparedSide, Box<dyn Fault>> {
     let path = Path::new(label);
     let failed = |kind| SideError { label: label.to_owned(), kind };
     if path.is_file() {
@@ -151,7 +153,7 @@ fn manifest_beside(artifact: &Path) -> PathBuf {
     name.into()
 }
 
-fn from_file(label: &str, path: &Path) -> Result<Side, Box<dyn Fault>> {
+fn from_file(label: &str, path: &Path) -> Result<ComparedSide, Box<dyn Fault>> {
     let failed = |kind| SideError { label: label.to_owned(), kind };
     let text = fs::read(path).map_err(|source| failed(SideErrorKind::Read { path: path.to_owned(), source }))?;
     let document: serde_json::Value =
@@ -159,7 +161,7 @@ fn from_file(label: &str, path: &Path) -> Result<Side, Box<dyn Fault>> {
     if document.get("build_key").is_some() {
         let manifest = archive::read_manifest(&text)?;
         let platforms = BTreeMap::from([(manifest.platform, of_manifest(manifest))]);
-        return Ok(Side { label: label.to_owned(), platforms });
+        return Ok(ComparedSide { label: label.to_owned(), platforms });
     }
     let runtime = document.get("runtime").and_then(serde_json::Value::as_str).and_then(|text| text.parse().ok());
     match runtime.filter(|_| document.get("platforms").is_some()) {
@@ -168,22 +170,22 @@ fn from_file(label: &str, path: &Path) -> Result<Side, Box<dyn Fault>> {
     }
 }
 
-fn of_lock(label: &str, lock: &Lock) -> Side {
+fn of_lock(label: &str, lock: &Lock) -> ComparedSide {
     let platforms = lock.platforms.iter().map(|(platform, rows)| {
         let packages = by_name(rows.distributions.iter().map(|row| (row.name.clone(), of_row(row))));
         let download = packages.values().flatten().filter_map(|package| package.size).sum();
-        let content = Content {
+        let content = SideContent {
             rules: rows.left_out.iter().cloned().collect(),
             sizes: BTreeMap::from([("download", download)]),
             packages,
-            ..Content::default()
+            ..SideContent::default()
         };
         (*platform, content)
     });
-    Side { label: label.to_owned(), platforms: platforms.collect() }
+    ComparedSide { label: label.to_owned(), platforms: platforms.collect() }
 }
 
-fn of_row(row: &resolve::LockedDistribution) -> Package {
+fn of_row(row: &resolve::LockedDistribution) -> SidePackage {
     let (origin, file, source, size) = match &row.source {
         LockedSource::Wheel { file, sha256, size } => ("wheel", file.to_string(), sha256.to_string(), *size),
         LockedSource::Sdist { file, sha256, size } => ("source", file.to_string(), sha256.to_string(), *size),
@@ -192,7 +194,7 @@ fn of_row(row: &resolve::LockedDistribution) -> Package {
         }
         LockedSource::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string(), None),
     };
-    Package {
+    SidePackage {
         version: row.version.clone(),
         origin,
         file,
@@ -205,28 +207,37 @@ fn of_row(row: &resolve::LockedDistribution) -> Package {
     }
 }
 
-fn of_manifest(manifest: Manifest) -> Content {
+fn of_manifest(manifest: Manifest) -> SideContent {
     let base = &manifest.base;
     let stand_in = if base.stand_in { format!(", a stand-in for {}", base.requested) } else { String::new() };
     let packages = manifest.distributions.iter().map(|row| {
         let (origin, file, source) = match &row.origin {
-            Origin::Wheel => ("wheel", row.file.clone(), row.sha256.to_string()),
-            Origin::Sdist { file, sha256 } => ("source", file.clone(), sha256.to_string()),
-            Origin::Git { repository, commit } => ("git", format!("{repository} at {commit}"), commit.clone()),
-            Origin::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string()),
-            Origin::Base => ("base", row.file.clone(), row.sha256.to_string()),
+            WheelOrigin::Wheel => ("wheel", row.file.clone(), row.sha256.to_string()),
+            WheelOrigin::Sdist { file, sha256 } => ("source", file.clone(), sha256.to_string()),
+            WheelOrigin::Git { repository, commit } => ("git", format!("{repository} at {commit}"), commit.clone()),
+            WheelOrigin::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string()),
+            WheelOrigin::Base => ("base", row.file.clone(), row.sha256.to_string()),
         };
         let built = (origin != "wheel").then(|| row.sha256.to_string());
         let version = Some(row.version.clone());
         let size = Some(row.size);
         let brought_by = row.brought_by.clone();
-        let package =
-            Package { version, origin, file, size, registry: None, tells_registry: false, brought_by, source, built };
+        let package = SidePackage {
+            version,
+            origin,
+            file,
+            size,
+            registry: None,
+            tells_registry: false,
+            brought_by,
+            source,
+            built,
+        };
         (row.name.clone(), package)
     });
     let mut sizes = BTreeMap::from([("files", manifest.files), ("installed", manifest.installed_size)]);
     sizes.extend(manifest.artifact.as_ref().map(|artifact| ("packed", artifact.size)));
-    Content {
+    SideContent {
         base: Some(format!("{} {} ({}){stand_in}", base.source, base.actual, base.origin)),
         packages: by_name(packages),
         rules: manifest.rules.iter().cloned().collect(),
@@ -242,9 +253,9 @@ fn rules(request: &Request, rows: &PlatformLock) -> Vec<RuleRecord> {
     for row in &rows.distributions {
         let why = request.why_built(&row.name);
         let outcome = match (why, &row.source) {
-            (WhyBuilt::BuildWheel(_), _) => Outcome::BuiltWheel,
-            (WhyBuilt::Forced(_), LockedSource::Sdist { .. }) => Outcome::Forced,
-            (WhyBuilt::NoWheel, LockedSource::Sdist { .. }) => Outcome::FromSource,
+            (WhyBuilt::BuildWheel(_), _) => RuleOutcome::BuiltWheel,
+            (WhyBuilt::Forced(_), LockedSource::Sdist { .. }) => RuleOutcome::Forced,
+            (WhyBuilt::NoWheel, LockedSource::Sdist { .. }) => RuleOutcome::FromSource,
             _ => continue,
         };
         rules.push(RuleRecord { name: row.name.clone(), outcome, reason: why.reason().to_owned() });

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{Job, Matrix};
+use super::{JobMatrix, MatrixJob};
 
 /// GitHub refuses a matrix with more jobs. Source: "Usage limits" of the documentation of GitHub Actions.
 pub const MOST_JOBS: usize = 256;
 
 /// `{"include": [{"name", "version", "platforms", "arguments", "runner", "reason"}, …]}`, one line. `runner` is a
 /// label, or a list if there are several; everything else is text.
-pub fn render(matrix: &Matrix) -> String {
+pub fn render(matrix: &JobMatrix) -> String {
     let rows: Vec<Value> = matrix.jobs.iter().map(row).collect();
     json!({ "include": rows }).to_string()
 }
 
-fn row(job: &Job) -> Value {
+fn row(job: &MatrixJob) -> Value {
     let platforms: Vec<&str> = job.platforms.iter().map(|platform| platform.as_str()).collect();
     let labels = job.runner_labels();
     json!({

@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 use vocab::Os;
 
-use super::{Job, Matrix};
+use super::{JobMatrix, MatrixJob};
 
 /// Image of the Linux jobs, whose hosted machines let the job choose.
 const IMAGE: &str = "rust:1-bookworm";
 
 /// YAML. GitLab refuses a pipeline without jobs, so an empty matrix gives one job that says that there is nothing to
 /// do.
-pub fn render(matrix: &Matrix) -> String {
+pub fn render(matrix: &JobMatrix) -> String {
     let mut pipeline = Map::new();
     pipeline.insert("stages".into(), json!(["build"]));
     if matrix.jobs.is_empty() {
@@ -23,7 +23,7 @@ pub fn render(matrix: &Matrix) -> String {
     format!("# Printed by `builder matrix --format gitlab`.\n{text}")
 }
 
-fn definition(job: &Job) -> Value {
+fn definition(job: &MatrixJob) -> Value {
     let mut definition = json!({
         "stage": "build",
         "tags": job.runner_labels(),
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_pipeline_without_jobs_has_one_that_says_so() {
-        let text = render(&Matrix::default());
+        let text = render(&JobMatrix::default());
         assert!(text.contains("nothing to build:") && text.contains("echo all is up to date"), "{text}");
     }
 }

@@ -6,10 +6,10 @@
 use serde_json::{Value, json};
 use vocab::{Arch, Digest, Os, PlatformKey};
 
-use super::{Job, Matrix};
+use super::{JobMatrix, MatrixJob};
 
 /// YAML, a document for each job; nothing for an empty matrix.
-pub fn render(matrix: &Matrix) -> String {
+pub fn render(matrix: &JobMatrix) -> String {
     let documents = matrix.jobs.iter().map(|job| {
         let text = serde_saphyr::to_string(&definition(job)).expect("plain data with text keys");
         format!("---\n{text}")
@@ -17,7 +17,7 @@ pub fn render(matrix: &Matrix) -> String {
     documents.collect()
 }
 
-fn definition(job: &Job) -> Value {
+fn definition(job: &MatrixJob) -> Value {
     let (store, dist) = folders(job.host);
     let command: Vec<String> = std::iter::once("builder".to_owned())
         .chain(job.arguments())
@@ -83,7 +83,7 @@ fn arch(host: PlatformKey) -> &'static str {
 
 /// A DNS label (RFC 1123, at most 63 characters): what is no letter or digit becomes `-`, and the first digits of the
 /// name's digest keep two versions apart that then look alike.
-fn object_name(job: &Job) -> String {
+fn object_name(job: &MatrixJob) -> String {
     let digest = Digest::of(job.name()).to_string();
     let plain: String = format!("pydist-{}-{}", job.version, job.host)
         .to_ascii_lowercase()

@@ -20,8 +20,8 @@ use config_merger::{Config, LoadOptions, Repository};
 use serde::Serialize;
 use vocab::{Digest, Fault, PlatformKey, VersionString};
 
-pub use need::{Need, Reason, need};
-pub use published::{Published, PublishedError};
+pub use need::{MachineNeed, MachineReason, need};
+pub use published::{PublishedError, PublishedKeys};
 pub use runners::CiSystem;
 
 use npm_packages::{Agreement, platforms_of};
@@ -36,7 +36,7 @@ pub struct MatrixRequest<'a> {
     pub system: CiSystem,
     /// Runners that override the configured and default ones.
     pub runners: &'a BTreeMap<PlatformKey, String>,
-    pub published: &'a Published,
+    pub published: &'a PublishedKeys,
     /// Each platform on a machine of its own, though one could build several.
     pub native: bool,
     /// Seconds since 1970, as the jobs will have it.
@@ -45,27 +45,27 @@ pub struct MatrixRequest<'a> {
 
 /// The jobs, and the cells that need none or get none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Matrix {
+pub struct JobMatrix {
     /// By version, the Linux job first.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<MatrixJob>,
     /// Published already, under the key that a build would have.
-    pub up_to_date: Vec<Cell>,
+    pub up_to_date: Vec<MatrixCell>,
     /// Cells that no machine can build, or that no known runner can run.
-    pub impossible: Vec<Impossible>,
+    pub impossible: Vec<ImpossibleCell>,
     /// The lock has no fresh rows, so that packages without a wheel are not known.
-    pub unlocked: Vec<Cell>,
+    pub unlocked: Vec<MatrixCell>,
 }
 
 /// One version on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Cell {
+pub struct MatrixCell {
     pub version: VersionString,
     pub platform: PlatformKey,
 }
 
 /// One machine's work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Job {
+pub struct MatrixJob {
     pub version: VersionString,
     /// Platform of the machine.
     pub host: PlatformKey,
@@ -74,12 +74,12 @@ pub struct Job {
     /// Labels, tags or an image, as the CI system calls it; several with commas between them.
     pub runner: String,
     /// Why it has to be this machine; empty for what any machine can build.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<MachineReason>,
 }
 
 /// A cell that no job can build, with the reason for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Impossible {
+pub struct ImpossibleCell {
     pub version: VersionString,
     pub platform: PlatformKey,
     pub reason: String,
@@ -87,7 +87,7 @@ pub struct Impossible {
     pub hint: Option<String>,
 }
 
-impl Job {
+impl MatrixJob {
     /// `3.12.10 on linux-x64`: no two jobs of a matrix have the same.
     pub fn name(&self) -> String {
         format!("{} on {}", self.version, self.host)
@@ -118,25 +118,25 @@ impl Job {
 /// # Errors
 /// A configuration, a lock or a descriptor that cannot be read, or packages that contradict each other: a matrix without
 /// the version would hide the fault.
-pub fn matrix(repository: &Repository, request: &MatrixRequest<'_>) -> Result<Matrix, Box<dyn Fault>> {
-    let mut matrix = Matrix::default();
+pub fn matrix(repository: &Repository, request: &MatrixRequest<'_>) -> Result<JobMatrix, Box<dyn Fault>> {
+    let mut matrix = JobMatrix::default();
     let agreement = Agreement::read(repository.root())?;
     for version in request.versions {
         agreement.require(version)?;
-        Rows::read(repository, version, request.source_date_epoch)?.into_jobs(request, &mut matrix);
+        VersionCells::read(repository, version, request.source_date_epoch)?.into_jobs(request, &mut matrix);
     }
     Ok(matrix)
 }
 
 /// What is known about one version.
-struct Rows {
+struct VersionCells {
     config: Config,
     /// With the keys that a build may have.
-    cells: Vec<(PlatformKey, Need, Vec<Digest>)>,
-    unlocked: Vec<Cell>,
+    cells: Vec<(PlatformKey, MachineNeed, Vec<Digest>)>,
+    unlocked: Vec<MatrixCell>,
 }
 
-impl Rows {
+impl VersionCells {
     fn read(repository: &Repository, version: &VersionString, epoch: u64) -> Result<Self, Box<dyn Fault>> {
         let config = config_merger::load(repository, version, &LoadOptions::default())?.config;
         let folder = repository.root().join(version.folder_name());
@@ -146,7 +146,7 @@ impl Rows {
             let request = Request::new(&rows.config, platform);
             let fresh = fresh_rows(lock.as_ref(), &request, repository)?;
             if fresh.is_none() {
-                rows.unlocked.push(Cell { version: version.clone(), platform });
+                rows.unlocked.push(MatrixCell { version: version.clone(), platform });
             }
             let keys = match fresh {
                 Some(fresh) => predicted_keys(&KeyInputs {
@@ -166,31 +166,33 @@ impl Rows {
         Ok(rows)
     }
 
-    fn into_jobs(self, request: &MatrixRequest<'_>, matrix: &mut Matrix) {
+    fn into_jobs(self, request: &MatrixRequest<'_>, matrix: &mut JobMatrix) {
         let version = self.config.version.clone();
         let asked = |platform: &PlatformKey| request.platforms.contains(platform);
         matrix.unlocked.extend(self.unlocked.into_iter().filter(|cell| asked(&cell.platform)));
         let mut together: Vec<PlatformKey> = Vec::new();
         let mut of_the_host = Vec::new();
-        let mut alone: Vec<(PlatformKey, Vec<Reason>)> = Vec::new();
+        let mut alone: Vec<(PlatformKey, Vec<MachineReason>)> = Vec::new();
         for (platform, need, keys) in self.cells.into_iter().filter(|(platform, ..)| asked(platform)) {
-            let cell = Cell { version: version.clone(), platform };
+            let cell = MatrixCell { version: version.clone(), platform };
             if request.published.has(&cell, &keys) {
                 matrix.up_to_date.push(cell);
                 continue;
             }
             match need {
-                Need::Anywhere if request.native && platform != COMMON_HOST => alone.push((platform, Vec::new())),
-                Need::Anywhere => together.push(platform),
+                MachineNeed::Anywhere if request.native && platform != COMMON_HOST => {
+                    alone.push((platform, Vec::new()))
+                }
+                MachineNeed::Anywhere => together.push(platform),
                 // The machine of the common job is of this platform anyway.
-                Need::ItsPlatform(reasons) if platform == COMMON_HOST => {
+                MachineNeed::ItsPlatform(reasons) if platform == COMMON_HOST => {
                     together.push(platform);
                     of_the_host = reasons;
                 }
-                Need::ItsPlatform(reasons) => alone.push((platform, reasons)),
-                Need::Nowhere(reason) => {
+                MachineNeed::ItsPlatform(reasons) => alone.push((platform, reasons)),
+                MachineNeed::Nowhere(reason) => {
                     let hint = Some("name an archive of it in `python.archives`, or another release".to_owned());
-                    matrix.impossible.push(Impossible { version: version.clone(), platform, reason, hint });
+                    matrix.impossible.push(ImpossibleCell { version: version.clone(), platform, reason, hint });
                 }
             }
         }
@@ -199,9 +201,9 @@ impl Rows {
         for (host, platforms, reasons) in common.into_iter().chain(own) {
             match request.system.runner(host, request.runners, &self.config.runners) {
                 Some(runner) => {
-                    matrix.jobs.push(Job { version: version.clone(), host, platforms, runner, reasons });
+                    matrix.jobs.push(MatrixJob { version: version.clone(), host, platforms, runner, reasons });
                 }
-                None => matrix.impossible.extend(platforms.into_iter().map(|platform| Impossible {
+                None => matrix.impossible.extend(platforms.into_iter().map(|platform| ImpossibleCell {
                     version: version.clone(),
                     platform,
                     reason: format!(

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use catalogue::{Catalogue, ReadError};
 use vocab::{Digest, Fault, VersionString};
 
-use super::Cell;
+use super::MatrixCell;
 
 /// The build keys of everything published, by version and platform. The default holds nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Published(BTreeSet<(Cell, Digest)>);
+pub struct PublishedKeys(BTreeSet<(MatrixCell, Digest)>);
 
 /// A catalogue or folder that cannot be read.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -35,7 +35,7 @@ pub enum PublishedErrorKind {
     Catalogue(ReadError),
 }
 
-impl Published {
+impl PublishedKeys {
     /// Reads a catalogue file; or a folder: its `catalogue.json`, or without one every manifest.
     pub fn read(path: &Path) -> Result<Self, PublishedError> {
         let folder_catalogue = path.join("catalogue.json");
@@ -52,26 +52,26 @@ impl Published {
     }
 
     /// Whether the cell is published under one of these keys.
-    pub fn has(&self, cell: &Cell, keys: &[Digest]) -> bool {
+    pub fn has(&self, cell: &MatrixCell, keys: &[Digest]) -> bool {
         keys.iter().any(|key| self.0.contains(&(cell.clone(), *key)))
     }
 }
 
-fn catalogue(file: &Path) -> Result<BTreeSet<(Cell, Digest)>, PublishedErrorKind> {
+fn catalogue(file: &Path) -> Result<BTreeSet<(MatrixCell, Digest)>, PublishedErrorKind> {
     let text = fs::read(file).map_err(PublishedErrorKind::Read)?;
     let catalogue = Catalogue::read(&text).map_err(PublishedErrorKind::Catalogue)?;
     let rows = catalogue.entries.into_iter();
-    Ok(rows.map(|row| (Cell { version: row.runtime, platform: row.platform }, row.build_key)).collect())
+    Ok(rows.map(|row| (MatrixCell { version: row.runtime, platform: row.platform }, row.build_key)).collect())
 }
 
 /// Ignores other JSON files in the folder.
-fn manifests(folder: &Path) -> impl Iterator<Item = (Cell, Digest)> {
+fn manifests(folder: &Path) -> impl Iterator<Item = (MatrixCell, Digest)> {
     let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
     files.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json")).filter_map(|entry| {
         let manifest = archive::read_manifest(&fs::read(entry.path()).ok()?).ok()?;
         // A manifest without its artifact does not count.
         let artifact = entry.path().with_file_name(&manifest.artifact?.file);
-        let cell = Cell { version: manifest.runtime, platform: manifest.platform };
+        let cell = MatrixCell { version: manifest.runtime, platform: manifest.platform };
         artifact.is_file().then_some((cell, manifest.build_key))
     })
 }
@@ -99,8 +99,8 @@ mod tests {
             entries[0][name] = value;
         }
         fs::write(folder.path().join("catalogue.json"), catalogue.to_string()).unwrap();
-        let published = Published::read(folder.path()).unwrap();
-        let cell = |version: &str, platform| Cell { version: version.parse().unwrap(), platform };
+        let published = PublishedKeys::read(folder.path()).unwrap();
+        let cell = |version: &str, platform| MatrixCell { version: version.parse().unwrap(), platform };
         assert!(published.has(&cell("3.12.10", PlatformKey::LinuxX64), &[Digest::of("other"), key]));
         assert!(!published.has(&cell("3.12.10", PlatformKey::WindowsX64), &[key]));
         assert!(!published.has(&cell("3.12.10-atls", PlatformKey::LinuxX64), &[key]));
@@ -113,7 +113,7 @@ mod tests {
         let file = folder.path().join("c.json");
         let said = |text: &str| {
             fs::write(&file, text).unwrap();
-            Published::read(&file).unwrap_err().kind.to_string()
+            PublishedKeys::read(&file).unwrap_err().kind.to_string()
         };
         assert!(said("{").starts_with("the catalogue is malformed: line 1, column 1: not JSON: EOF"));
         assert_eq!(
@@ -122,9 +122,9 @@ mod tests {
         );
         let lacks = "the catalogue is malformed: line 1, column 1: `entries` is missing";
         assert_eq!(said(r#"{ "format": 1 }"#), lacks);
-        let absent = Published::read(&folder.path().join("absent")).unwrap_err();
+        let absent = PublishedKeys::read(&folder.path().join("absent")).unwrap_err();
         assert_eq!((absent.code(), absent.exit()), ("E_PUBLISHED", Exit::Build));
         // A folder of other things has nothing published in it.
-        assert!(Published::read(folder.path()).unwrap().0.is_empty());
+        assert!(PublishedKeys::read(folder.path()).unwrap().0.is_empty());
     }
 }

@@ -6,33 +6,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
-use super::server::{Fake, Reply, Request, error, redirect, reply};
+use super::server::{AIStoreReply, AIStoreRequest, FakeAIStore, error, redirect, reply};
 
 /// What is stored. It has the bucket `b` from the start; clones share it.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Mutex<Stored>>);
+pub struct AIStoreMemory(Arc<Mutex<StoredBuckets>>);
 
-struct Stored {
-    buckets: BTreeMap<String, Bucket>,
+struct StoredBuckets {
+    buckets: BTreeMap<String, FakeBucket>,
     /// Uploads in parts, ever.
     begun: usize,
     /// Names in a page of a listing; 0 means few, so that there are several.
     page: usize,
 }
 
-impl Default for Stored {
+impl Default for StoredBuckets {
     fn default() -> Self {
-        Self { buckets: [("b".to_owned(), Bucket::default())].into(), begun: 0, page: 0 }
+        Self { buckets: [("b".to_owned(), FakeBucket::default())].into(), begun: 0, page: 0 }
     }
 }
 
 #[derive(Default)]
-struct Bucket {
+struct FakeBucket {
     objects: BTreeMap<String, (Vec<u8>, u64)>,
     uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
 }
 
-impl Memory {
+impl AIStoreMemory {
     /// With listings in pages of so many names.
     pub fn with_pages(page: usize) -> Self {
         let memory = Self::default();
@@ -41,16 +41,16 @@ impl Memory {
     }
 
     /// One server that answers everything itself.
-    pub fn serve(&self) -> Fake {
+    pub fn serve(&self) -> FakeAIStore {
         let memory = self.clone();
-        Fake::start(move |request, _| memory.answer(request))
+        FakeAIStore::start(move |request, _| memory.answer(request))
     }
 
     /// A proxy that sends everybody on to a target for objects: with 301 to read, with 307 for the rest.
-    pub fn serve_by_target(&self) -> (Fake, Fake) {
+    pub fn serve_by_target(&self) -> (FakeAIStore, FakeAIStore) {
         let (target, memory) = (self.serve(), self.clone());
         let at = target.url("");
-        let proxy = Fake::start(move |request, _| {
+        let proxy = FakeAIStore::start(move |request, _| {
             if !request.path.starts_with("/v1/objects/") {
                 return memory.answer(request);
             }
@@ -62,7 +62,7 @@ impl Memory {
         (proxy, target)
     }
 
-    pub fn answer(&self, request: &Request) -> Reply {
+    pub fn answer(&self, request: &AIStoreRequest) -> AIStoreReply {
         // Asked before the content is read: nobody is redirected here.
         if request.header("content-length").parse::<usize>().unwrap_or(0) != request.body.len() {
             return reply(200, "");
@@ -80,13 +80,13 @@ impl Memory {
         self.stored().buckets["b"].objects.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()
     }
 
-    fn stored(&self) -> MutexGuard<'_, Stored> {
+    fn stored(&self) -> MutexGuard<'_, StoredBuckets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stored {
-    fn answer(&mut self, request: &Request) -> Reply {
+impl StoredBuckets {
+    fn answer(&mut self, request: &AIStoreRequest) -> AIStoreReply {
         if request.path == "/v1/buckets" {
             let named = |name: &String| json!({ "name": name, "provider": "ais" });
             return reply(200, json!(self.buckets.keys().map(named).collect::<Vec<_>>()).to_string());
@@ -104,7 +104,7 @@ impl Stored {
                 error(409, "ErrBucketAlreadyExists", &format!("bucket \"ais://{name}\" already exists"))
             }
             ("POST", None) => {
-                self.buckets.insert(name.to_owned(), Bucket::default());
+                self.buckets.insert(name.to_owned(), FakeBucket::default());
                 reply(200, "")
             }
             (_, None) => no_bucket(name),
@@ -118,8 +118,8 @@ impl Stored {
     }
 }
 
-impl Bucket {
-    fn answer(&mut self, request: &Request, bucket: &str, name: &str, begun: &mut usize) -> Reply {
+impl FakeBucket {
+    fn answer(&mut self, request: &AIStoreRequest, bucket: &str, name: &str, begun: &mut usize) -> AIStoreReply {
         let upload = query(request, "uploadId");
         match (request.method.as_str(), upload) {
             ("POST", None) => {
@@ -148,14 +148,14 @@ impl Bucket {
         }
     }
 
-    fn store(&mut self, name: &str, bytes: Vec<u8>) -> Reply {
+    fn store(&mut self, name: &str, bytes: Vec<u8>) -> AIStoreReply {
         let version = self.objects.get(name).map_or(0, |(_, version)| *version) + 1;
         let stored = described(reply(200, ""), &bytes, version);
         self.objects.insert(name.to_owned(), (bytes, version));
         stored
     }
 
-    fn give(&self, request: &Request, bucket: &str, name: &str) -> Reply {
+    fn give(&self, request: &AIStoreRequest, bucket: &str, name: &str) -> AIStoreReply {
         let Some((bytes, version)) = self.objects.get(name) else { return missing(bucket, name) };
         if request.method == "HEAD" {
             return described(reply(200, ""), bytes, *version).header("Content-Length", &bytes.len().to_string());
@@ -175,7 +175,7 @@ impl Bucket {
         described(reply(206, &bytes[start..end]), bytes, *version).header("Content-Range", &range)
     }
 
-    fn list(&self, request: &Request, size: usize) -> Reply {
+    fn list(&self, request: &AIStoreRequest, size: usize) -> AIStoreReply {
         let value = request.json()["value"].clone();
         let (prefix, after) = (value["prefix"].as_str().unwrap(), value["continuation_token"].as_str().unwrap());
         let found = self.objects.iter().filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
@@ -192,27 +192,27 @@ impl Bucket {
     }
 }
 
-fn missing(bucket: &str, name: &str) -> Reply {
+fn missing(bucket: &str, name: &str) -> AIStoreReply {
     absent("ErrNotFound", &format!("t[x]: ais://{bucket}/{name} does not exist"))
 }
 
-fn no_bucket(bucket: &str) -> Reply {
+fn no_bucket(bucket: &str) -> AIStoreReply {
     absent("ErrBckNotFound", &format!("bucket \"ais://{bucket}\" does not exist"))
 }
 
 /// Answers to HEAD have no body.
-fn absent(code: &str, message: &str) -> Reply {
+fn absent(code: &str, message: &str) -> AIStoreReply {
     let said = json!({ "tcode": code, "message": message, "status": 404 }).to_string();
     reply(404, said.clone()).header("Hdr-Error", &said)
 }
 
-fn described(reply: Reply, bytes: &[u8], version: u64) -> Reply {
+fn described(reply: AIStoreReply, bytes: &[u8], version: u64) -> AIStoreReply {
     let checksum = format!("{:016x}", xxhash_rust::xxh64::xxh64(bytes, 0));
     let reply = reply.header("Ais-Checksum-Type", "xxhash2").header("Ais-Checksum-Value", &checksum);
     reply.header("Ais-Version", &version.to_string())
 }
 
-fn query(request: &Request, name: &str) -> Option<String> {
+fn query(request: &AIStoreRequest, name: &str) -> Option<String> {
     let pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
 }

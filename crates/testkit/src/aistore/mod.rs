@@ -10,6 +10,6 @@ mod server;
 
 #[cfg(unix)]
 pub use cluster::Cluster;
-pub use memory::Memory;
+pub use memory::AIStoreMemory;
 pub use relay::Relay;
-pub use server::{Fake, Mishap, Reply, Request, error, redirect, reply};
+pub use server::{AIStoreMishap, AIStoreReply, AIStoreRequest, FakeAIStore, error, redirect, reply};

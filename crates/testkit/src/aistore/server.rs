@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// One request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct AIStoreRequest {
     pub method: String,
     /// Without the query, undecoded.
     pub path: String,
@@ -23,7 +23,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl Request {
+impl AIStoreRequest {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -40,15 +40,15 @@ impl Request {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Reply {
+pub struct AIStoreReply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    pub mishap: Mishap,
+    pub mishap: AIStoreMishap,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mishap {
+pub enum AIStoreMishap {
     #[default]
     None,
     /// The connection ends without an answer.
@@ -59,53 +59,53 @@ pub enum Mishap {
     Silence,
 }
 
-pub fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
-    Reply { status, body: body.into(), ..Reply::default() }
+pub fn reply(status: u16, body: impl Into<Vec<u8>>) -> AIStoreReply {
+    AIStoreReply { status, body: body.into(), ..AIStoreReply::default() }
 }
 
-pub fn redirect(status: u16, location: &str) -> Reply {
+pub fn redirect(status: u16, location: &str) -> AIStoreReply {
     reply(status, "").header("Location", location)
 }
 
 /// As AIStore writes errors.
-pub fn error(status: u16, code: &str, message: &str) -> Reply {
+pub fn error(status: u16, code: &str, message: &str) -> AIStoreReply {
     let body = serde_json::json!({ "tcode": code, "message": message, "method": "GET", "status": status });
     reply(status, body.to_string())
 }
 
-impl Reply {
+impl AIStoreReply {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn mishap(self, mishap: Mishap) -> Self {
+    pub fn mishap(self, mishap: AIStoreMishap) -> Self {
         Self { mishap, ..self }
     }
 }
 
-type Handler = dyn Fn(&Request, usize) -> Reply + Send + Sync;
+type ReplyHandler = dyn Fn(&AIStoreRequest, usize) -> AIStoreReply + Send + Sync;
 
 /// Stops when dropped.
-pub struct Fake {
+pub struct FakeAIStore {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<FakeAIStoreState>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-struct State {
+struct FakeAIStoreState {
     stopped: AtomicBool,
-    log: Mutex<Vec<Request>>,
-    handler: Box<Handler>,
+    log: Mutex<Vec<AIStoreRequest>>,
+    handler: Box<ReplyHandler>,
 }
 
-impl Fake {
+impl FakeAIStore {
     /// `handler` gets each request and how many there were before it.
-    pub fn start(handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn start(handler: impl Fn(&AIStoreRequest, usize) -> AIStoreReply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (stopped, log) = (AtomicBool::new(false), Mutex::default());
-        let state = Arc::new(State { stopped, log, handler: Box::new(handler) });
+        let state = Arc::new(FakeAIStoreState { stopped, log, handler: Box::new(handler) });
         let acceptor = std::thread::spawn({
             let state = Arc::clone(&state);
             move || {
@@ -122,7 +122,7 @@ impl Fake {
     }
 
     /// Answers everything so.
-    pub fn always(answer: Reply) -> Self {
+    pub fn always(answer: AIStoreReply) -> Self {
         Self::start(move |_, _| answer.clone())
     }
 
@@ -130,19 +130,19 @@ impl Fake {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn log(&self) -> Vec<Request> {
+    pub fn log(&self) -> Vec<AIStoreRequest> {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The only request that there was.
-    pub fn only(&self) -> Request {
+    pub fn only(&self) -> AIStoreRequest {
         let log = self.log();
         assert_eq!(log.len(), 1, "{log:?}");
         log[0].clone()
     }
 }
 
-impl Drop for Fake {
+impl Drop for FakeAIStore {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
@@ -152,7 +152,7 @@ impl Drop for Fake {
     }
 }
 
-fn attend(mut connection: TcpStream, state: &State) -> Option<()> {
+fn attend(mut connection: TcpStream, state: &FakeAIStoreState) -> Option<()> {
     connection.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
     let mut reader = BufReader::new(connection.try_clone().ok()?);
     let mut line = String::new();
@@ -160,8 +160,13 @@ fn attend(mut connection: TcpStream, state: &State) -> Option<()> {
     let mut words = line.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let mut request =
-        Request { method, path: path.to_owned(), query: query.to_owned(), headers: BTreeMap::new(), body: vec![] };
+    let mut request = AIStoreRequest {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: BTreeMap::new(),
+        body: vec![],
+    };
     loop {
         line.clear();
         reader.read_line(&mut line).ok()?;
@@ -189,7 +194,7 @@ fn attend(mut connection: TcpStream, state: &State) -> Option<()> {
     answer(&mut connection, &reply, &request.method, state)
 }
 
-fn answer(connection: &mut TcpStream, reply: &Reply, method: &str, state: &State) -> Option<()> {
+fn answer(connection: &mut TcpStream, reply: &AIStoreReply, method: &str, state: &FakeAIStoreState) -> Option<()> {
     let mut head = format!("HTTP/1.1 {} Fake\r\nConnection: close\r\n", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -200,10 +205,10 @@ fn answer(connection: &mut TcpStream, reply: &Reply, method: &str, state: &State
     head.push_str("\r\n");
     let mut body = reply.body.as_slice();
     match reply.mishap {
-        Mishap::None => {}
-        Mishap::Reset => return None,
-        Mishap::CutAfter(length) => body = &body[..length],
-        Mishap::Silence => {
+        AIStoreMishap::None => {}
+        AIStoreMishap::Reset => return None,
+        AIStoreMishap::CutAfter(length) => body = &body[..length],
+        AIStoreMishap::Silence => {
             while !state.stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(10));
             }

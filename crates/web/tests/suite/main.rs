@@ -9,33 +9,33 @@ use std::time::Duration;
 
 use testkit::HttpServer;
 use url::Url;
-use web::{Ask, Client, Credentials, Failure, FailureKind, Limits, Method, Proxies};
+use web::{Credentials, FailureKind, Method, Proxies, WebClient, WebFailure, WebLimits, WebRequest};
 
 /// For what must happen at last, on however busy a machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn get(url: &str) -> Ask {
-    Ask { method: Method::GET, url: Url::parse(url).unwrap(), headers: Vec::new() }
+fn get(url: &str) -> WebRequest {
+    WebRequest { method: Method::GET, url: Url::parse(url).unwrap(), headers: Vec::new() }
 }
 
-fn direct() -> Client {
-    Client::new(Proxies::default(), Limits::default())
+fn direct() -> WebClient {
+    WebClient::new(Proxies::default(), WebLimits::default())
 }
 
 /// For `http` and `https`.
-fn through(proxy: &str, except: &str) -> Client {
+fn through(proxy: &str, except: &str) -> WebClient {
     let proxies = Proxies::of(&|name| match name {
         "ALL_PROXY" => Some(proxy.to_owned()),
         "NO_PROXY" => Some(except.to_owned()),
         _ => None,
     });
-    Client::new(proxies, Limits::default())
+    WebClient::new(proxies, WebLimits::default())
 }
 
-fn text(client: &Client, url: &str) -> Result<String, Failure> {
+fn text(client: &WebClient, url: &str) -> Result<String, WebFailure> {
     let mut text = String::new();
     let answer = client.send(get(url), &Credentials::of_url)?;
-    answer.into_body().read_to_string(&mut text).map_err(|error| Failure::of_body(&error))?;
+    answer.into_body().read_to_string(&mut text).map_err(|error| WebFailure::of_body(&error))?;
     Ok(text)
 }
 
@@ -259,7 +259,7 @@ fn a_file_is_sent_with_its_length_and_nothing_else() {
         (head, body)
     });
     let file = std::fs::File::open(folder.path().join("file")).unwrap();
-    let ask = Ask { method: Method::PUT, ..get(&format!("http://{host}/file")) };
+    let ask = WebRequest { method: Method::PUT, ..get(&format!("http://{host}/file")) };
     assert_eq!(direct().give(&ask, file).unwrap().status().as_u16(), 201);
     let (head, body) = received.recv_timeout(PATIENCE).unwrap();
     assert_eq!(head[0], "PUT /file HTTP/1.1");

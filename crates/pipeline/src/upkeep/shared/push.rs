@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use store::Context;
-use store::remote::{ObjectKind, Remote, RemoteError};
+use store::remote::{ObjectKind, RemoteError, RemoteStore};
 use vocab::{Digest, Fault};
 
 use super::{Amount, Sound, Upkeep, local, travels, until_fault};
-use crate::upkeep::entries::{Entry, entries};
+use crate::upkeep::entries::{StoreEntry, entries};
 
 /// The result of a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,8 +42,8 @@ type Found = BTreeMap<(ObjectKind, Digest), u64>;
 ///
 /// # Errors
 /// A store cannot be listed. A later fault of the remote store ends the work and stands beside the report.
-pub fn push(context: &Context, remote: &Remote) -> Result<Upkeep<Pushed>, Box<dyn Fault>> {
-    let entries: Vec<(ObjectKind, Entry)> =
+pub fn push(context: &Context, remote: &RemoteStore) -> Result<Upkeep<Pushed>, Box<dyn Fault>> {
+    let entries: Vec<(ObjectKind, StoreEntry)> =
         entries(&context.store)?.into_iter().filter_map(|entry| Some((travels(entry.kind)?, entry))).collect();
     let found: Found =
         remote.contents()?.objects.into_iter().map(|object| ((object.kind, object.digest), object.size)).collect();
@@ -70,10 +70,10 @@ pub fn push(context: &Context, remote: &Remote) -> Result<Upkeep<Pushed>, Box<dy
 /// The inner error is the reason why the local entry must not be shared.
 fn push_one(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     found: &Found,
     kind: ObjectKind,
-    entry: &Entry,
+    entry: &StoreEntry,
 ) -> Result<Result<Vec<Outcome>, String>, RemoteError> {
     let Ok(digest) = entry.name.parse::<Digest>() else { return Ok(Ok(Vec::new())) };
     if kind == ObjectKind::Built {
@@ -96,9 +96,9 @@ fn push_one(
 /// The wheel goes before its record, so that every record has its wheel.
 fn push_built(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     found: &Found,
-    entry: &Entry,
+    entry: &StoreEntry,
     key: &Digest,
 ) -> Result<Result<Vec<Outcome>, String>, RemoteError> {
     let wheel = match source_build::verify_built(&entry.path) {
@@ -124,7 +124,7 @@ fn push_built(
 
 fn give(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     kind: ObjectKind,
     digest: &Digest,
     sound: &Sound,

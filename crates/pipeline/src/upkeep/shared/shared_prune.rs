@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use store::Context;
-use store::remote::{ObjectKind, Remote, RemoteError, SharedObject};
+use store::remote::{ObjectKind, RemoteError, RemoteStore, SharedObject};
 use vocab::{Digest, Fault};
 
 use super::{Amount, Upkeep, until_fault};
@@ -43,7 +43,7 @@ pub struct SharedRemoval {
 /// The remote store cannot be listed. A later fault of it ends the work and stands beside the report.
 pub fn prune_shared(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     older_than: Duration,
     dry_run: bool,
     now: SystemTime,
@@ -101,7 +101,7 @@ pub fn prune_shared(
 /// The wheels that these records name. A damaged record names none.
 fn needed_wheels(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     objects: &[SharedObject],
 ) -> (BTreeSet<Digest>, Option<Box<dyn Fault>>) {
     let records: Vec<&SharedObject> = objects.iter().filter(|object| object.kind == ObjectKind::Built).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use store::Context;
-use store::remote::{ObjectKind, Remote, RemoteError, SharedObject};
+use store::remote::{ObjectKind, RemoteError, RemoteStore, SharedObject};
 use vocab::{Digest, Fault};
 
 use super::{Upkeep, local, until_fault};
@@ -52,7 +52,7 @@ pub struct SharedVerified {
 /// The remote store cannot be listed. A later fault of it ends the work and stands beside the report.
 pub fn verify_shared(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     repair: bool,
 ) -> Result<Upkeep<SharedVerified>, Box<dyn Fault>> {
     let contents = remote.contents()?;
@@ -104,7 +104,7 @@ enum Finding {
 
 fn verify_one(
     context: &Context,
-    remote: &Remote,
+    remote: &RemoteStore,
     object: &SharedObject,
     wheels: &BTreeSet<Digest>,
     repair: bool,

@@ -8,32 +8,35 @@ use std::time::Duration;
 use catalogue::Catalogue;
 use objects::{FolderPlace, PlaceAddress};
 use objects_aistore::AistorePlace;
-use testkit::aistore::{Fake, Memory, Mishap, Reply, Request, error, reply};
+use testkit::aistore::{AIStoreMemory, AIStoreMishap, AIStoreReply, AIStoreRequest, FakeAIStore, error, reply};
 
 use super::{Bench, Place, Sketch, artifacts_of, dangling, many_publishers, publishers_at_once};
 use crate::support::crowd::indexed_at_once;
 
-fn bench_on(server: &Fake) -> Bench {
+fn bench_on(server: &FakeAIStore) -> Bench {
     let mut bench = Bench::new();
     bench.to = format!("ais://b/p?endpoint={}", server.url(""));
     bench
 }
 
-fn place(server: &Fake) -> AistorePlace {
+fn place(server: &FakeAIStore) -> AistorePlace {
     let PlaceAddress::Cluster(address) = PlaceAddress::parse("ais://b/p", "--to").unwrap() else { unreachable!() };
     let variable = |name: &str| (name == "AIS_ENDPOINT").then(|| server.url(""));
     AistorePlace::open(&address, "--to", &variable).unwrap()
 }
 
 /// Goes wrong where `fault` says so, and answers as usual otherwise.
-fn faulty(memory: &Memory, fault: impl Fn(&Request, usize) -> Option<Reply> + Send + Sync + 'static) -> Fake {
+fn faulty(
+    memory: &AIStoreMemory,
+    fault: impl Fn(&AIStoreRequest, usize) -> Option<AIStoreReply> + Send + Sync + 'static,
+) -> FakeAIStore {
     let memory = memory.clone();
-    Fake::start(move |request, number| fault(request, number).unwrap_or_else(|| memory.answer(request)))
+    FakeAIStore::start(move |request, number| fault(request, number).unwrap_or_else(|| memory.answer(request)))
 }
 
 #[test]
 fn ais_every_command_works_in_a_cluster_and_the_token_goes_along_and_is_never_told() {
-    let memory = Memory::default();
+    let memory = AIStoreMemory::default();
     let (proxy, target) = memory.serve_by_target();
     let mut bench = Bench::new();
     bench.to = "ais://b/p".to_owned();
@@ -65,14 +68,14 @@ fn ais_every_command_works_in_a_cluster_and_the_token_goes_along_and_is_never_to
     let link = format!("{readers}/artifacts/");
     assert!(pages.values().any(|page| String::from_utf8_lossy(page).contains(&link)), "no {link} in the site");
 
-    let asked: Vec<Request> = [proxy.log(), target.log()].concat();
+    let asked: Vec<AIStoreRequest> = [proxy.log(), target.log()].concat();
     assert!(asked.iter().all(|request| request.header("authorization") == "Bearer correct-horse"));
     assert!(target.log().iter().any(|request| request.method == "PUT" && request.query.ends_with("&vpams=3")));
 }
 
 #[test]
 fn ais_a12_a_wrong_address_is_one_error_before_any_request() {
-    let server = Memory::default().serve();
+    let server = AIStoreMemory::default().serve();
     let endpoint = server.url("");
     let cases = [
         ("ais://b".to_owned(), "AIS_ENDPOINT"),
@@ -107,7 +110,7 @@ fn ais_a3_two_clients_that_write_one_index_at_once_lose_no_entry_in_fifty_rounds
     }
     let published = FolderPlace::new(bench.to.clone().into());
     for round in 0..50 {
-        let server = Memory::default().serve();
+        let server = AIStoreMemory::default().serve();
         let open = || -> Box<dyn Place> { Box::new(place(&server)) };
         assert_eq!(indexed_at_once(&published, &open), 2, "round {round}");
     }
@@ -115,7 +118,7 @@ fn ais_a3_two_clients_that_write_one_index_at_once_lose_no_entry_in_fifty_rounds
 
 #[test]
 fn ais_a4_publishing_that_is_killed_after_any_request_leaves_no_pointer_to_what_is_absent_and_is_completed() {
-    let whole = Memory::default();
+    let whole = AIStoreMemory::default();
     let counted = whole.serve();
     let bench = bench_on(&counted);
     let artifacts = artifacts_of(&bench, 2);
@@ -125,11 +128,13 @@ fn ais_a4_publishing_that_is_killed_after_any_request_leaves_no_pointer_to_what_
     let requests = counted.log().len() - former;
     assert!(requests > 20, "{requests}");
     for last in 0..requests {
-        let (memory, open) = (Memory::default(), Arc::new(AtomicUsize::new(usize::MAX)));
+        let (memory, open) = (AIStoreMemory::default(), Arc::new(AtomicUsize::new(usize::MAX)));
         let server = faulty(&memory, {
             let open = Arc::clone(&open);
             // Requests beyond these are never answered.
-            move |_, number| (number >= open.load(Ordering::SeqCst)).then(|| reply(200, "").mishap(Mishap::Silence))
+            move |_, number| {
+                (number >= open.load(Ordering::SeqCst)).then(|| reply(200, "").mishap(AIStoreMishap::Silence))
+            }
         });
         let bench = Bench { to: format!("ais://b/p?endpoint={}", server.url("")), ..Bench::new() };
         bench.good(&["publish", &artifacts[0]]);
@@ -154,7 +159,7 @@ fn ais_a4_publishing_that_is_killed_after_any_request_leaves_no_pointer_to_what_
 
 #[test]
 fn ais_fifty_publishers_to_a_cluster_at_once_some_of_them_killed_lose_no_entry() {
-    let memory = Memory::default();
+    let memory = AIStoreMemory::default();
     let server = memory.serve();
     let bench = bench_on(&server);
     let artifacts = artifacts_of(&bench, publishers_at_once(50));
@@ -165,16 +170,16 @@ fn ais_fifty_publishers_to_a_cluster_at_once_some_of_them_killed_lose_no_entry()
 
 #[test]
 fn ais_a7_a8_a10_what_goes_wrong_at_the_target_is_told_and_nothing_is_published() {
-    let is_artifact = |request: &Request| request.method == "PUT" && request.path.contains("/artifacts/");
-    type Fault = fn() -> Reply;
+    let is_artifact = |request: &AIStoreRequest| request.method == "PUT" && request.path.contains("/artifacts/");
+    type Fault = fn() -> AIStoreReply;
     let cases: [(&str, Fault, &str, &str); 3] = [
         // (case, what the target does with artifacts, code, what is told)
-        ("A7", || reply(200, "").mishap(Mishap::Reset), "E_DESTINATION_UNREACHABLE", "the connection"),
+        ("A7", || reply(200, "").mishap(AIStoreMishap::Reset), "E_DESTINATION_UNREACHABLE", "the connection"),
         ("A8", || error(401, "ErrInvalidToken", "token expired"), "E_DESTINATION_CREDENTIALS", "AIS_AUTHN_TOKEN"),
         ("A10", || error(507, "ErrCapExceeded", "out of space: used 99%"), "E_DESTINATION_FULL", "out of space"),
     ];
     for (case, fault, code, expected) in cases {
-        let memory = Memory::default();
+        let memory = AIStoreMemory::default();
         let server = faulty(&memory, move |request, _| is_artifact(request).then(fault));
         let mut bench = bench_on(&server);
         bench.variables.push(("AIS_AUTHN_TOKEN", "correct-horse".to_owned()));

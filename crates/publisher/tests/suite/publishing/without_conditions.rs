@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use catalogue::Catalogue;
 use objects::{
-    Expected, FolderPlace, Head, Leftover, Listed, Object, ObjectKey, Place, Placed, Replaced, Result, Turn, Upload,
-    Uploaded, Waiting, Watch, Work,
+    ExpectedState, FolderPlace, Leftover, ListedObject, Object, ObjectHead, ObjectKey, ObjectUpload, Place, PutOutcome,
+    ReplaceOutcome, Result, TransferWatch, TransferWork, Turn, UploadOutcome, WaitingPublisher,
 };
 use publisher::reindex;
 use testkit::S3Server;
@@ -58,39 +58,39 @@ impl Place for Careless {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         to: &mut dyn Write,
-        watch: Watch<'_>,
+        watch: TransferWatch<'_>,
     ) -> Result<Option<u64>> {
         self.folder.read(key, range, to, watch)
     }
 
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+    fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>> {
         self.folder.head(key)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> Result<Vec<ListedObject>> {
         self.folder.list(prefix)
     }
 
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
-        self.folder.replace(key, bytes, &Expected::Anything).map(|_| Placed::Ours)
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<PutOutcome> {
+        self.folder.replace(key, bytes, &ExpectedState::Anything).map(|_| PutOutcome::Ours)
     }
 
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], _: &Expected) -> Result<Replaced> {
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], _: &ExpectedState) -> Result<ReplaceOutcome> {
         if key.as_str() == "catalogue.json" && !self.came.swap(true, Ordering::Relaxed) {
             self.let_the_other_publish();
         }
-        self.folder.replace(key, bytes, &Expected::Anything)
+        self.folder.replace(key, bytes, &ExpectedState::Anything)
     }
 
     fn delete(&self, key: &ObjectKey) -> Result<bool> {
         self.folder.delete(key)
     }
 
-    fn try_turn(&self, _: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+    fn try_turn(&self, _: &mut WaitingPublisher) -> Result<Option<Box<dyn Turn + '_>>> {
         Ok(Some(Box::new(Everybodys)))
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
+    fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> Result<UploadOutcome> {
         self.folder.upload(upload, work)
     }
 

@@ -18,7 +18,7 @@ pub struct Sketch {
     pub build: u64,
     /// Name and version of a package, and the number that its bytes follow from.
     pub packages: Vec<(&'static str, &'static str, u64)>,
-    /// Of each package, in bytes.
+    /// Size of each package, in bytes.
     pub size: usize,
 }
 

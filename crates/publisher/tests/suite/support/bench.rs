@@ -64,7 +64,7 @@ impl Bench {
         run
     }
 
-    /// Of what the first row of the catalogue points at.
+    /// Path of what the first row of the catalogue points at.
     pub fn path_of(&self, pointer: &str) -> PathBuf {
         let key = self.catalogue()["entries"][0].pointer(pointer).unwrap().as_str().unwrap().to_owned();
         Path::new(&self.to).join(key)

@@ -41,7 +41,7 @@ pub fn publishers_at_once(usual: u64) -> u64 {
     std::env::var("PYDIST_STRESS_PUBLISHERS").map_or(usual, |text| text.parse().unwrap())
 }
 
-/// Of as many builds of one runtime.
+/// Makes artifacts of as many builds of one runtime.
 pub fn artifacts_of(bench: &Bench, count: u64) -> Vec<String> {
     let artifact = |number: u64| {
         let mut sketch = Sketch::new("3.12.10");

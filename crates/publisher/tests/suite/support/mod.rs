@@ -9,7 +9,7 @@ pub mod crowd;
 use std::time::Duration;
 
 use objects::PlaceAddress;
-use objects_aws::{Access, AwsBucket, Limits, S3Settings};
+use objects_aws::{AwsAccess, AwsBucket, S3Settings, TransferLimits};
 use testkit::S3Server;
 use vocab::Fault;
 
@@ -18,11 +18,11 @@ pub use testkit::conformance::noise;
 /// Quick to give up, and with parts small enough for tests.
 pub fn settings(secret: &str) -> S3Settings {
     S3Settings {
-        access: Access::Keys { key: S3Server::KEY.to_owned(), secret: objects_aws::Secret::new(secret) },
+        access: AwsAccess::Keys { key: S3Server::KEY.to_owned(), secret: objects_aws::Secret::new(secret) },
         attempts: 3,
         first_pause: Duration::from_millis(5),
         patience: Duration::from_secs(20),
-        limits: Limits { least: 5 << 20, sent: 10 << 20, copied: 10 << 20, steps: 10_000 },
+        limits: TransferLimits { least: 5 << 20, sent: 10 << 20, copied: 10 << 20, steps: 10_000 },
         in_one: 6 << 20,
         ..S3Settings::default()
     }
