@@ -2,7 +2,7 @@
 
 use vocab::PlatformKey;
 
-use crate::commands::UsageError;
+use crate::session::UsageError;
 
 /// In the order asked for; `None` stands for `all`.
 pub struct AskedPlatforms(Vec<Option<PlatformKey>>);

@@ -22,46 +22,12 @@ use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
-use crate::arguments::{
-    BuildArguments, BuilderArguments, BuilderCommand, DownloadArguments, GlobalArguments, SourceArguments,
-};
+use crate::arguments::{BuildArguments, BuilderArguments, BuilderCommand, DownloadArguments, SourceArguments};
 use crate::asked_platforms::AskedPlatforms;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
+use crate::session::{BuilderSession, UsageError, store_root};
 use crate::{build_log, export_commands, remote_store, store_commands, survey_commands};
-
-/// Faults of the command line and of the environment, found before anything runs.
-#[derive(Debug, thiserror::Error, Fault)]
-#[fault(Usage)]
-pub enum UsageError {
-    #[error(transparent)]
-    #[fault("E_PLATFORM")]
-    Platform(#[from] vocab::PlatformKeyError),
-    #[error("this machine's platform is not supported")]
-    #[fault("E_PLATFORM_HOST")]
-    NoPlatform,
-    #[error("cannot determine a store directory")]
-    #[fault("E_STORE", hint("give one with --store-dir or PYDIST_STORE"))]
-    NoStore,
-    #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
-    #[fault("E_ENVIRONMENT", hint("unset it, or set a whole number"))]
-    Epoch { text: String },
-    #[error("the repository has no `python-<version>` folder")]
-    #[fault("E_VERSION_UNKNOWN", hint("begin one with `builder new X.Y.Z`"))]
-    NoVersions,
-    #[error("{0}")]
-    #[fault("E_VERSION_MALFORMED")]
-    Version(#[from] vocab::VersionStringError),
-}
-
-/// What every command works with.
-pub struct BuilderSession<'a> {
-    pub environment: &'a Environment,
-    pub printer: &'a Arc<Printer>,
-    cancelled: &'a Arc<AtomicBool>,
-    pub global: &'a GlobalArguments,
-    pub repository: Repository,
-}
 
 /// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
@@ -498,13 +464,6 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
 fn temporary(environment: &Environment) -> PathBuf {
     let named = ["TMPDIR", "TEMP", "TMP"].iter().find_map(|name| environment.path(name));
     named.map_or_else(|| PathBuf::from(if cfg!(windows) { r"C:\Windows\Temp" } else { "/tmp" }), Path::to_owned)
-}
-
-pub(crate) fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
-    let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
-    let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;
-    // Programs of the store are started from other folders.
-    Ok(std::path::absolute(&root).unwrap_or(root))
 }
 
 /// The error with all its causes.

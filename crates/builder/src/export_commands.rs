@@ -18,8 +18,8 @@ use vocab::{Exit, Fault, PlatformKey, VersionString};
 
 use crate::arguments::{BuildArguments, ExportArguments};
 use crate::asked_platforms::AskedPlatforms;
-use crate::commands::{BuilderSession, UsageError, store_root};
 use crate::endings::{Ended, combined};
+use crate::session::{BuilderSession, UsageError, store_root};
 
 /// Everything is checked before the first build, so that all that is missing is said at once.
 pub fn require(

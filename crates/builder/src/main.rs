@@ -9,6 +9,7 @@ mod export_commands;
 mod remote_store;
 mod remote_store_commands;
 mod run_tables;
+mod session;
 mod store_commands;
 mod survey_arguments;
 mod survey_commands;

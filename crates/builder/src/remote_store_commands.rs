@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cli::Printer;
-use pipeline::upkeep::{self, Pushed, Repair, SharedPruned, SharedVerified, Upkeep};
 use store::Context;
 use store::remote::{RemoteSettings, RemoteStore};
+use store_upkeep::{Pushed, Repair, SharedPruned, SharedVerified, Upkeep};
 use vocab::{Exit, Fault};
 
 use crate::remote_store;
@@ -55,7 +55,7 @@ impl Output<'_> {
 /// `builder store push`
 pub fn push(context: &Context, address: Option<&str>, output: &Output<'_>) -> Result<Exit, Box<dyn Fault>> {
     let remote = open(context, address, true)?;
-    let ended = upkeep::push(context, &remote)?;
+    let ended = store_upkeep::push(context, &remote)?;
     let text = pushed_text(&ended.report);
     let all_sound = ended.report.damaged.is_empty() && ended.report.taken.is_empty();
     let exit = if all_sound { Exit::Done } else { Exit::Check };
@@ -66,7 +66,7 @@ pub fn push(context: &Context, address: Option<&str>, output: &Output<'_>) -> Re
 /// `builder store verify --remote-store`
 pub fn verify(context: &Context, address: &str, repair: bool, output: &Output<'_>) -> Result<Exit, Box<dyn Fault>> {
     let remote = open(context, Some(address), repair)?;
-    let ended = upkeep::verify_shared(context, &remote, repair)?;
+    let ended = store_upkeep::verify_shared(context, &remote, repair)?;
     let text = verified_text(&ended.report);
     let exit = if ended.report.damaged.is_empty() { Exit::Done } else { Exit::Check };
     let interrupted = ended.report.interrupted;
@@ -82,7 +82,7 @@ pub fn prune(
     output: &Output<'_>,
 ) -> Result<Exit, Box<dyn Fault>> {
     let remote = open(context, Some(address), !dry_run)?;
-    let ended = upkeep::prune_shared(context, &remote, older_than, dry_run, SystemTime::now())?;
+    let ended = store_upkeep::prune_shared(context, &remote, older_than, dry_run, SystemTime::now())?;
     let text = pruned_text(&ended.report, dry_run);
     let interrupted = ended.report.interrupted;
     output.show("pruned", ended, &text, Exit::Done, interrupted)

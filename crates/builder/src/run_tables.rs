@@ -78,7 +78,7 @@ mod tests {
     use vocab::{Manifest, PlatformKey};
 
     use super::*;
-    use crate::commands::UsageError;
+    use crate::session::UsageError;
 
     fn version() -> VersionString {
         "3.12.10-slim".parse().unwrap()

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use cli::{Printer, Table};
-use pipeline::upkeep::{self, PruneOutcome, PruneRules, StoreSummary, VerifiedStore};
 use store::Context;
 use store::Store;
 use store::download::{DownloadSettings, Downloader};
+use store_upkeep::{PruneOutcome, PruneRules, StoreSummary, VerifiedStore};
 use vocab::{Environment, Work};
 use vocab::{Exit, Fault};
 
@@ -44,7 +44,7 @@ pub fn run(
     let json = global.show.json;
     match command {
         StoreCommand::Info => {
-            let info = upkeep::info(&context.store, SystemTime::now())?;
+            let info = store_upkeep::info(&context.store, SystemTime::now())?;
             if json {
                 printer.json("store", &info);
             } else {
@@ -62,7 +62,7 @@ pub fn run(
             remote_store_commands::prune(&context, address, *older_than, *dry_run, &Output { printer, json })
         }
         StoreCommand::Verify { keep, .. } => {
-            let verified = upkeep::verify(&context, *keep)?;
+            let verified = store_upkeep::verify(&context, *keep)?;
             if json {
                 printer.json("verified", &verified);
             } else {
@@ -76,7 +76,7 @@ pub fn run(
         }
         StoreCommand::Prune { max_size, older_than, dry_run, .. } => {
             let rules = PruneRules { max_size: *max_size, older_than: *older_than, dry_run: *dry_run };
-            let pruned = upkeep::prune(&context.store, &rules, SystemTime::now())?;
+            let pruned = store_upkeep::prune(&context.store, &rules, SystemTime::now())?;
             if json {
                 printer.json("pruned", &pruned);
             } else {

@@ -7,7 +7,7 @@ use survey::outdated::{OutdatedVersion, aged_table, outdated as look};
 use vocab::{Exit, Fault, PlatformKey};
 
 use crate::asked_platforms::AskedPlatforms;
-use crate::commands::{BuilderSession, UsageError};
+use crate::session::{BuilderSession, UsageError};
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
 use crate::survey_tables;
 

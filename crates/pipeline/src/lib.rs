@@ -43,6 +43,5 @@ pub mod steps;
 pub mod summary;
 pub mod test_run;
 mod up_to_date;
-pub mod upkeep;
 pub mod verify;
 pub mod warnings;

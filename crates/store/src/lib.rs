@@ -52,7 +52,6 @@ pub mod pinned_tool;
 pub mod remote;
 mod root;
 mod session;
-mod tool_wheel;
 mod used;
 mod verify;
 

@@ -307,7 +307,7 @@ fn prune_and_info_of_a_real_store() {
     fs::remove_file(store.join("bases")).unwrap();
     let pruned = command(&["prune", "--max-size", "0"]);
     assert_eq!(pruned["remaining"], 0, "{pruned}");
-    assert_eq!(pipeline::upkeep::entries(&store::Store::at(store.clone())).unwrap(), []);
+    assert_eq!(store_upkeep::entries(&store::Store::at(store.clone())).unwrap(), []);
     // What the prefix shares with the store is still the prefix's.
     assert!(bench.has("one") || bench.site_packages().join("one/data0.bin").is_file());
     fs::remove_dir_all(store.join("bases")).unwrap_or_default();

@@ -60,6 +60,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "wheel",
             ],
         ),
+        ("store-upkeep", &["archive", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         ("export", &["config-merger", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         (
             "survey",
@@ -88,6 +89,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "pipeline",
                 "resolve",
                 "store",
+                "store-upkeep",
                 "survey",
                 "vocab",
             ],

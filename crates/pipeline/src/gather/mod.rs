@@ -29,7 +29,7 @@ use wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, Wheel
 const DOWNLOADS_AT_ONCE: usize = 16;
 
 /// Kind and lifetime of the remembered facts, for pruning the store.
-pub(crate) const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
+pub const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
 
 /// One distribution, ready to be installed.
 #[derive(Clone, Debug)]

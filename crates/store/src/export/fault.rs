@@ -67,10 +67,15 @@ impl Fault for ExportError {
     }
 
     fn exit(&self) -> Exit {
-        match self.code() {
-            "E_EXPORT_READ" | "E_EXPORT_FORMAT" => Exit::Usage,
-            "E_EXPORT_DAMAGED" => Exit::Trust,
-            _ => Exit::Build,
+        match &self.kind {
+            ExportErrorKind::Absent | ExportErrorKind::Read { .. } | ExportErrorKind::Newer { .. } => Exit::Usage,
+            ExportErrorKind::Unreadable { .. }
+            | ExportErrorKind::Sums
+            | ExportErrorKind::NotAFile { .. }
+            | ExportErrorKind::Damaged { .. } => Exit::Trust,
+            ExportErrorKind::Lacks { .. } | ExportErrorKind::Write { .. } | ExportErrorKind::Object { .. } => {
+                Exit::Build
+            }
         }
     }
 

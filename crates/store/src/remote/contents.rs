@@ -7,35 +7,9 @@ use std::time::{Instant, SystemTime};
 use objects::{ObjectKey, PlaceErrorKind, PutOutcome};
 use vocab::Digest;
 
+use super::object_kind::{ALL, ObjectKind, key_of};
 use super::{NearStore, RemoteError, RemoteErrorKind, RemoteStore};
 use crate::StagedFile;
-
-/// Objects of all formats of the remote store have names that begin with its number.
-const ALL: &str = "v1/";
-
-/// What an object of a remote store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ObjectKind {
-    /// Which wheel was built for a key.
-    Built,
-    Blobs,
-    Parts,
-    Bases,
-}
-
-impl ObjectKind {
-    const ALL: [Self; 4] = [Self::Built, Self::Blobs, Self::Parts, Self::Bases];
-
-    /// As names of objects have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Built => "built",
-            Self::Blobs => "blobs",
-            Self::Parts => "parts",
-            Self::Bases => "bases",
-        }
-    }
-}
 
 /// One object of a remote store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +43,6 @@ pub struct Contents {
     pub objects: Vec<SharedObject>,
     /// Objects with other names below `v1/`; they are never touched.
     pub others: usize,
-}
-
-pub(super) fn key_of(kind: ObjectKind, digest: &Digest) -> ObjectKey {
-    let text = digest.to_string();
-    let name = format!("{ALL}{}/{}/{text}", kind.as_str(), &text[..2]);
-    name.parse().expect("letters and digits between slashes")
 }
 
 impl RemoteStore {

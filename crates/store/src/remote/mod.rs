@@ -17,11 +17,13 @@
 mod chosen_interpreter;
 mod contents;
 mod error;
+mod object_kind;
 mod open;
 mod shared;
 
 pub use chosen_interpreter::ChosenInterpreter;
-pub use contents::{Contents, ObjectKind, SharedObject};
+pub use contents::{Contents, SharedObject};
 pub use error::{RemoteError, RemoteErrorKind};
+pub use object_kind::ObjectKind;
 pub use open::{RemoteSettings, open};
 pub use shared::{NearStore, RemoteStore};

@@ -11,7 +11,7 @@ use std::time::Instant;
 use objects::{ObjectKey, ObjectUpload, Place, PlaceErrorKind, TransferWork, UploadOutcome};
 use vocab::{Digest, Fault};
 
-use super::contents::{ObjectKind, key_of};
+use super::object_kind::{ObjectKind, key_of};
 use super::{ChosenInterpreter, RemoteError, RemoteErrorKind, RemoteSettings};
 use crate::StagedFile;
 

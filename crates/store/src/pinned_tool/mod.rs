@@ -1,6 +1,8 @@
 //! A tool from the Python index in the store, at one version, by digest, with an interpreter's own pip: which uses the
 //! user's index, proxy, certificates and credentials. What is set for uv alone, pip is told; what is set for pip counts.
 
+mod tool_wheel;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -8,8 +10,8 @@ use std::path::Path;
 
 use url::Url;
 
+use crate::Context;
 use crate::download::{system_bundle, uv_indexes};
-use crate::{Context, tool_wheel};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 

@@ -2,6 +2,23 @@
 //!
 //! Never part of a build. Every removal is a rename into `tmp/` first, so a builder finds an entry whole
 //! or not at all. `docs/store.md` has the rules for users.
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use store_upkeep::{PruneRules, prune};
+//!
+//! // What nobody has used for ninety days would go; nothing does, for it is a dry run of an empty store.
+//! let folder = std::env::temp_dir().join(format!("pydist-example-{}", std::process::id()));
+//! let store = store::Store::open(folder.clone())?;
+//! let rules = PruneRules {
+//!     older_than: Some(Duration::from_secs(90 * 24 * 3600)),
+//!     dry_run: true,
+//!     ..PruneRules::default()
+//! };
+//! assert_eq!(prune(&store, &rules, SystemTime::now())?.freed, 0);
+//! # std::fs::remove_dir_all(folder).unwrap();
+//! # Ok::<_, store::StoreError>(())
+//! ```
 
 mod entries;
 mod info;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use archive::PackOptions;
-use pipeline::upkeep::{PruneRules, prune, verify};
 use store::{EntryKind, Store};
+use store_upkeep::{PruneRules, prune, verify};
 use testkit::WheelBuilder;
 use vocab::{Digest, Fault as _};
 
@@ -45,7 +45,7 @@ fn info_counts_each_file_once_and_only_what_no_prefix_shares_as_freeable() {
     put_blob(store, "0123456789");
     let wheel = bench.unpack(&WheelBuilder::new("demo", "1.0").file("demo/data", "x".repeat(1000)).build()).unwrap();
     fs::hard_link(wheel.tree.join("demo/data"), bench.path("in a prefix")).unwrap();
-    let info = pipeline::upkeep::info(store, SystemTime::now()).unwrap();
+    let info = store_upkeep::info(store, SystemTime::now()).unwrap();
     let of = |kind: &str| info.kinds.iter().find(|it| it.kind == kind).unwrap();
     assert_eq!((of("blobs").count, of("blobs").bytes, of("blobs").freeable), (1, 10, 10));
     assert_eq!((of("wheels").count, of("wheels").bytes - of("wheels").freeable), (1, 1000));
@@ -91,7 +91,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
             "parts",
             "it is damaged, or another part",
             Box::new(|store| {
-                let path = pipeline::upkeep::entries(store)
+                let path = store_upkeep::entries(store)
                     .unwrap()
                     .into_iter()
                     .find(|it| it.kind == EntryKind::Parts)
@@ -162,7 +162,7 @@ fn aged_store(folder: &Path, now: SystemTime) -> Store {
 }
 
 fn contents(store: &Store) -> Vec<String> {
-    let entries = pipeline::upkeep::entries(store).unwrap();
+    let entries = store_upkeep::entries(store).unwrap();
     let mut contents: Vec<String> = entries.iter().map(|it| fs::read_to_string(&it.path).unwrap()).collect();
     contents.sort();
     contents

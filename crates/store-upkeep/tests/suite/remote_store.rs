@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use archive::PackOptions;
-use pipeline::upkeep::{Repair, prune_shared, push, verify_shared};
 use store::Context;
 use store::download::Downloader;
 use store::remote::{RemoteSettings, RemoteStore, open};
+use store_upkeep::{Repair, prune_shared, push, verify_shared};
 use testkit::aistore::AIStoreMemory;
 use testkit::{FixtureFile, S3Server, WheelBuilder, told};
 use vocab::{Digest, Environment};
@@ -96,7 +96,7 @@ fn fill(bench: &StoreBench) -> (Digest, Digest) {
     let entry = archive::TreeEntry::bytes("a".parse().unwrap(), *b"content");
     let part = archive::PartSource { identity: Some(key), ..archive::PartSource::new("a", vec![entry]) };
     archive::pack(&bench.path("x.tar.zst"), &[part], &PackOptions::default(), &parts).unwrap();
-    let entries = pipeline::upkeep::entries(store).unwrap();
+    let entries = store_upkeep::entries(store).unwrap();
     let part = entries.into_iter().find(|it| it.kind == store::EntryKind::Parts).unwrap();
     (key, part.name.parse().unwrap())
 }

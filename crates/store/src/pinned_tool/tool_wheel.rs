@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use vocab::Digest;
 use zip::ZipArchive;
 
-use crate::pinned_tool::{self, PinnedTool, SetUpError};
+use super::{PinnedTool, SetUpError};
 use crate::{BlobState, Context};
 
 /// Unpacks the tool into `folder`, as `pip install --target` would. False if none of its wheels is here.
@@ -19,7 +19,7 @@ pub(crate) fn set_up(context: &Context, tool: &PinnedTool, folder: &Path) -> Res
     let staged = context.store.scratch_dir(&format!("{}-", tool.name)).map_err(SetUpError::Store)?;
     let tree = staged.path().join("tree");
     unpack(&wheel, &tree).map_err(|error| SetUpError::Wheel { reason: error.to_string() })?;
-    pinned_tool::keep(&tree, folder).map_err(SetUpError::Store)?;
+    super::keep(&tree, folder).map_err(SetUpError::Store)?;
     Ok(true)
 }
 

@@ -209,7 +209,7 @@ fn prune_facts(
 fn lifetime(folder: &Path) -> Duration {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let lifetimes = [
-        crate::gather::URL_LIFETIME,
+        pipeline::gather::URL_LIFETIME,
         resolve::registries::FACT_LIFETIME,
         resolve::registries::PAGE_LIFETIME,
         interpreter::PROBE_LIFETIME,

@@ -8,7 +8,7 @@ use store::remote::{ObjectKind, RemoteError, RemoteStore};
 use vocab::{Digest, Fault};
 
 use super::{Amount, Sound, Upkeep, local, travels, until_fault};
-use crate::upkeep::entries::{StoreEntry, entries};
+use crate::entries::{StoreEntry, entries};
 
 /// The result of a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

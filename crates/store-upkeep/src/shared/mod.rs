@@ -15,7 +15,7 @@ use store::EntryKind;
 use store::remote::{ObjectKind, RemoteError};
 use vocab::{Digest, Event, Fault};
 
-use super::entries::entries;
+use crate::entries::entries;
 
 pub use push::{Pushed, push};
 pub use shared_prune::{SharedPruned, SharedRemoval, prune_shared};

@@ -1,0 +1,5 @@
+//! Tests of the upkeep of a store and of a remote store, as one program.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod local_store;
+mod remote_store;
