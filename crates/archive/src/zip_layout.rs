@@ -284,7 +284,7 @@ impl ZipPackTools {
         let start = buffer.len();
         match stretch {
             CompressedStretch::Bytes(bytes) => {
-                buffer.extend_from_slice(&bytes[skip as usize..(skip + length) as usize])
+                buffer.extend_from_slice(&bytes[skip as usize..(skip + length) as usize]);
             }
             CompressedStretch::Spooled { file, offset, .. } => {
                 buffer.resize(start + length as usize, 0);

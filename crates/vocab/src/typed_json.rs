@@ -76,6 +76,8 @@ struct Misfit {
     /// Of the innermost value.
     span: Option<JsonSpan>,
     pointer: String,
+    /// A key is absent.
+    is_lack: bool,
 }
 
 impl Misfit {
@@ -100,7 +102,7 @@ impl std::error::Error for Misfit {}
 
 impl de::Error for Misfit {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self { text: text.to_string(), span: None, pointer: String::new() }
+        Self { text: text.to_string(), span: None, pointer: String::new(), is_lack: false }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -125,7 +127,7 @@ impl de::Error for Misfit {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::custom(format!("`{field}` is missing"))
+        Self { is_lack: true, ..Self::custom(format!("`{field}` is missing")) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {
@@ -211,7 +213,11 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         let value = match &self.0.kind {
             JsonKind::Array(items) => {
                 let mut rest = Items(items.iter().enumerate());
-                let value = visitor.visit_seq(&mut rest);
+                let value = visitor.visit_seq(&mut rest).map_err(|misfit| {
+                    // A type with a tag looks for it in a list, too.
+                    let wants_object = misfit.is_lack && misfit.span.is_none();
+                    if wants_object { de::Error::invalid_type(Unexpected::Seq, &"an object") } else { misfit }
+                });
                 match rest.0.len() {
                     0 => value,
                     left => value.and_then(|_| {
