@@ -67,9 +67,10 @@ mod tests {
 
     #[test]
     fn a_failure_counts_before_what_needs_another_machine() {
+        type OnePlatform = (&'static str, Exit, bool);
         let (done, partial) = (("", Exit::Done, false), ("", Exit::Partial, false));
         let (elsewhere, failed) = (("", Exit::Build, true), ("", Exit::Usage, false));
-        let cases: [(&[(&str, Exit, bool)], Exit); 6] = [
+        let cases: [(&[OnePlatform], Exit); 6] = [
             (&[], Exit::Done),
             (&[done, done], Exit::Done),
             (&[done, partial], Exit::Partial),

@@ -12,7 +12,8 @@ pub fn wanted(
     platforms: &[PlatformKey],
 ) -> Result<Vec<Wanted>, Box<dyn Fault>> {
     let lock = Lock::read(&repository.root().join(version.folder_name()), version)?;
-    let digest = |platform| lock.as_ref().and_then(|lock| lock.platforms.get(platform)).map(|rows| rows.digest());
+    let digest =
+        |platform| lock.as_ref().and_then(|lock| lock.platforms.get(platform)).map(resolve::PlatformLock::digest);
     Ok(platforms
         .iter()
         .map(|platform| Wanted { version: version.clone(), platform: *platform, lock: digest(platform) })

@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
     fn row(url: &str, sha256: Value, build: &str) -> Value {
         json!({
             "name": "cpython", "arch": { "family": "x86_64", "variant": null }, "os": "linux", "libc": "gnu",
@@ -132,6 +133,7 @@ mod tests {
         })
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
     fn of(rows: Value) -> Result<Vec<(String, Option<String>)>, String> {
         let table = read(rows.to_string().as_bytes())?;
         let shown = |release: &PinnedAsset| (release.path.clone(), release.url.clone());

@@ -24,8 +24,8 @@ use crate::{SourceFile, TextPlace, quoted};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {}, column {}{}: {text}", place.line, place.column, pointer_of(place))]
 pub struct TypedJsonError {
-    /// Without a file.
-    pub place: TextPlace,
+    /// Without a file. In a box, since errors are moved about by many who never see one.
+    pub place: Box<TextPlace>,
     pub text: String,
 }
 
@@ -45,26 +45,26 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Type
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let place = TextPlace::at_offset("", &valid, valid.len());
-            return TypedJsonError { place, text: "the text is not UTF-8 from here on".to_owned() };
+            return TypedJsonError { place: Box::new(place), text: "the text is not UTF-8 from here on".to_owned() };
         }
     };
     if text.starts_with('\u{feff}') {
         let place = TextPlace::at_offset("", text, 0);
-        return TypedJsonError { place, text: "a byte order mark is not part of JSON".to_owned() };
+        return TypedJsonError { place: Box::new(place), text: "a byte order mark is not part of JSON".to_owned() };
     }
     let (document, faults) = JsonDocument::parse(&SourceFile::new("", text));
     if let Some(fault) = faults.into_iter().next() {
-        return TypedJsonError { place: fault.place, text: fault.kind.to_string() };
+        return TypedJsonError { place: Box::new(fault.place), text: fault.kind.to_string() };
     }
     match document.as_ref().map(|document| (document, T::deserialize(Typed(&document.root)))) {
         Some((document, Err(fault))) => TypedJsonError {
-            place: document.place(&fault.pointer, fault.span.unwrap_or(document.root.span)),
+            place: Box::new(document.place(&fault.pointer, fault.span.unwrap_or(document.root.span))),
             text: fault.text,
         },
         // Not reached: what `serde_json` refuses of valid JSON does not fit the type.
         _ => {
             let place = TextPlace { line: error.line(), column: error.column(), ..TextPlace::default() };
-            TypedJsonError { place, text: error.to_string() }
+            TypedJsonError { place: Box::new(place), text: error.to_string() }
         }
     }
 }

@@ -114,7 +114,7 @@ impl Reader<'_> {
                 }
                 ("error", _) => expected.errors = self.text(value, &pointer).into_iter().collect(),
                 ("reason", JsonKind::String(text)) if text.trim().is_empty() => {
-                    self.expected(value, &pointer, "a string")
+                    self.expected(value, &pointer, "a string");
                 }
                 ("reason", _) => expected.reason = self.text(value, &pointer),
                 ("expires", _) => match self.text(value, &pointer).map(|text| (text.parse(), text)) {

@@ -161,5 +161,5 @@ fn until_fault<T: Sync, R: Send>(
         }
     });
     let fault = first.into_inner().unwrap_or_else(PoisonError::into_inner);
-    (results, fault.map(|fault| fault.into()))
+    (results, fault.map(std::convert::Into::into))
 }

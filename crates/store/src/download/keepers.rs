@@ -57,9 +57,7 @@ impl Keepers {
 
     /// Asks for the index, or else for the server of the URL.
     pub(super) fn ask(&self, url: &Url, index: Option<&UserIndex>, user: Option<&str>) -> Option<Credentials> {
-        if self.environment.iter().next().is_none() {
-            return None;
-        }
+        self.environment.iter().next()?;
         let question = (place_of(url, index), user.map(str::to_owned));
         // Held while a program runs: the others wait for its answer.
         let mut answers = self.answers();

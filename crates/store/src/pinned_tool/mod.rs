@@ -114,7 +114,7 @@ fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
         variables.push(("PIP_INDEX_URL", url.into()));
     }
     // Before 24.2 pip believes only its own list of authorities, in which a company's is missing.
-    if !["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().any(|name| is_set(name)) {
+    if !["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().any(&is_set) {
         let own = context.environment.path("SSL_CERT_FILE").map(std::path::Path::to_owned);
         // `SSL_CERT_DIR` alone is for pip's OpenSSL.
         let system = || if is_set(&"SSL_CERT_DIR") { None } else { system_bundle() };

@@ -1,4 +1,5 @@
 //! All tests of the store and its downloads, as one program.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 #[cfg(unix)]
 mod credentials;

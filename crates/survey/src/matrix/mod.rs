@@ -181,7 +181,7 @@ impl VersionCells {
             }
             match need {
                 MachineNeed::Anywhere if request.native && platform != COMMON_HOST => {
-                    alone.push((platform, Vec::new()))
+                    alone.push((platform, Vec::new()));
                 }
                 MachineNeed::Anywhere => together.push(platform),
                 // The machine of the common job is of this platform anyway.
