@@ -45,6 +45,9 @@ pub fn run(
         Some(root) => Repository::named(std::path::absolute(root).unwrap_or_else(|_| root.clone()))?,
         None => Repository::find(&std::env::current_dir().unwrap_or_default())?,
     };
+    if !matches!(arguments.command, Some(BuilderCommand::Clean { .. } | BuilderCommand::Diff(_))) {
+        store::download::check_settings(environment)?;
+    }
     let session = BuilderSession { environment, printer, cancelled, global, repository };
     match &arguments.command {
         None => session.build(&arguments.build, false),
@@ -395,6 +398,7 @@ impl BuilderSession<'_> {
             read_only: remote_store::is_read_only(self.environment)? || sources.remote_store_read_only,
             strict: sources.strict,
         };
+        store::export::refuse_as_remote_store(&settings)?;
         let used_offline = remote_store::is_used_offline(self.environment)? || sources.remote_store_offline;
         let folders_only = sources.offline && !used_offline;
         let remote = store::remote::open(&settings, self.environment, downloader, folders_only)?;

@@ -53,7 +53,10 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
     let downloader = Downloader::new(session.download_settings(&arguments.sources.downloads, loaded));
     let store = Store::open(store_root(session.global, session.environment)?)?;
     let remote = match session.open_import(&arguments.sources)? {
-        Some((import, given)) => Some(Arc::new(import.remote(given))),
+        Some((import, given)) => {
+            require(session, &import, &versions, &asked, &store)?;
+            Some(Arc::new(import.remote(given)))
+        }
         None => session.open_remote(&arguments.sources, &downloader)?.map(Arc::new),
     };
     let asked_once = AskedOnce::default();

@@ -96,6 +96,7 @@ fn open(context: &Context, option: Option<&str>, changes: bool) -> Result<Remote
         return Err(RemoteStoreError::ReadOnly.into());
     }
     let settings = RemoteSettings { address: address.to_owned(), given, read_only, strict: true };
+    store::export::refuse_as_remote_store(&settings)?;
     let remote = store::remote::open(&settings, &context.environment, &context.downloader, false)?;
     Ok(remote.ok_or(RemoteStoreError::NoAddress)?)
 }

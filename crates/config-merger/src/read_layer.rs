@@ -379,11 +379,17 @@ pub(crate) fn copy_key(from: &str, to: &str) -> String {
 pub(crate) fn check_url(text: &str, what: &str) -> Result<(), Complaint> {
     let refuse =
         |text: String| Err(Complaint { text, hint: Some("write `https://…`, `http://…` or `file:///…`".into()) });
+    let refuse_with = |text: String, hint: &str| Err(Complaint { text, hint: Some(hint.into()) });
     match Url::parse(text) {
         Err(error) => refuse(format!("{} is not a valid URL of {what}: {error}", shown(text))),
         Ok(url) if !matches!(url.scheme(), "https" | "http" | "file") => {
             refuse(format!("{} has the scheme `{}`", shown(text), url.scheme()))
         }
+        // The names of distributions are appended to it; and what stands there is often a token.
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => refuse_with(
+            format!("the URL of `{}` has a `?` or `#`", url.host_str().unwrap_or_default()),
+            "leave out what follows the path; credentials come from where uv has them",
+        ),
         Ok(url) => refuse_password(&url),
     }
 }

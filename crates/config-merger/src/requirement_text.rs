@@ -366,7 +366,7 @@ pub(crate) fn refuse_password(url: &Url) -> Result<(), Complaint> {
     };
     complain(
         format!("the URL of `{}` holds {what}", url.host_str().unwrap_or_default()),
-        "leave it out; credentials are taken from ~/.netrc and the keyring",
+        "leave it out; credentials come from where uv has them: its variables and settings, ~/.netrc, `uv auth login`, a keyring",
     )
 }
 

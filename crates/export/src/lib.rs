@@ -186,7 +186,11 @@ impl Export<'_> {
             objects: given.objects(),
         };
         growing.add_runtime(runtime.clone(), &given);
-        Ok(Exported { runtime, not_for: serving.not_for, is_whole: prepared.plan.is_whole() })
+        Ok(Exported {
+            runtime,
+            not_for: serving.not_for,
+            is_whole: prepared.plan.is_whole() && gathering.left_out.is_empty(),
+        })
     }
 
     /// Adds the tools that work for the builder on this kind of machine, as files of the index: uv. False, with a

@@ -53,6 +53,13 @@ pub enum BaseErrorKind {
         /// The releases that have the version for this platform.
         known: Vec<String>,
     },
+    #[error("its file `{asset}` is not of the flavour `{flavor}`")]
+    #[fault(
+        "E_BASE_TAG",
+        Usage,
+        hint("add a file of this flavour with its SHA-256 to `python.releases`, or remove `python.flavor`")
+    )]
+    Flavor { flavor: String, asset: String },
     #[error("the list of releases `{url}` cannot be used: {reason}")]
     #[fault(
         "E_BASE_LIST",

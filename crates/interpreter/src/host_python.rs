@@ -21,8 +21,13 @@ impl HostPython {
     /// `request` may be that of any platform of the runtime. `None` if this machine's platform is not supported.
     pub fn new(request: &BaseRequest) -> Option<Self> {
         // It builds nothing that is shipped, so any patch release will do, from any release of its source.
-        let request =
-            BaseRequest { platform: PlatformKey::host()?, allow_stand_in: true, tag: None, ..request.clone() };
+        let request = BaseRequest {
+            platform: PlatformKey::host()?,
+            allow_stand_in: true,
+            tag: None,
+            flavor: None,
+            ..request.clone()
+        };
         Some(Self { request, found: Mutex::new(None) })
     }
 

@@ -20,6 +20,8 @@ pub struct BaseRequest {
     pub sources: Vec<BaseSource>,
     /// A release of python-build-standalone, such as `20250529`. `None`: the table's.
     pub tag: Option<String>,
+    /// A build flavour, such as `install_only_stripped`. `None`: the row's own.
+    pub flavor: Option<String>,
     /// Paths in them are absolute here.
     pub archives: BTreeMap<PlatformKey, ArchiveSource>,
     /// In place of python-build-standalone's releases: a folder, a `file:` URL, or an http(s) URL, laid out as
@@ -58,6 +60,7 @@ impl BaseRequest {
             platform: PlatformKey::LinuxX64,
             sources: config.python.sources.clone(),
             tag: config.python.tag.clone(),
+            flavor: config.python.flavor.clone(),
             archives,
             mirror: Self::mirror_of(mirror, environment),
             table: None,

@@ -5,9 +5,10 @@
 //! be. A source that has nothing to download, such as a Go module, is shared in this way, too.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::{ExtractOptions, NoCache, PackOptions, PartSource, TreeEntry};
+use archive::{ExtractErrorKind, ExtractOptions, NoCache, PackOptions, PartSource, TreeEntry};
 use store::Context;
 use vocab::{Digest, TreePath};
 
@@ -40,7 +41,7 @@ pub(super) fn bring(context: &Context, identity: &Digest, place: &Path) -> bool 
 /// The error is the reason why the object cannot be used.
 fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> {
     let scratch = context.store.scratch_dir("base-").map_err(|error| told(&error))?;
-    let table = unpack_checked(object, scratch.path())?;
+    let table = unpack_checked(object, scratch.path()).map_err(|error| told(&error))??;
     let tree = scratch.path().join(UNPACKED).join(TREE);
     table.seal(&tree)?;
     table.write(&place.with_extension("json")).map_err(|error| told(&error))?;
@@ -51,23 +52,36 @@ fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> 
     Ok(())
 }
 
-/// Unpacks the object below `scratch` and compares its tree with its table.
-fn unpack_checked(object: &Path, scratch: &Path) -> Result<FileTable, String> {
+/// Unpacks the object below `scratch` and compares its tree with its table. The outer error is one of this machine, the
+/// inner one is what is wrong with the object.
+fn unpack_checked(object: &Path, scratch: &Path) -> io::Result<Result<FileTable, String>> {
     let unpacked = scratch.join(UNPACKED);
-    archive::extract(object, &unpacked, &ExtractOptions::default()).map_err(|error| told(&error))?;
-    let table = FileTable::read(&unpacked.join(TABLE))?.ok_or("it has no table of its files that is known here")?;
-    table.verify(&unpacked.join(TREE))?;
-    Ok(table)
+    if let Err(error) = archive::extract(object, &unpacked, &ExtractOptions::default()) {
+        return match error.kind {
+            ExtractErrorKind::Read { source } | ExtractErrorKind::Write { source, .. } => Err(source),
+            ExtractErrorKind::DestinationExists { .. } => Err(io::ErrorKind::AlreadyExists.into()),
+            _ => Ok(Err(told(&error))),
+        };
+    }
+    let compared = || {
+        let table = FileTable::read(&unpacked.join(TABLE))?.ok_or("it has no table of its files that is known here")?;
+        table.verify(&unpacked.join(TREE))?;
+        Ok(table)
+    };
+    Ok(compared())
 }
 
 fn told(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// Whether a copy of an object of the remote store holds what its table says. The error is the reason why not.
-pub fn check_shared(context: &Context, object: &Path) -> Result<(), String> {
-    let scratch = context.store.scratch_dir("base-").map_err(|error| told(&error))?;
-    unpack_checked(object, scratch.path()).map(drop)
+/// Whether a copy of an object of the remote store holds what its table says; the inner error is the reason why not.
+///
+/// # Errors
+/// This machine cannot tell, for example because its disk is full.
+pub fn check_shared(context: &Context, object: &Path) -> io::Result<Result<(), String>> {
+    let scratch = context.store.scratch_dir("base-")?;
+    Ok(unpack_checked(object, scratch.path())?.map(drop))
 }
 
 /// A tree of the store, packed as the remote store keeps it. The file lives as long as this.

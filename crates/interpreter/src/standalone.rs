@@ -63,11 +63,20 @@ fn release(context: &Context, request: &BaseRequest) -> Result<PinnedAsset, Sour
     }))
 }
 
+/// Whether the file's name ends with the flavour that is asked for: `cpython-…-FLAVOUR.tar.gz`.
+fn is_of_flavor(release: &PinnedAsset, flavor: &str) -> bool {
+    release.asset().split_once(".tar").is_some_and(|(stem, _)| stem.ends_with(&format!("-{flavor}")))
+}
+
 pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let release = match release(context, request) {
         Ok(release) => release,
         Err(answer) => return answer,
     };
+    if let Some(flavor) = request.flavor.as_deref().filter(|flavor| !is_of_flavor(&release, flavor)) {
+        let (flavor, asset) = (flavor.to_owned(), release.asset().to_owned());
+        return SourceAnswer::Refused(BaseErrorKind::Flavor { flavor, asset });
+    }
     let mirror = Mirror::new(request.mirror.as_deref());
     let url = release.url.clone().or_else(|| mirror.url_of(&release.path));
     let has = |url: Option<String>| SourceAnswer::Has {

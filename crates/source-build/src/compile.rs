@@ -131,7 +131,7 @@ impl UvRunner<'_> {
         }
         install.push("--".into());
         install.extend(requirements.iter().map(OsString::from));
-        self.run("installing its build requirements", install, requirements)
+        self.run(error::REQUIREMENTS_STEP, install, requirements)
     }
 
     /// uv itself, which fetches these requirements, if any, from the indexes of the build. Tools come from the user's.

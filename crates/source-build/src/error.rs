@@ -26,6 +26,9 @@ pub struct SourceBuildError {
     pub kind: Box<SourceBuildErrorKind>,
 }
 
+/// The step whose failure says nothing about the source.
+pub(crate) const REQUIREMENTS_STEP: &str = "installing its build requirements";
+
 /// What failed. [`SourceBuildError::is_of_the_source`] distinguishes faults of the source from those of its
 /// surroundings.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -133,11 +136,12 @@ impl SourceBuildError {
             | SourceBuildErrorKind::BadSdist { .. }
             | SourceBuildErrorKind::BadProject { .. }
             | SourceBuildErrorKind::NoFolder { .. }
-            | SourceBuildErrorKind::Failed { .. }
             | SourceBuildErrorKind::NotOneWheel { .. }
             | SourceBuildErrorKind::OtherDistribution { .. }
             | SourceBuildErrorKind::TooNew { .. }
             | SourceBuildErrorKind::BadWheel { .. } => true,
+            // Not a matter of the source: the index may be out of reach, or the store may lack them offline.
+            SourceBuildErrorKind::Failed { step, .. } => *step != REQUIREMENTS_STEP,
             SourceBuildErrorKind::NeedsNativeRunner { .. }
             | SourceBuildErrorKind::Git(_)
             | SourceBuildErrorKind::Stopped { .. }

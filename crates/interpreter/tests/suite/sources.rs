@@ -245,6 +245,17 @@ fn a_tag_without_a_row_is_an_error_that_no_later_source_hides() {
     let request = BaseRequest { tag: Some(known.to_owned()), mirror: Some("nowhere".into()), ..request };
     let request = BaseRequest { sources: vec![BaseSource::PythonBuildStandalone], ..request };
     assert_eq!(choose(&bench.context, &request).unwrap_err().code(), "E_BASE_NO_SOURCE");
+    // So is a flavour that the known file does not have.
+    let error = choose(&bench.context, &BaseRequest { flavor: Some("debug-full".into()), ..request.clone() });
+    let error = error.unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("E_BASE_TAG", Exit::Usage));
+    assert!(told(&error).ends_with("is not of the flavour `debug-full`"), "{}", told(&error));
+    for flavor in ["install_only", "only", "install_only_stripped"] {
+        let code = choose(&bench.context, &BaseRequest { flavor: Some(flavor.into()), ..request.clone() });
+        let is_known = flavor == "install_only_stripped";
+        let expected = if is_known { "E_BASE_NO_SOURCE" } else { "E_BASE_TAG" };
+        assert_eq!(code.unwrap_err().code(), expected, "for {flavor}");
+    }
 }
 
 #[test]

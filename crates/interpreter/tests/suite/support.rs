@@ -77,6 +77,7 @@ pub fn request(python: &str, sources: &[BaseSource]) -> BaseRequest {
         platform: PlatformKey::LinuxX64,
         sources: sources.to_vec(),
         tag: None,
+        flavor: None,
         archives: Default::default(),
         mirror: None,
         table: None,

@@ -107,9 +107,13 @@ fn push_built(
     };
     let mut outcomes = Vec::new();
     outcomes.push(match found.get(&(ObjectKind::Blobs, wheel.sha256)) {
-        Some(size) => Outcome::There(*size),
+        Some(size) if *size == wheel.size => Outcome::There(*size),
+        Some(_) => Outcome::Taken(format!("{} {}", ObjectKind::Blobs.as_str(), wheel.sha256)),
         None => give(context, remote, ObjectKind::Blobs, &wheel.sha256, &Sound::File(wheel.path, wheel.sha256))?,
     });
+    if outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Given(_) | Outcome::There(_))) {
+        return Ok(Ok(outcomes));
+    }
     if let Some(size) = found.get(&(ObjectKind::Built, *key)) {
         outcomes.push(Outcome::There(*size));
         return Ok(Ok(outcomes));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -110,12 +111,15 @@ fn verify_one(
     repair: bool,
 ) -> Result<Finding, RemoteError> {
     let judged = match remote.copy(&context.near(), object) {
-        Ok(Some(copy)) => judge(context, object, copy.path(), wheels),
+        Ok(Some(copy)) => {
+            let judged = judge(context, object, copy.path(), wheels);
+            judged.map_err(|source| remote.fault_here(object, copy.path(), source))?
+        }
         Ok(None) => return Ok(Finding::Gone),
-        Err(error) if error.is_of_object() => Err(error.kind.to_string()),
+        Err(error) if error.is_of_object() => Some(error.kind.to_string()),
         Err(error) => return Err(error),
     };
-    let Err(reason) = judged else { return Ok(Finding::Sound) };
+    let Some(reason) = judged else { return Ok(Finding::Sound) };
     let mut damage = SharedDamage { object: object.name(), reason, repair: Repair::Kept };
     if repair {
         damage.repair = match local(context, object.kind, &object.digest) {
@@ -138,25 +142,28 @@ fn names_one_of(record: &Path, wheels: &BTreeSet<Digest>) -> bool {
     source_build::read_record(&text).is_ok_and(|wheel| wheels.contains(&wheel.sha256))
 }
 
-/// The error is the reason why the copy must not be used.
-fn judge(context: &Context, object: &SharedObject, copy: &Path, wheels: &BTreeSet<Digest>) -> Result<(), String> {
-    match object.kind {
+/// The reason why the copy must not be used, if there is one. The error is a fault of this machine, such as a full disk,
+/// and says nothing about the object.
+fn judge(
+    context: &Context,
+    object: &SharedObject,
+    copy: &Path,
+    wheels: &BTreeSet<Digest>,
+) -> io::Result<Option<String>> {
+    Ok(match object.kind {
         ObjectKind::Blobs => {
-            let (found, _) = File::open(copy).and_then(Digest::of_reader).map_err(|error| error.to_string())?;
-            if found == object.digest { Ok(()) } else { Err(format!("its content has the digest {found}")) }
+            let (found, _) = File::open(copy).and_then(Digest::of_reader)?;
+            (found != object.digest).then(|| format!("its content has the digest {found}"))
         }
-        ObjectKind::Parts => match archive::check_part(copy, &object.digest) {
-            Some(_) => Ok(()),
-            None => Err("it is damaged, or another part".to_owned()),
+        ObjectKind::Parts => {
+            let is_sound = archive::check_part(copy, &object.digest).is_some();
+            (!is_sound).then(|| "it is damaged, or another part".to_owned())
+        }
+        ObjectKind::Bases => interpreter::check_shared(context, copy)?.err(),
+        ObjectKind::Built => match source_build::read_record(&fs::read(copy)?) {
+            Ok(wheel) if wheels.contains(&wheel.sha256) => None,
+            Ok(wheel) => Some(format!("its wheel `{}` ({}) is missing", wheel.file_name, wheel.sha256.short())),
+            Err(reason) => Some(reason),
         },
-        ObjectKind::Bases => interpreter::check_shared(context, copy),
-        ObjectKind::Built => {
-            let text = fs::read(copy).map_err(|error| error.to_string())?;
-            let wheel = source_build::read_record(&text)?;
-            if wheels.contains(&wheel.sha256) {
-                return Ok(());
-            }
-            Err(format!("its wheel `{}` ({}) is missing", wheel.file_name, wheel.sha256.short()))
-        }
-    }
+    })
 }

@@ -14,9 +14,11 @@ use web::{Credentials, Secret};
 use super::keepers::Keepers;
 use super::uv_indexes::{UserIndex, is_path_below, root_of};
 
-/// Credentials for one host and port.
+/// Credentials for one server: what was given for `https` is never sent in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostCredentials {
+    /// `https` or `http`.
+    pub scheme: String,
     /// Lower case, without port.
     pub host: String,
     pub port: u16,
@@ -34,6 +36,7 @@ impl HostCredentials {
 
     fn new(url: &Url, credentials: Credentials) -> Option<Self> {
         Some(Self {
+            scheme: url.scheme().to_owned(),
             host: url.host_str()?.to_ascii_lowercase(),
             port: url.port_or_known_default()?,
             path: root_of(url.path()).to_owned(),
@@ -45,9 +48,10 @@ impl HostCredentials {
         Self::new(&index.url, index.credentials.clone()?)
     }
 
-    /// Whether the URL leads to this host and port, whatever user it names.
+    /// Whether the URL leads to this server, whatever user it names.
     pub fn are_for(&self, url: &Url) -> bool {
-        url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
+        url.scheme() == self.scheme
+            && url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
             && url.port_or_known_default() == Some(self.port)
     }
 
@@ -172,6 +176,7 @@ mod tests {
             ("https://own:x@a.example/f", Some("own:x")),
             ("https://a.example/f", Some("given:p@ss")),
             ("https://a.example:8443/f", Some("netrc:file")), // another port is another server
+            ("http://a.example:443/f", Some("netrc:file")),   // so is one without encryption
             ("https://b.example/f", Some("bob:pw")),
             // A user without a password gets the one that netrc has for it, and no other.
             ("https://bob@b.example/f", Some("bob:pw")),

@@ -35,7 +35,7 @@ pub use error::{DownloadError, DownloadErrorKind};
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{UnreachableServer, fetch_bytes, head_status, probe};
-pub use uv_indexes::UserIndex;
+pub use uv_indexes::{UserIndex, UvSettingsError, check_settings};
 pub use web::{
     Credentials, Pace, Proxies, Secret, TlsTrust, system_bundle, system_has_authorities, without_credentials,
     without_secrets,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 use url::Url;
-use vocab::Environment;
+use vocab::{Environment, Fault, FlagError, TextPlace};
 use web::{Credentials, Secret};
 
 /// Variables of uv and pip whose values are index URLs, separated by blanks where several may be given.
@@ -144,15 +144,59 @@ pub(super) fn asks_keyring(environment: &Environment) -> bool {
     word.as_deref() == Some("subprocess")
 }
 
-/// What uv's settings files say, the more important first. One that is absent or cannot be understood counts as empty.
+/// What uv's settings files say, the more important first. One that is absent counts as empty; [`check_settings`]
+/// refuses what cannot be understood.
 pub fn settings(environment: &Environment) -> Vec<Table> {
     let read = |path: PathBuf| vocab::read_regular_text(&path).ok()?.parse::<Table>().ok();
     files(environment).into_iter().filter_map(read).collect()
 }
 
+/// Why uv's settings files cannot be used. The message holds nothing of their text, which may have a password in it.
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(
+    "E_UV_SETTINGS",
+    Usage,
+    hint("mend it, or unset UV_CONFIG_FILE; with UV_NO_CONFIG=1 no settings file of uv is read")
+)]
+pub enum UvSettingsError {
+    #[error("uv's settings file `{}`, which UV_CONFIG_FILE names, is not there", path.display())]
+    Absent { path: PathBuf },
+    #[error("cannot read uv's settings file `{}`", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("uv's settings file is not TOML: {}:{}:{}", place.file, place.line, place.column)]
+    Toml { place: TextPlace },
+    #[error(transparent)]
+    #[fault(transparent)]
+    Flag(#[from] FlagError),
+}
+
+/// Whether uv's settings files can be read. Otherwise what they say of indexes would be lost, and another index asked
+/// in place of the one that they name.
+///
+/// # Errors
+/// The file that UV_CONFIG_FILE names is absent, or one that is there cannot be read or understood.
+pub fn check_settings(environment: &Environment) -> Result<(), UvSettingsError> {
+    environment.flag("UV_NO_CONFIG")?;
+    let is_named = environment.path("UV_CONFIG_FILE").is_some();
+    for path in files(environment) {
+        let text = match vocab::read_regular_text(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(UvSettingsError::Absent { path }),
+            Err(source) => return Err(UvSettingsError::Read { path, source }),
+        };
+        if let Err(error) = text.parse::<Table>() {
+            let offset = error.span().map_or(0, |span| span.start);
+            let place = TextPlace::at_offset(&path.display().to_string(), &text, offset);
+            return Err(UvSettingsError::Toml { place });
+        }
+    }
+    Ok(())
+}
+
 /// Where uv would look: the file that a variable names, or else the user's and the system's.
 fn files(environment: &Environment) -> Vec<PathBuf> {
-    if environment.text("UV_NO_CONFIG").is_some() {
+    if environment.flag("UV_NO_CONFIG").unwrap_or(true) {
         return Vec::new();
     }
     if let Some(file) = environment.path("UV_CONFIG_FILE") {
@@ -236,8 +280,10 @@ mod tests {
         let name = file.to_str().unwrap();
         let environment =
             environment(&[("UV_CONFIG_FILE", name), ("UV_INDEX_CORP_USERNAME", "u"), ("UV_INDEX_CORP_PASSWORD", "p")]);
-        assert!(of(&environment).is_empty() && !asks_keyring(&environment));
+        let fault = check_settings(&environment).unwrap_err();
+        assert!(fault.to_string().ends_with("which UV_CONFIG_FILE names, is not there"), "{fault}");
         std::fs::write(&file, text).unwrap();
+        assert!(check_settings(&environment).is_ok());
         let indexes = of(&environment);
         let expected = [
             (Some("corp"), "https://corp.example/simple", "u:p".to_owned()),
@@ -247,8 +293,30 @@ mod tests {
         assert_eq!(indexes.iter().map(shown).collect::<Vec<_>>(), expected);
         assert_eq!(indexes.iter().map(|index| index.always).collect::<Vec<_>>(), [true, false, false]);
         assert!(asks_keyring(&environment));
-        std::fs::write(&file, "index = [").unwrap();
-        assert!(of(&environment).is_empty());
+        std::fs::write(&file, "a = 1\nindex = 'https://u:secret@x/' y").unwrap();
+        let fault = check_settings(&environment).unwrap_err();
+        assert_eq!((fault.code(), fault.exit()), ("E_UV_SETTINGS", vocab::Exit::Usage));
+        let text = fault.to_string();
+        assert!(text.starts_with("uv's settings file is not TOML: ") && text.contains("uv.toml:2:"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn settings_that_are_switched_off_or_absent_in_the_usual_places_are_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_str().unwrap();
+        let settings = |no_config: &str| {
+            let variables = [("XDG_CONFIG_HOME", home), ("XDG_CONFIG_DIRS", home), ("UV_NO_CONFIG", no_config)];
+            Environment::new(variables.map(|(name, value)| (OsString::from(name), OsString::from(value))))
+        };
+        assert!(check_settings(&settings("0")).is_ok());
+        assert!(check_settings(&settings("maybe")).is_err());
+        if cfg!(unix) {
+            std::fs::create_dir(folder.path().join("uv")).unwrap();
+            std::fs::write(folder.path().join("uv/uv.toml"), "index = [").unwrap();
+            assert!(check_settings(&settings("0")).is_err());
+            assert!(check_settings(&settings("1")).is_ok());
+        }
     }
 
     #[test]

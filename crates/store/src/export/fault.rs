@@ -19,6 +19,8 @@ pub struct ExportError {
 pub enum ExportErrorKind {
     #[error("it has no `{MANIFEST}`, so it is not an export, or writing it was interrupted")]
     Absent,
+    #[error("it is an export, which only `builder export --to` adds to, so it is no remote store")]
+    NotARemoteStore,
     #[error("cannot read `{name}`: {source}")]
     Read { name: String, source: std::io::Error },
     #[error("`{MANIFEST}` has format {found}; this pydist reads format {EXPORT_FORMAT}")]
@@ -55,7 +57,9 @@ impl ExportError {
 impl Fault for ExportError {
     fn code(&self) -> &'static str {
         match &self.kind {
-            ExportErrorKind::Absent | ExportErrorKind::Read { .. } => "E_EXPORT_READ",
+            ExportErrorKind::Absent | ExportErrorKind::NotARemoteStore | ExportErrorKind::Read { .. } => {
+                "E_EXPORT_READ"
+            }
             ExportErrorKind::Newer { .. } => "E_EXPORT_FORMAT",
             ExportErrorKind::Unreadable { .. }
             | ExportErrorKind::Sums
@@ -68,7 +72,10 @@ impl Fault for ExportError {
 
     fn exit(&self) -> Exit {
         match &self.kind {
-            ExportErrorKind::Absent | ExportErrorKind::Read { .. } | ExportErrorKind::Newer { .. } => Exit::Usage,
+            ExportErrorKind::Absent
+            | ExportErrorKind::NotARemoteStore
+            | ExportErrorKind::Read { .. }
+            | ExportErrorKind::Newer { .. } => Exit::Usage,
             ExportErrorKind::Unreadable { .. }
             | ExportErrorKind::Sums
             | ExportErrorKind::NotAFile { .. }
@@ -87,6 +94,7 @@ impl Fault for ExportError {
                     "check the path, or make the export where there is a network: `builder export VERSION --to {dir}`"
                 )
             }
+            ExportErrorKind::NotARemoteStore => format!("build from it with `--from {dir}`, or name another folder"),
             ExportErrorKind::Newer { .. } => "use the pydist that made the export, or a newer one".into(),
             ExportErrorKind::Unreadable { .. } | ExportErrorKind::Sums | ExportErrorKind::NotAFile { .. } => {
                 "export again into the same folder: what is sound there stays".into()

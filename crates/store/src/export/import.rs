@@ -150,6 +150,20 @@ impl Import {
     }
 }
 
+/// Whether a folder may serve as a remote store: in an export whatever is put there or removed would contradict the
+/// manifest. Other places may.
+///
+/// # Errors
+/// It is an export.
+pub fn refuse_as_remote_store(settings: &RemoteSettings) -> Result<(), ExportError> {
+    match objects::PlaceAddress::parse(&settings.address, settings.given) {
+        Ok(objects::PlaceAddress::Folder(dir)) if dir.join(MANIFEST).is_file() => {
+            Err(ExportError { dir, kind: ExportErrorKind::NotARemoteStore })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The format is looked at first: a newer one may have anything in it.
 fn parse(bytes: &[u8]) -> Result<ExportManifest, ExportErrorKind> {
     let unreadable = |error: TypedJsonError| ExportErrorKind::Unreadable { reason: error.to_string() };

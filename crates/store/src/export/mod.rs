@@ -13,5 +13,5 @@ mod place;
 
 pub use fault::{ExportError, ExportErrorKind};
 pub use growing::{Given, Growing};
-pub use import::{Import, Wanted};
+pub use import::{Import, Wanted, refuse_as_remote_store};
 pub use manifest::{EXPORT_FORMAT, ExportManifest, ExportedHost, ExportedObject, ExportedRuntime, MANIFEST, SUMS};

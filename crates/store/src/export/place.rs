@@ -14,7 +14,7 @@ use objects::{
     PlaceErrorKind, PutOutcome, ReplaceOutcome, Result, TransferWatch, TransferWork, Turn, UploadOutcome,
     WaitingPublisher,
 };
-use vocab::Digest;
+use vocab::{Digest, DigestWriter};
 
 use super::manifest::ExportedObject;
 
@@ -78,6 +78,27 @@ impl ExportPlace {
     }
 }
 
+impl ExportPlace {
+    fn refuse_link(&self, key: &ObjectKey) -> Result<()> {
+        let Some(path) = link_on_the_way(&self.root, key.as_str()) else { return Ok(()) };
+        self.damaged(key, format!("`{}` is a link", path.display()))
+    }
+
+    fn compare(&self, key: &ObjectKey, found: Digest) -> Result<()> {
+        match self.listed.get(key.as_str()) {
+            Some(listed) if listed.sha256 != found => {
+                self.damaged(key, format!("its SHA-256 is {found}, and the export's manifest says {}", listed.sha256))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn damaged<T>(&self, key: &ObjectKey, said: String) -> Result<T> {
+        let kind = PlaceErrorKind::Checksum { said };
+        Err(PlaceError { action: "read", key: Some(key.to_string()), place: self.place().to_owned(), kind })
+    }
+}
+
 /// Path of an object, whose key has no component beginning with a dot.
 pub(super) fn path_of(root: &Path, key: &str) -> PathBuf {
     key.split('/').fold(root.to_owned(), |path, component| path.join(component))
@@ -113,9 +134,18 @@ impl Place for ExportPlace {
     }
 
     fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
-        if self.is_listed(key) { self.folder().get(key) } else { Ok(None) }
+        if !self.is_listed(key) {
+            return Ok(None);
+        }
+        self.refuse_link(key)?;
+        let object = self.folder().get(key)?;
+        match &object {
+            Some(found) => self.compare(key, Digest::of(&found.bytes)).map(|()| object),
+            None => Ok(None),
+        }
     }
 
+    /// The whole of what the manifest lists, compared with it.
     fn read(
         &self,
         key: &ObjectKey,
@@ -123,7 +153,16 @@ impl Place for ExportPlace {
         to: &mut dyn Write,
         watch: TransferWatch<'_>,
     ) -> Result<Option<u64>> {
-        if self.is_listed(key) { self.folder().read(key, range, to, watch) } else { Ok(None) }
+        if !self.is_listed(key) {
+            return Ok(None);
+        }
+        if range.is_some() {
+            return Err(self.refused("read a part of", key));
+        }
+        self.refuse_link(key)?;
+        let mut to = DigestWriter::new(to);
+        let Some(size) = self.folder().read(key, None, &mut to, watch)? else { return Ok(None) };
+        self.compare(key, to.finish().1).map(|()| Some(size))
     }
 
     /// A growing export has what is sound: a blob by its name, anything else by what the former manifest says.

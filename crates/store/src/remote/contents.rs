@@ -1,6 +1,7 @@
 //! The contents of a remote store, for its upkeep: one object at a time, every fault an error. A build uses the other
 //! methods of [`RemoteStore`], which forgive.
 
+use std::io;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
@@ -9,7 +10,7 @@ use vocab::Digest;
 
 use super::object_kind::{ALL, ObjectKind, key_of};
 use super::{NearStore, RemoteError, RemoteErrorKind, RemoteStore};
-use crate::StagedFile;
+use crate::{StagedFile, StoreError};
 
 /// One object of a remote store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,12 @@ impl RemoteStore {
     ) -> Result<(), RemoteError> {
         let key = key_of(object.kind, &object.digest);
         self.send(near, &key, from, sha256, true).map(drop).map_err(|kind| self.error(&key, kind.into()))
+    }
+
+    /// A fault of this machine, met while a copy of an object was looked at.
+    pub fn fault_here(&self, object: &SharedObject, copy: &Path, source: io::Error) -> RemoteError {
+        let error = StoreError::Disk { action: "look at a copy", path: copy.to_owned(), source };
+        self.error(&key_of(object.kind, &object.digest), error.into())
     }
 
     /// Removes an object. False if there was none.
