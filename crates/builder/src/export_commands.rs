@@ -67,39 +67,55 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
     let mut endings = Vec::new();
     let mut listed = std::collections::BTreeSet::new();
     for (version, configuration) in versions.iter().zip(configurations) {
-        let made_for = npm_packages::platforms_of(session.repository.root(), version)?;
-        let platforms = asked.of(&made_for);
-        session.warn_of_others(version, &platforms, &made_for);
-        let loaded = configuration?;
-        let mut context = session.context(&store, &downloader, arguments.sources.offline, &loaded.config.build);
-        context.remote.clone_from(&remote);
-        let export =
-            Export { context: &context, repository: &session.repository, options: &options, asked_once: &asked_once };
-        let Some(growing) = &mut growing else {
-            let prepared = prepared(&export, loaded, &platforms)?;
-            listed.extend(list(prepared.iter(), &options.for_hosts));
-            continue;
-        };
-        export.version(growing, loaded, &platforms, &mut |platform, exported| {
-            let name = format!("{version:<24} {platform:<16}");
-            let exit = match exported {
-                Ok(exported) => {
-                    for text in &exported.not_for {
-                        session.warn("W_EXPORT_HOST", text.clone(), None);
-                    }
-                    exported.exit()
-                }
-                Err(fault) => {
-                    session.printer.fault(fault.as_ref());
-                    fault.exit()
-                }
+        let export_one = || -> Result<(), Box<dyn Fault>> {
+            let made_for = npm_packages::platforms_of(session.repository.root(), version)?;
+            let platforms = asked.of(&made_for);
+            session.warn_of_others(version, &platforms, &made_for);
+            let loaded = configuration?;
+            let mut context = session.context(&store, &downloader, arguments.sources.offline, &loaded.config.build);
+            context.remote.clone_from(&remote);
+            let (repository, asked_once) = (&session.repository, &asked_once);
+            let export = Export { context: &context, repository, options: &options, asked_once };
+            let Some(growing) = &mut growing else {
+                let prepared = prepared(&export, loaded, &platforms)?;
+                listed.extend(list(prepared.iter(), &options.for_hosts));
+                return Ok(());
             };
-            endings.push(Ended { name, exit, elsewhere: false });
-        })?;
+            export.version(growing, loaded, &platforms, &mut |platform, exported| {
+                let name = format!("{version:<24} {platform:<16}");
+                let exit = match exported {
+                    Ok(exported) => {
+                        for text in &exported.not_for {
+                            session.warn("W_EXPORT_HOST", text.clone(), None);
+                        }
+                        exported.exit()
+                    }
+                    Err(fault) => {
+                        session.printer.fault(fault.as_ref());
+                        fault.exit()
+                    }
+                };
+                endings.push(Ended { name, exit, elsewhere: false });
+            })
+        };
+        // What was exported before this one stays in the export.
+        if let Err(fault) = export_one() {
+            session.printer.fault(fault.as_ref());
+            let exit = fault.exit();
+            endings.push(Ended { name: version.to_string(), exit, elsewhere: false });
+            if exit == Exit::Interrupted {
+                break;
+            }
+        }
     }
     match growing {
         None => print_list(session, &listed),
-        Some(growing) => finish(session, growing, &endings)?,
+        Some(growing) => {
+            let whole = finish(session, growing, &endings)?;
+            if !whole && combined(&endings) == Exit::Done {
+                return Ok(Exit::Partial);
+            }
+        }
     }
     Ok(combined(&endings))
 }
@@ -132,12 +148,17 @@ fn prepared(
     preparations.into_iter().map(|preparation| preparation.ready).collect()
 }
 
-fn finish(session: &BuilderSession<'_>, growing: Growing, endings: &[Ended]) -> Result<(), Box<dyn Fault>> {
+/// False if runtimes of earlier exports are no longer in it.
+fn finish(session: &BuilderSession<'_>, growing: Growing, endings: &[Ended]) -> Result<bool, Box<dyn Fault>> {
     let dir = growing.root().to_owned();
     if growing.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
-    let manifest = growing.finish()?;
+    let (manifest, lost) = growing.finish()?;
+    for runtime in &lost {
+        let text = format!("{runtime}: files of an earlier export are missing, so it is no longer in the export");
+        session.warn("W_EXPORT_LOST", text, Some("export it again into the same folder".to_owned()));
+    }
     for ended in endings {
         session.printer.say(&ended.line());
     }
@@ -153,7 +174,7 @@ fn finish(session: &BuilderSession<'_>, growing: Growing, endings: &[Ended]) -> 
     } else {
         session.printer.data(&dir.display().to_string());
     }
-    Ok(())
+    Ok(lost.is_empty())
 }
 
 fn print_list(session: &BuilderSession<'_>, listed: &std::collections::BTreeSet<ListedFile>) {

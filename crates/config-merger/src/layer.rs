@@ -331,58 +331,35 @@ pub(crate) struct ByName<T>(pub BTreeMap<String, T>);
 #[serde(transparent)]
 pub(crate) struct ByPlatform<T>(pub BTreeMap<PlatformKey, T>);
 
-impl<T: JsonSchema> JsonSchema for ByName<T> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("ByName_{}", T::schema_name()).into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        let name = generator.subschema_for::<Name>();
-        json_schema!({ "type": "object", "propertyNames": name, "additionalProperties": value })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for ByPlatform<T> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("ByPlatform_{}", T::schema_name()).into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        let key = generator.subschema_for::<PlatformName>();
-        json_schema!({ "type": "object", "propertyNames": key, "additionalProperties": value })
-    }
-}
-
 /// A map by Python version.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct ByVersion<T>(pub BTreeMap<String, T>);
 
-impl<T: JsonSchema> JsonSchema for ByVersion<T> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("ByVersion_{}", T::schema_name()).into()
-    }
+/// A map whose keys the schema describes, too.
+macro_rules! map_schema {
+    ($map:ident, |$generator:ident| $key:expr) => {
+        impl<T: JsonSchema> JsonSchema for $map<T> {
+            fn schema_name() -> Cow<'static, str> {
+                format!("{}_{}", stringify!($map), T::schema_name()).into()
+            }
 
-    fn inline_schema() -> bool {
-        true
-    }
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        let version = json_schema!({ "type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$" });
-        json_schema!({ "type": "object", "propertyNames": version, "additionalProperties": value })
-    }
+            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
+                let value = $generator.subschema_for::<T>();
+                let key = $key;
+                json_schema!({ "type": "object", "propertyNames": key, "additionalProperties": value })
+            }
+        }
+    };
 }
+
+map_schema!(ByName, |generator| generator.subschema_for::<Name>());
+map_schema!(ByPlatform, |generator| generator.subschema_for::<PlatformName>());
+map_schema!(ByVersion, |generator| json_schema!({ "type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$" }));
 
 /// Represents [`PlatformKey`] in the schemas.
 struct PlatformName;

@@ -26,7 +26,7 @@ use resolve::{AnsweredQuestions, LockedSource, Uv, fetch_tool_wheel, pinned_uv};
 use store::Context;
 use store::export::{ExportError, ExportErrorKind, ExportedRuntime, Given, Growing};
 use store::remote::ChosenInterpreter;
-use vocab::{Digest, Event, Exit, Fault, PlatformKey, Work};
+use vocab::{Digest, Event, Exit, Fault, PlatformKey, RuleOutcome, Work};
 use wheel::WheelTarget;
 use wheel::windows_launcher::{self, WindowsLaunchers};
 
@@ -178,6 +178,8 @@ impl Export<'_> {
         for (question, helper) in helpers {
             growing.add_interpreter(question, chosen(&helper));
         }
+        let is_left = gathering.left_out.iter().any(|row| row.outcome == RuleOutcome::NeedsNativeRunner);
+        let is_whole = prepared.plan.is_whole() && !is_left;
         let runtime = ExportedRuntime {
             version: prepared.config.version.clone(),
             platform: tree.layout.platform,
@@ -186,11 +188,7 @@ impl Export<'_> {
             objects: given.objects(),
         };
         growing.add_runtime(runtime.clone(), &given);
-        Ok(Exported {
-            runtime,
-            not_for: serving.not_for,
-            is_whole: prepared.plan.is_whole() && gathering.left_out.is_empty(),
-        })
+        Ok(Exported { runtime, not_for: serving.not_for, is_whole })
     }
 
     /// Adds the tools that work for the builder on this kind of machine, as files of the index: uv. False, with a

@@ -81,7 +81,7 @@ impl ConnectionPool {
     /// The client for the URL's host, and what drives it. It follows no redirect and accepts every status.
     pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<(reqwest::Client, Driver), WebFailure> {
         let proxy = proxy.map(Secret::reveal).unwrap_or_default();
-        if url.scheme() != "https" && !proxy.starts_with("https:") {
+        if url.scheme() != "https" && !proxy.to_ascii_lowercase().starts_with("https:") {
             let lane = self.lanes.take()?;
             let client = lane.client(proxy, || self.connect(proxy, false))?;
             return Ok((client, Driver::Lane(lane)));

@@ -21,8 +21,8 @@ pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<
         report.refuse_warnings();
     }
     let hint = "the interpreter is this machine's own: the runtime runs only on systems at least as new";
-    for line in warnings::static_lines(&report) {
-        let hint = system_base.then(|| hint.to_owned());
+    for (owner, line) in warnings::static_lines(&report) {
+        let hint = (system_base && owner.is_none()).then(|| hint.to_owned());
         context.warn("W_NATIVE", line, Some(it.tree.layout.platform.to_string()), hint);
     }
     Ok(report)

@@ -121,8 +121,9 @@ pub(crate) fn line_of(warning: &NativeWarning) -> String {
     format!("{owner}`{}` {}", warning.subject, warning.text)
 }
 
-/// What the static check warned of, a line for each distribution: how many there are, and the first of them.
-pub(crate) fn static_lines(native: &NativeReport) -> Vec<String> {
+/// What the static check warned of, a line for each distribution: how many there are, and the first of them. `None` is
+/// the interpreter.
+pub(crate) fn static_lines(native: &NativeReport) -> Vec<(Option<&DistributionName>, String)> {
     let mut by_owner: BTreeMap<Option<&DistributionName>, Vec<&NativeFault>> = BTreeMap::new();
     for fault in &native.warnings {
         by_owner.entry(fault.distribution.as_ref()).or_default().push(fault);
@@ -134,7 +135,7 @@ pub(crate) fn static_lines(native: &NativeReport) -> Vec<String> {
             count => format!("{first}, and {} more like it", count - 1),
         }
     };
-    by_owner.into_values().map(line).collect()
+    by_owner.into_iter().map(|(owner, faults)| (owner, line(faults))).collect()
 }
 
 /// A line for each distribution: how many there are, and the first of them. `imported` says whether imports were run;
@@ -241,7 +242,10 @@ mod tests {
         let outside = "searches for libraries in `/opt/lib`, outside the runtime";
         assert_eq!(
             static_lines(&report),
-            [format!("`lib/x.so` {outside}"), format!("b: `b/1.so` {outside}, and 1 more like it")]
+            [
+                (None, format!("`lib/x.so` {outside}")),
+                (Some(&"b".parse().unwrap()), format!("b: `b/1.so` {outside}, and 1 more like it"))
+            ]
         );
     }
 

@@ -10,8 +10,8 @@ use vocab::{Digest, PlatformKey};
 
 use super::fault::{ExportError, ExportErrorKind};
 use super::import::Import;
-use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedRuntime, MANIFEST, SUMS};
-use super::place::{ExportPlace, Objects, Taken, read_file};
+use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedObject, ExportedRuntime, MANIFEST, NEXT_MANIFEST, SUMS};
+use super::place::{ExportPlace, Objects, Taken, link_on_the_way, path_of, read_file};
 use crate::remote::{ChosenInterpreter, RemoteSettings, RemoteStore};
 
 /// Starts of temporary names beside the manifest.
@@ -114,32 +114,41 @@ impl Growing {
         self.manifest.objects.extend(taken.iter().map(|(key, object)| (key.clone(), *object)));
     }
 
-    /// Writes manifest and sums. What is in the folder until then is not part of the export.
-    pub fn finish(mut self) -> Result<ExportManifest, ExportError> {
+    /// Writes manifest and sums. What is in the folder until then is not part of the export. The second value names the
+    /// runtimes of earlier exports that are no longer whole, and so no longer listed.
+    pub fn finish(mut self) -> Result<(ExportManifest, Vec<String>), ExportError> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_there = |key: &str, object: &ExportedObject| {
+            seen.contains_key(key)
+                || link_on_the_way(&self.root, key).is_none()
+                    && std::fs::metadata(path_of(&self.root, key)).is_ok_and(|found| found.len() == object.size)
+        };
+        let lost = self.manifest.drop_what_lacks(is_there);
         self.manifest.drop_unused();
         let text = self.manifest.text();
         let sums = self.manifest.sums(text.as_bytes());
-        // Both are written before either takes its place, so that a full disk leaves the former ones.
-        let staged = [self.stage(SUMS, &sums)?, self.stage(MANIFEST, &text)?];
-        for (name, staged) in [SUMS, MANIFEST].into_iter().zip(staged) {
-            if let Some(staged) = staged {
-                staged.replace(&self.root.join(name)).map_err(|source| self.failed(name, source))?;
-            }
+        if read_file(&self.root, MANIFEST).is_ok_and(|former| former == text.as_bytes()) {
+            self.put(SUMS, &sums)?;
+            return Ok((self.manifest, lost));
         }
-        Ok(self.manifest)
+        // The sums decide which of two manifests counts, so an interruption leaves one export or the other.
+        self.put(NEXT_MANIFEST, &text)?;
+        self.put(SUMS, &sums)?;
+        let next = self.root.join(NEXT_MANIFEST);
+        archive::rename(&next, &self.root.join(MANIFEST)).map_err(|source| self.failed(MANIFEST, source))?;
+        Ok((self.manifest, lost))
     }
 
-    /// `None` where it has this text already.
-    fn stage(&self, name: &str, text: &str) -> Result<Option<FileBeside>, ExportError> {
+    fn put(&self, name: &str, text: &str) -> Result<(), ExportError> {
         let target = self.root.join(name);
         if read_file(&self.root, name).is_ok_and(|former| former == text.as_bytes()) {
-            return Ok(None);
+            return Ok(());
         }
         let write = || {
             let mut staged = FileBeside::beside(&target, STAGED)?;
             staged.write_all(text.as_bytes())?;
             staged.as_file().sync_all()?;
-            Ok(Some(staged))
+            staged.replace(&target)
         };
         write().map_err(|source| self.failed(name, source))
     }

@@ -8,7 +8,7 @@ use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Digest, PlatformKey, VersionString, few_at_once};
 
 use super::fault::{ExportError, ExportErrorKind};
-use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedObject, MANIFEST, SUMS};
+use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedObject, MANIFEST, NEXT_MANIFEST, SUMS};
 use super::place::{ExportPlace, look_at, read_file};
 use crate::Store;
 use crate::remote::{RemoteSettings, RemoteStore};
@@ -45,10 +45,16 @@ impl Import {
             Ok(bytes) => Ok(Some(bytes)),
         };
         let bytes = read(MANIFEST)?.ok_or_else(|| failed(ExportErrorKind::Absent))?;
-        let manifest = parse(&bytes).map_err(failed)?;
-        if read(SUMS)?.as_deref() != Some(manifest.sums(&bytes).as_bytes()) {
-            return Err(failed(ExportErrorKind::Sums));
-        }
+        let sums = read(SUMS)?;
+        let fits = |manifest: &ExportManifest, bytes: &[u8]| sums.as_deref() == Some(manifest.sums(bytes).as_bytes());
+        let manifest = match parse(&bytes) {
+            Ok(manifest) if fits(&manifest, &bytes) => manifest,
+            // Whoever wrote it may have been interrupted between the sums and the manifest.
+            former => match read(NEXT_MANIFEST)?.and_then(|next| Some((parse(&next).ok()?, next))) {
+                Some((next, bytes)) if fits(&next, &bytes) => next,
+                _ => return Err(failed(former.err().unwrap_or(ExportErrorKind::Sums))),
+            },
+        };
         Ok(Self { root: root.to_owned(), manifest })
     }
 
@@ -141,10 +147,15 @@ impl Import {
         versions.dedup();
         let platforms: BTreeSet<&str> = wanted.iter().map(|it| it.platform.as_str()).collect();
         let platforms: Vec<&str> = platforms.into_iter().collect();
+        // A file that another host needs is mended by an export for that host.
+        let rows = wanted.iter().filter_map(|it| self.manifest.runtime(&it.version, it.platform));
+        let hosts: BTreeSet<&str> = rows.flat_map(|row| &row.hosts).chain([&host]).map(|it| it.as_str()).collect();
+        let hosts: Vec<&str> = hosts.into_iter().collect();
         format!(
-            "builder export {} --platform {} --for-host {host} --to {}",
+            "builder export {} --platform {} --for-host {} --to {}",
             versions.join(" "),
             platforms.join(","),
+            hosts.join(","),
             self.root.display()
         )
     }

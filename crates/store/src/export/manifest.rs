@@ -15,6 +15,9 @@ pub const EXPORT_FORMAT: u32 = 1;
 
 /// Names of the two files beside the objects.
 pub const MANIFEST: &str = "pydist-export.json";
+
+/// The manifest that is to take its place as soon as the sums are those of it.
+pub(super) const NEXT_MANIFEST: &str = "pydist-export.json.next";
 pub const SUMS: &str = "SHA256SUMS";
 
 /// The content of [`MANIFEST`].
@@ -97,6 +100,23 @@ impl ExportManifest {
         self.runtimes.sort_by(|one, other| {
             (one.version.to_string(), one.platform).cmp(&(other.version.to_string(), other.platform))
         });
+    }
+
+    /// Forgets the runtimes and hosts that take an object which is not there. The result names the runtimes.
+    pub(super) fn drop_what_lacks(&mut self, is_there: impl Fn(&str, &ExportedObject) -> bool) -> Vec<String> {
+        let absent = self.objects.iter().filter(|(key, object)| !is_there(key, object));
+        let absent: BTreeSet<&String> = absent.map(|(key, _)| key).collect();
+        let is_whole = |objects: &BTreeSet<String>| objects.iter().all(|key| !absent.contains(key));
+        let mut lost = Vec::new();
+        self.runtimes.retain(|row| {
+            let keep = is_whole(&row.objects);
+            if !keep {
+                lost.push(format!("{} for {}", row.version, row.platform));
+            }
+            keep
+        });
+        self.hosts.retain(|_, host| is_whole(&host.objects));
+        lost
     }
 
     /// Forgets objects that nothing in the export takes.

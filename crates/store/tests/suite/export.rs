@@ -69,7 +69,9 @@ impl Desk {
             objects: BTreeSet::new(),
         };
         growing.add_runtime(row, &given);
-        growing.finish()
+        let (manifest, lost) = growing.finish()?;
+        assert!(lost.is_empty(), "{lost:?}");
+        Ok(manifest)
     }
 
     fn wanted(platform: PlatformKey) -> Wanted {
@@ -96,6 +98,53 @@ fn files(folder: &Path) -> Vec<String> {
     let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);
     let files = walk.filter(|entry| !entry.file_type().is_dir());
     files.map(|entry| entry.path().strip_prefix(folder).unwrap().display().to_string()).collect()
+}
+
+#[test]
+fn an_export_that_was_interrupted_between_its_two_files_is_the_new_one() {
+    let desk = Desk::new();
+    desk.export("3.12.10").unwrap();
+    let manifest = desk.stick().join(MANIFEST);
+    let former = fs::read(&manifest).unwrap();
+    desk.export("3.11.9").unwrap();
+    fs::rename(&manifest, desk.stick().join("pydist-export.json.next")).unwrap();
+    fs::write(&manifest, &former).unwrap();
+    assert_eq!(Import::open(&desk.stick()).unwrap().manifest().runtimes.len(), 2);
+    desk.require().unwrap();
+    // The next export goes on from there, and puts the manifest in its place.
+    assert_eq!(desk.export("3.10.4").unwrap().runtimes.len(), 3);
+    assert!(!desk.stick().join("pydist-export.json.next").exists());
+    // One that belongs to nothing is not believed.
+    fs::write(desk.stick().join("pydist-export.json.next"), &former).unwrap();
+    fs::write(&manifest, &former).unwrap();
+    assert_eq!(desk.refused().0, "E_EXPORT_DAMAGED");
+}
+
+#[test]
+fn a_runtime_whose_files_are_gone_is_no_longer_listed_and_named() {
+    let desk = Desk::new();
+    desk.export("3.12.10").unwrap();
+    let sha256 = Digest::of("one");
+    let text = sha256.to_string();
+    fs::remove_file(desk.stick().join("v1/blobs").join(&text[..2]).join(&text)).unwrap();
+    let mut growing = Growing::open(&desk.stick(), "1.0.0").unwrap();
+    let given = growing.begin();
+    let sha256 = Digest::of("two");
+    given.remote.give_blob(&desk.bench.context.near(), &desk.bench.context.store.blob(&sha256), &sha256);
+    let row = ExportedRuntime {
+        version: "3.11.9".parse().unwrap(),
+        platform: PlatformKey::LinuxX64,
+        lock: lock(),
+        hosts: BTreeSet::from([HOST]),
+        objects: BTreeSet::new(),
+    };
+    growing.add_runtime(row, &given);
+    let (manifest, lost) = growing.finish().unwrap();
+    assert_eq!(lost, ["3.12.10 for linux-x64"]);
+    assert_eq!((manifest.runtimes.len(), manifest.objects.len()), (1, 1), "{manifest:?}");
+    assert_eq!(desk.refused().0, "E_EXPORT_LACKS");
+    desk.export("3.12.10").unwrap();
+    desk.require().unwrap();
 }
 
 #[test]
