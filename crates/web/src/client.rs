@@ -4,7 +4,6 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
@@ -13,7 +12,7 @@ use crate::connections::ConnectionPool;
 use crate::content::{OutgoingStream, RequestContent};
 use crate::pace::OverLimit;
 use crate::upload::FileUpload;
-use crate::{Credentials, Deadline, Pace, Proxies, Tls, WebAnswer, WebFailure, failure, without_secrets};
+use crate::{Credentials, Deadline, Proxies, Tls, WebAnswer, WebFailure, WebLimits, failure, without_secrets};
 
 /// A request without content.
 #[derive(Clone)]
@@ -39,26 +38,6 @@ impl fmt::Debug for WebRequest {
             .field("url", &url)
             .field("headers", &headers)
             .finish()
-    }
-}
-
-/// How long a server may take. The default bounds silence, but not the whole.
-#[derive(Clone, Copy, Debug)]
-pub struct WebLimits {
-    /// Limit for finding the host, connecting and the TLS handshake.
-    pub connect: Duration,
-    /// The longest silence: before an answer begins, including the connection, and in the middle of it.
-    pub stall: Duration,
-    /// The lowest accepted rate once an answer has begun.
-    pub pace: Pace,
-    /// Shared by all requests.
-    pub deadline: Option<Deadline>,
-}
-
-impl Default for WebLimits {
-    fn default() -> Self {
-        let (connect, stall) = (Duration::from_secs(10), Duration::from_secs(30));
-        Self { connect, stall, pace: Pace::default(), deadline: None }
     }
 }
 

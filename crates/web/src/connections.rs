@@ -1,33 +1,18 @@
 //! Connections to servers: one client of reqwest for each proxy, with TLS for all threads, without it for each lane.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
-use std::net::ToSocketAddrs as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
-use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
-use crate::lane::{Driver, Lanes};
+use crate::host_names::SystemResolver;
+use crate::lane::{Driver, Lanes, runtime};
 use crate::{Secret, Tls, WebFailure, WebLimits, tls};
-
-/// The threads that serve connections with TLS, and read what is sent. They end with the process.
-pub(crate) fn runtime() -> Result<&'static Runtime, WebFailure> {
-    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-    let started = RUNTIME.get_or_init(|| {
-        // Two: while one decrypts what arrived, the other may answer.
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(2).thread_name("web").enable_all().build().map_err(|error| error.to_string())
-    });
-    started.as_ref().map_err(|error| WebFailure::lasting(format!("no thread can be started: {error}")))
-}
 
 /// How long others wait for the first answer of a new server.
 const MEETING: Duration = Duration::from_secs(1);
@@ -150,31 +135,6 @@ fn proxy_url(text: &str) -> Option<Url> {
     };
     let url = Url::parse(&text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()))?;
     matches!(url.scheme(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h").then_some(url)
-}
-
-/// The system's resolver, with an error that can be distinguished from others.
-struct SystemResolver;
-
-/// Also when no name server answers.
-#[derive(Debug)]
-pub(crate) struct NameUnknown(io::Error);
-
-impl fmt::Display for NameUnknown {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the name does not resolve: {}", self.0)
-    }
-}
-
-impl std::error::Error for NameUnknown {}
-
-impl Resolve for SystemResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::task::spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).await?;
-            let addresses: Addrs = Box::new(found.map_err(NameUnknown)?);
-            Ok(addresses)
-        })
-    }
 }
 
 #[cfg(test)]

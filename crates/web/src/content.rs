@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Sleep;
 
-use crate::connections::runtime;
+use crate::lane::runtime;
 
 /// The content of a request.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use crate::connections::NameUnknown;
+use crate::host_names::NameUnknown;
 use crate::pace::OverLimit;
 
 /// Why there was no answer. `reason` has no subject: "the host's name does not resolve".
@@ -54,6 +54,14 @@ impl WebFailure {
         Self { reason: reason.into(), kind: FailureKind::Passing }
     }
 
+    /// Why reading a [`AnswerBody`](crate::AnswerBody) failed.
+    pub fn of_body(error: &io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
+            Some(over) => Self::from(*over),
+            None => Self::passing(format!("the connection broke: {error}")),
+        }
+    }
+
     /// Without the URL, which may contain a signature.
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         let causes: Vec<&(dyn Error + 'static)> = causes(error).collect();
@@ -97,5 +105,25 @@ impl From<OverLimit> for WebFailure {
             OverLimit::Late { .. } => FailureKind::Late,
         };
         Self { reason: over.to_string(), kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Pace;
+
+    #[test]
+    fn a_limit_is_told_apart_from_a_broken_connection() {
+        let pace = Pace::default();
+        let over = |limit| WebFailure::of_body(&io::Error::new(io::ErrorKind::TimedOut, limit));
+        let slow = over(OverLimit::TooSlow { rate: 1, pace });
+        assert_eq!(slow.reason, "the server sent 1 B/s over 60 s, and at least 1000 B/s are asked for");
+        assert_eq!(slow.kind, FailureKind::TooSlow);
+        assert_eq!(over(OverLimit::Late { limit: Duration::from_secs(5) }).kind, FailureKind::Late);
+        let broken = WebFailure::of_body(&io::ErrorKind::ConnectionReset.into());
+        assert_eq!(broken.kind, FailureKind::Passing);
     }
 }

@@ -5,12 +5,23 @@
 //! another thread and back costs more than a small request itself, and so a long answer needs one buffer and not two.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::yield_now;
 
 use crate::WebFailure;
+
+/// The threads that serve connections with TLS, and read what is sent. They end with the process.
+pub(crate) fn runtime() -> Result<&'static Runtime, WebFailure> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let started = RUNTIME.get_or_init(|| {
+        // Two: while one decrypts what arrived, the other may answer.
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(2).thread_name("web").enable_all().build().map_err(|error| error.to_string())
+    });
+    started.as_ref().map_err(|error| WebFailure::lasting(format!("no thread can be started: {error}")))
+}
 
 /// Runs what a request does while its caller blocks.
 pub(crate) enum Driver {

@@ -28,9 +28,11 @@ mod connections;
 mod content;
 mod credentials;
 mod failure;
+mod host_names;
 #[cfg(test)]
 mod http2_tests;
 mod lane;
+mod limits;
 mod pace;
 mod proxies;
 mod retry;
@@ -39,11 +41,12 @@ mod tls;
 mod upload;
 
 pub use answer::{AnswerBody, WebAnswer};
-pub use client::{WebClient, WebLimits, WebRequest};
+pub use client::{WebClient, WebRequest};
 pub use content::{ContentStream, RequestContent};
 pub use credentials::{Credentials, Secret};
 pub use failure::{FailureKind, WebFailure};
 pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+pub use limits::WebLimits;
 pub use pace::{Deadline, OverLimit, Pace, PaceMeter};
 pub use proxies::Proxies;
 pub use retry::{Retries, RetryChance, Setback, may_pass};

@@ -2,10 +2,7 @@
 //! now and then exceeds these.
 
 use std::fmt;
-use std::io;
 use std::time::{Duration, Instant};
-
-use crate::WebFailure;
 
 /// The lowest accepted rate of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,16 +95,6 @@ impl PaceMeter {
     }
 }
 
-impl WebFailure {
-    /// Why reading a [`AnswerBody`](crate::AnswerBody) failed.
-    pub fn of_body(error: &io::Error) -> Self {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
-            Some(over) => Self::from(*over),
-            None => Self::passing(format!("the connection broke: {error}")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,17 +123,5 @@ mod tests {
             });
             assert_eq!(rate, expected, "{what}");
         }
-    }
-
-    #[test]
-    fn a_limit_is_told_apart_from_a_broken_connection() {
-        let pace = Pace::default();
-        let over = |limit| WebFailure::of_body(&io::Error::new(io::ErrorKind::TimedOut, limit));
-        let slow = over(OverLimit::TooSlow { rate: 1, pace });
-        assert_eq!(slow.reason, "the server sent 1 B/s over 60 s, and at least 1000 B/s are asked for");
-        assert_eq!(slow.kind, crate::FailureKind::TooSlow);
-        assert_eq!(over(OverLimit::Late { limit: Duration::from_secs(5) }).kind, crate::FailureKind::Late);
-        let broken = WebFailure::of_body(&io::ErrorKind::ConnectionReset.into());
-        assert_eq!(broken.kind, crate::FailureKind::Passing);
     }
 }
