@@ -253,6 +253,26 @@ pub fn run_telling(work: &Work, invocation: &Invocation, program: &str) -> Resul
     finished
 }
 
+/// Becomes the program, which keeps this one's standard streams, its place among its parent's children and its signals.
+/// Returns only if that fails. For what shall run as long as this program would: nothing is limited, captured or ended.
+/// `stdin`, `timeout` and `log` do not apply.
+#[cfg(unix)]
+pub fn replace(work: &Work, invocation: &Invocation) -> ProcessError {
+    use std::os::unix::process::CommandExt as _;
+
+    let mut command = command(work, invocation);
+    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let error = command.exec();
+    ProcessError { program: invocation.program.clone(), kind: why_not_started(invocation, error) }
+}
+
+/// Windows cannot replace a program by another.
+#[cfg(not(unix))]
+pub fn replace(_work: &Work, invocation: &Invocation) -> ProcessError {
+    let kind = ProcessErrorKind::Start(io::Error::from(ErrorKind::Unsupported));
+    ProcessError { program: invocation.program.clone(), kind }
+}
+
 fn run_watched(
     work: &Work,
     invocation: &Invocation,

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::{root, sources};
 
-pub const PROGRAMS: [&str; 5] = ["builder", "publisher", "archive", "pydist", "config-merger"];
+pub const PROGRAMS: [&str; 6] = ["builder", "publisher", "archive", "pydist", "config-merger", "etl-runtime"];
 
 /// Options of other programs that documents and messages name.
 const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [

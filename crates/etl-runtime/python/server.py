@@ -1,0 +1,590 @@
+"""Loads one ETL class and serves it with the AIStore SDK's own server classes, unchanged.
+
+Started by `etl-runtime`, in two processes. The first starts nothing but the second, hands signals on to it, ends it if
+loading the class takes too long, and reports what became of it; so whatever the class does while it is loaded, the
+outcome has a name and an exit code. The second loads the class once and forks the workers, which share its memory and
+one listening socket.
+
+With ETL_PRELOAD=false it becomes `uvicorn` or `gunicorn` instead, whose workers each import `app` from this module.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 otherwise.
+"""
+
+import os
+import signal
+import sys
+import time
+
+LOADED = b"L"
+REPORTED = b"R"
+# What gunicorn and kubelets wait for, too.
+GRACE = 30.0
+# A worker that ends this soon was not killed; it cannot serve.
+SOON = 2.0
+MOST_FAILURES = 5
+CANNOT_LISTEN = 98
+
+
+class Refused(Exception):
+    """Why the class is not served: one line, which names the variable to look at."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+# The first process.
+
+
+def supervise(pid, report, limit):
+    """Returns the exit code for this program."""
+    stopping = []
+
+    def stop(number, _frame):
+        stopping.append(number)
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+    heard = await_report(report, limit)
+    if heard is None:
+        # faulthandler says where it hangs.
+        end(pid, signal.SIGABRT, 1.0)
+        sweep(pid)
+        say(
+            "error: ETL_CLASS_PAYLOAD: the class was not loaded within "
+            f"{limit:g} s (ETL_LOAD_TIMEOUT)"
+        )
+        return 1
+    status = reap(pid)
+    sweep(pid)
+    if stopping:
+        return 0
+    code, ending = how_it_ended(status)
+    if heard == REPORTED:
+        return code or 1
+    if heard != LOADED:
+        say(
+            "error: ETL_CLASS_PAYLOAD: the class ended its process while it was loaded "
+            f"({ending})"
+        )
+        return 1
+    if code == 0:
+        return 0
+    say(f"error: the server ended ({ending})")
+    return 1
+
+
+def await_report(report, limit):
+    """What the second process said: a byte, b"" if it ended silently, None if it said nothing in time."""
+    import select
+
+    until = time.monotonic() + limit
+    while True:
+        left = until - time.monotonic()
+        if left <= 0:
+            return None
+        if select.select([report], [], [], left)[0]:
+            return os.read(report, 1)
+
+
+def reap(pid):
+    """Waits for this process; as the first process of a container it inherits others, which are waited for as well."""
+    while True:
+        found, status = os.waitpid(-1, 0)
+        if found == pid:
+            return status
+
+
+def end(pid, number, patience):
+    os.kill(pid, number)
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def sweep(group):
+    """Ends what the class started and left."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def how_it_ended(status):
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return 128 + number, name
+    code = os.WEXITSTATUS(status)
+    return code, f"exit code {code}"
+
+
+# The class.
+
+
+def payload():
+    import base64
+
+    return base64.b64decode(os.environ["ETL_CLASS_PAYLOAD"], validate=True)
+
+
+def load_class(pickled):
+    """The class that `pickled` holds; its code runs here for the first time."""
+    import cloudpickle
+
+    try:
+        loaded = cloudpickle.loads(pickled)
+    except SystemExit as error:
+        raise Refused(f"the class called exit({error.code}) while it was loaded") from None
+    except BaseException as error:  # pylint: disable=broad-except
+        raise Refused(f"the class cannot be deserialized: {said(error)}") from error
+    from aistore.sdk.etl.webserver.base_etl_server import ETLServer
+
+    if not isinstance(loaded, type) or not issubclass(loaded, ETLServer):
+        raise Refused(f"{one_line(repr(loaded))} is not a subclass of ETLServer")
+    return loaded
+
+
+def make(kind, port):
+    """The server of this class, which listens nowhere yet."""
+    try:
+        server = kind()
+    except SystemExit as error:
+        raise Refused(f"{kind.__name__} called exit({error.code}) while it was made") from None
+    except BaseException as error:  # pylint: disable=broad-except
+        raise Refused(f"{kind.__name__} cannot be instantiated: {said(error)}") from error
+    server.port = port
+    server.sanitize_fqn = within_mounts(server.sanitize_fqn)
+    return server
+
+
+def said(error):
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def one_line(text):
+    return " ".join(text.split())[:500]
+
+
+# Requests that the SDK's classes leave open.
+
+
+def within_mounts(sanitize):
+    """`sanitize_fqn`, refusing what is not an object's file: every server opens what it returns.
+
+    A FileNotFoundError is answered with 404 by all of them.
+    """
+    roots = [os.path.realpath(root) for root in os.environ.get("ETL_FQN_ROOTS", "").split(":") if root]
+
+    def sanitized(fqn):
+        import stat
+
+        path = sanitize(fqn)
+        real = os.path.realpath(path)
+        if not any(real == root or real.startswith(root.rstrip("/") + "/") for root in roots):
+            refuse(path, "outside ETL_FQN_ROOTS and the mounted volumes")
+        try:
+            mode = os.stat(real).st_mode
+        except OSError as error:
+            refuse(path, error.strerror)
+        if not stat.S_ISREG(mode):
+            refuse(path, "not a regular file")
+        if not os.access(real, os.R_OK):
+            refuse(path, "this user may not read it")
+        return path
+
+    def refuse(path, reason):
+        import logging
+
+        logging.getLogger("etl-runtime").error("etl_fqn %r: %s", path, reason)
+        raise FileNotFoundError(2, reason, f"{path} ({reason})")
+
+    return sanitized
+
+
+class EmptyPuts:
+    """Counts PUT requests that bring no body and name no file.
+
+    An empty object is one. So is an object whose name holds `#`: the target builds the pod's URL unescaped, and
+    everything from `#` on, the file's path included, is lost on the way.
+    """
+
+    def __init__(self):
+        self.count = 0
+
+    def note(self, path, query, length, chunked):
+        if chunked or (length or "0").strip() != "0" or "etl_fqn=" in query:
+            return
+        import logging
+
+        self.count += 1
+        if self.count == 1:
+            logging.getLogger("etl-runtime").warning(
+                "PUT %s has no body and no etl_fqn: either the object is empty, or its name holds `#`, from "
+                "which on AIStore cuts the request; then nothing was transformed. Further ones are only counted.",
+                path,
+            )
+
+    def sum_up(self):
+        if self.count > 1:
+            import logging
+
+            logging.getLogger("etl-runtime").warning(
+                "process %d: %d PUT requests without body and etl_fqn", os.getpid(), self.count
+            )
+
+
+NO_DOWNLOADS = "ETL servers do not download: this request of a download job is not supported\n"
+
+
+# The three frameworks.
+
+
+def asgi_app(server, empty):
+    """The FastAPI application with what is ours around it."""
+    from starlette.responses import PlainTextResponse
+
+    def refuse_download(_request):
+        return PlainTextResponse(NO_DOWNLOADS, status_code=501)
+
+    server.app.add_route("/download", refuse_download, methods=["POST"])
+    server.app.router.on_shutdown.append(empty.sum_up)
+    inner = server.app
+
+    async def outer(scope, receive, send):
+        if scope["type"] == "http" and scope["method"] == "PUT":
+            headers = dict(scope["headers"])
+            length = headers.get(b"content-length", b"").decode("latin-1")
+            query = scope["query_string"].decode("latin-1")
+            empty.note(scope["path"], query, length, b"transfer-encoding" in headers)
+        await inner(scope, receive, send)
+
+    return outer
+
+
+def wsgi_app(server, empty):
+    """The Flask application with what is ours around it."""
+    from flask import Response, request
+
+    def refuse_download():
+        return Response(NO_DOWNLOADS, status=501, mimetype="text/plain")
+
+    def note():
+        if request.method == "PUT":
+            environ = request.environ
+            chunked = "HTTP_TRANSFER_ENCODING" in environ
+            empty.note(request.path, environ.get("QUERY_STRING", ""), environ.get("CONTENT_LENGTH"), chunked)
+
+    server.app.add_url_rule("/download", "etl_runtime_download", refuse_download, methods=["POST"])
+    server.app.before_request(note)
+    return server.app
+
+
+def threaded_handler(server, empty):
+    """The request handler of the threaded server with what is ours around it."""
+
+    class Handler(server.RequestHandler):
+        def do_PUT(self):  # pylint: disable=invalid-name
+            path, _, query = self.path.partition("?")
+            empty.note(path, query, self.headers.get("Content-Length"), "Transfer-Encoding" in self.headers)
+            super().do_PUT()
+
+        def do_POST(self):  # pylint: disable=invalid-name
+            if self.path.partition("?")[0] != "/download":
+                self.send_error(501, f"Unsupported method ({self.command!r})")
+                return
+            body = NO_DOWNLOADS.encode()
+            self.send_response(501)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+def framework_of(kind):
+    """`threaded`, `fastapi` or `flask`, told by the names of the classes: importing the other frameworks takes time."""
+    module = "aistore.sdk.etl.webserver."
+    known = {
+        (module + "http_multi_threaded_server", "HTTPMultiThreadedServer"): "threaded",
+        (module + "fastapi_server", "FastAPIServer"): "fastapi",
+        (module + "flask_server", "FlaskServer"): "flask",
+    }
+    for base in kind.__mro__:
+        name = known.get((base.__module__, base.__qualname__))
+        if name is not None:
+            return name
+    raise Refused(f"{kind.__name__} is a subclass of none of FastAPIServer, FlaskServer and HTTPMultiThreadedServer")
+
+
+def listen(port):
+    import socket
+
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("0.0.0.0", port))
+    except OSError as error:
+        raise PortTaken(port, error) from None
+    listener.listen(2048)
+    listener.set_inheritable(True)
+    return listener
+
+
+class PortTaken(Exception):
+    """Somebody else listens at the port, or this user may not."""
+
+    def __init__(self, port, error):
+        super().__init__(f"error: ETL_PORT: cannot listen on port {port}: {error.strerror}")
+
+
+def uvicorn_worker(app, port, listener):
+    """What each worker runs. Everything is imported here, before it forks."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        host="0.0.0.0",
+        port=port,
+        log_level="info",
+        ws_max_size=17179869184,
+        ws_ping_interval=0,
+        ws_ping_timeout=86400,
+        access_log=False,
+    )
+    config.load()
+    return lambda: uvicorn.Server(config).run(sockets=[listener])
+
+
+def threaded_worker(server, port):
+    def work():
+        try:
+            server.start()
+        except OSError as error:
+            say(str(PortTaken(port, error)))
+            os._exit(CANNOT_LISTEN)
+
+    return work
+
+
+def serve_forked(work, workers):
+    """Keeps `workers` processes that run `work`. Returns the exit code."""
+    running = {}
+    stopping = []
+
+    def stop(number, _frame):
+        stopping.append(number)
+        for pid in list(running):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+    def start():
+        # A signal between the fork and the end of this function would be lost for the new worker.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            run_worker(work)
+        running[pid] = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        return pid
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    for _ in range(workers):
+        start()
+    failures = 0
+    while running:
+        pid, status = os.waitpid(-1, 0)
+        started = running.pop(pid, None)
+        if started is None or stopping:
+            continue
+        code, ending = how_it_ended(status)
+        if code == CANNOT_LISTEN:
+            stop(None, None)
+            return 1
+        failures = failures + 1 if time.monotonic() - started < SOON else 0
+        if failures >= MOST_FAILURES:
+            say(f"error: {failures} workers in a row ended as soon as they started ({ending})")
+            stop(None, None)
+            return 1
+        say(f"worker {pid} ended ({ending}); worker {start()} takes its place")
+    return 0
+
+
+def run_worker(work):
+    """Never returns."""
+    code = 1
+    try:
+        work()
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # pylint: disable=broad-except
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve_gunicorn(app, port, workers):
+    """gunicorn's arbiter forks workers from the process it runs in, by itself."""
+    from gunicorn.app.base import BaseApplication
+
+    class Application(BaseApplication):
+        def load_config(self):
+            for name, value in (("bind", f"0.0.0.0:{port}"), ("workers", workers), ("loglevel", "debug")):
+                self.cfg.set(name, value)
+
+        def load(self):
+            return app
+
+    Application().run()
+
+
+def stock_command(framework, port, workers):
+    """The program that serves instead with ETL_PRELOAD=false, as AIStore's own runtime starts it."""
+    if framework == "fastapi":
+        return (
+            f"uvicorn server:app --host 0.0.0.0 --port {port} --workers {workers} --log-level info "
+            "--ws-max-size 17179869184 --ws-ping-interval 0 --ws-ping-timeout 86400 --no-access-log"
+        ).split()
+    return f"gunicorn server:app --bind 0.0.0.0:{port} --workers {workers} --log-level debug".split()
+
+
+# The second process.
+
+
+def prepare():
+    """Before anything is imported that takes time."""
+    import resource
+
+    # Container engines give few open files; hundreds of connections need more.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        pass
+    import lazy_packages
+
+    lazy_packages.install("aistore", ("aistore", "aistore.sdk", "aistore.sdk.etl", "aistore.sdk.etl.webserver"))
+
+
+def load():
+    """The class of the payload, after a look at the Python it was made by: code of another one crashes later."""
+    import pickled_code
+
+    pickled = payload()
+    pickled_code.check(pickled, Refused)
+    return load_class(pickled)
+
+
+def serve(report, port, workers, preload):
+    import faulthandler
+    import gc
+
+    faulthandler.enable()
+    # Nothing that imports make is garbage; looking for some takes a tenth of the time.
+    gc.disable()
+    try:
+        prepare()
+        kind = load()
+        framework = framework_of(kind)
+        server = make(kind, port)
+        empty = EmptyPuts()
+        if not preload and framework != "threaded":
+            command = stock_command(framework, port, workers)
+            say(f"starting {' '.join(command)}")
+            os.write(report, LOADED)
+            os.execvp(command[0], command)
+        work = None
+        if framework == "fastapi":
+            app = asgi_app(server, empty)
+            listener = listen(port)
+            work = uvicorn_worker(app, port, listener)
+        elif framework == "flask":
+            app = wsgi_app(server, empty)
+            # gunicorn tries a port for seconds before it gives up.
+            listen(port).close()
+        else:
+            server.RequestHandler = threaded_handler(server, empty)
+            listen(port).close()
+            work = threaded_worker(server, port)
+    except Refused as error:
+        if error.__cause__ is not None:
+            import traceback
+
+            cause = error.__cause__
+            traceback.print_exception(type(cause), cause, cause.__traceback__)
+        say(f"error: ETL_CLASS_PAYLOAD: {error}")
+        os.write(report, REPORTED)
+        return 1
+    except PortTaken as error:
+        say(str(error))
+        os.write(report, REPORTED)
+        return 1
+    except FileNotFoundError as error:
+        say(f"error: ETL_PRELOAD: `{error.filename or 'the server'}` is not on PATH")
+        os.write(report, REPORTED)
+        return 1
+    gc.enable()
+    # What is loaded now stays, and is shared by all workers as long as nobody writes to it.
+    gc.freeze()
+    os.write(report, LOADED)
+    os.close(report)
+    if framework == "flask":
+        serve_gunicorn(app, port, workers)
+        return 0
+    return serve_forked(work, workers if framework == "fastapi" else 1)
+
+
+def main():
+    port, workers = int(os.environ["ETL_PORT"]), int(os.environ["NUM_WORKERS"])
+    limit = float(os.environ["ETL_LOAD_TIMEOUT"])
+    preload = os.environ["ETL_PRELOAD"] == "true"
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        # Whatever the class starts belongs to this group, and ends with it.
+        os.setpgid(0, 0)
+        os.close(reading)
+        code = 1
+        try:
+            code = serve(writing, port, workers, preload)
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(writing)
+    sys.exit(supervise(pid, reading, limit))
+
+
+if __name__ == "__main__":
+    main()
+else:
+    # In a worker of uvicorn or gunicorn.
+    prepare()
+    _server = make(load(), int(os.environ["ETL_PORT"]))
+    _empty = EmptyPuts()
+    app = asgi_app(_server, _empty) if framework_of(type(_server)) == "fastapi" else wsgi_app(_server, _empty)

@@ -1,0 +1,91 @@
+//! Writes the entry module and becomes the interpreter that runs it.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use archive::FileBeside;
+use process::{Invocation, ProcessError};
+use vocab::{Digest, Fault, Work};
+
+use crate::plan::Plan;
+
+/// The entry module and what it imports, by file name.
+const MODULES: [(&str, &str); 4] = [
+    ("server.py", include_str!("../python/server.py")),
+    ("lazy_packages.py", include_str!("../python/lazy_packages.py")),
+    ("pickled_code.py", include_str!("../python/pickled_code.py")),
+    CLIENT_MODULE,
+];
+
+/// The module that registers classes; a class whose pickle refers to it finds it here.
+pub const CLIENT_MODULE: (&str, &str) = ("pydist_etl.py", include_str!("../python/pydist_etl.py"));
+
+/// The server was not started.
+#[derive(Debug, thiserror::Error, Fault)]
+pub enum LaunchError {
+    #[error("cannot write `{}`", path.display())]
+    #[fault("E_ETL_WORK", Build, hint("name a folder that this user may write with --work or ETL_WORK"))]
+    Write { path: PathBuf, source: io::Error },
+    #[error("the server was not started")]
+    #[fault(transparent = source)]
+    Process { source: ProcessError },
+}
+
+/// Writes the modules below `work`; the folder is named by their content. Returns it.
+pub fn write_modules(work: &Path) -> Result<PathBuf, LaunchError> {
+    let all: String = MODULES.iter().map(|(_, text)| *text).collect();
+    let folder = work.join(format!("server-{}", Digest::of(all).short()));
+    for module in MODULES {
+        write_module(&folder, module)?;
+    }
+    Ok(folder)
+}
+
+/// Writes one module into a folder, which is made if necessary.
+pub fn write_module(folder: &Path, (name, text): (&str, &str)) -> Result<PathBuf, LaunchError> {
+    let path = folder.join(name);
+    if std::fs::read(&path).is_ok_and(|present| present == text.as_bytes()) {
+        return Ok(path);
+    }
+    let write = || {
+        let beside = FileBeside::beside(&path, ".module-")?;
+        beside.as_file().write_all(text.as_bytes())?;
+        beside.replace(&path)
+    };
+    write().map_err(|source| LaunchError::Write { path: path.clone(), source })?;
+    Ok(path)
+}
+
+/// How the interpreter is started: `modules` is what [`write_modules`] returned.
+pub fn invocation(plan: &Plan, modules: &Path, work: &Work) -> Invocation {
+    let server = &plan.server;
+    let roots: Vec<&Path> = server.fqn_roots.iter().map(PathBuf::as_path).collect();
+    let joined = |paths: &[&Path]| {
+        let mut text = OsString::new();
+        for (position, path) in paths.iter().enumerate() {
+            if position > 0 {
+                text.push(":");
+            }
+            text.push(path);
+        }
+        text
+    };
+    let former = work.environment.path("PYTHONPATH");
+    let path: Vec<&Path> = plan.overlay.as_deref().into_iter().chain([modules]).chain(former).collect();
+    Invocation::new(&plan.python, modules)
+        .arg("server.py")
+        .env("PYTHONUNBUFFERED", "1")
+        .env("PYTHONPATH", joined(&path))
+        .env("NUM_WORKERS", server.workers.to_string())
+        .env("ETL_PORT", server.port.to_string())
+        .env("ETL_LOAD_TIMEOUT", server.load_limit_seconds.to_string())
+        .env("ETL_PRELOAD", if server.preload { "true" } else { "false" })
+        .env("ETL_FQN_ROOTS", joined(&roots))
+}
+
+/// Becomes the server. Returns only if that fails.
+pub fn launch(plan: &Plan, folder: &Path, work: &Work) -> Result<std::convert::Infallible, LaunchError> {
+    let modules = write_modules(folder)?;
+    Err(LaunchError::Process { source: process::replace(work, &invocation(plan, &modules, work)) })
+}

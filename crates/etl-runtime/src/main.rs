@@ -1,0 +1,14 @@
+//! The `etl-runtime` command; `cli` is its frame.
+
+mod arguments;
+mod commands;
+
+use std::process::ExitCode;
+
+use arguments::EtlArguments;
+
+fn main() -> ExitCode {
+    cli::run(&cli::build!(), |arguments: &EtlArguments, process| {
+        commands::run(arguments, &commands::Surroundings::of(process))
+    })
+}
