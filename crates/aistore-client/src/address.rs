@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::client::endpoint;
+use crate::endpoint::endpoint;
 use crate::names::invalid;
 use crate::{Bucket, Error, Namespace, ObjectName, Provider};
 

@@ -100,6 +100,28 @@ pub struct BucketSummary {
     pub raw: Value,
 }
 
+impl Client {
+    /// What can be done with a bucket; nothing is asked.
+    pub fn bucket(&self, bucket: Bucket) -> BucketHandle<'_> {
+        BucketHandle::new(self, bucket)
+    }
+
+    /// The buckets of one provider, or of all.
+    ///
+    /// # Errors
+    /// The server refuses, or there is no answer that makes sense.
+    pub fn list_buckets(&self, of: Option<Provider>, presence: Option<BucketPresence>) -> Result<Vec<Bucket>, Error> {
+        let mut query: Vec<_> = of.iter().map(|provider| ("provider", provider.to_string())).collect();
+        query.extend(presence.map(|presence| ("presence", presence.number().to_string())));
+        let call = ApiCall::new(Method::GET, "/v1/buckets".to_owned(), query).action("list", &());
+        let request = call.shown();
+        let bytes = body(&request, self.call(call)?)?;
+        let messages: Option<Vec<BucketMessage>> =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(&request, error.to_string(), &bytes))?;
+        messages.unwrap_or_default().iter().map(BucketMessage::bucket).collect()
+    }
+}
+
 impl<'a> BucketHandle<'a> {
     pub(crate) fn new(client: &'a Client, bucket: Bucket) -> Self {
         Self { client, bucket }

@@ -16,16 +16,12 @@ use web::{
 };
 
 use crate::client::Client;
-use crate::content::ContentAgain;
+use crate::content::{ContentAgain, HELD_FROM};
 use crate::error::shortened;
 use crate::{Error, Refusal, RefusalKind};
 
 /// Redirects of one call.
 const MOST_HOPS: usize = 5;
-
-/// Content from this size on is not sent before the server had time to redirect: it would read no more than this of
-/// what it does not want, and close the connection.
-pub(crate) const HELD_FROM: u64 = 256 << 10;
 
 /// The longest answer that is no object, in bytes.
 const LONGEST_ANSWER: u64 = 256 << 20;

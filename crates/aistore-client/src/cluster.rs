@@ -1,69 +1,14 @@
 //! The cluster itself: its map, its health, its configuration.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use url::Url;
 use web::Method;
 
 use crate::call::{ApiCall, body, encoded, unreadable};
 use crate::client::Client;
 use crate::headers::{CLUSTER_UPTIME, NODE_UPTIME, number};
-use crate::{Error, RefusalKind};
-
-/// Who belongs to the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct ClusterMap {
-    /// By id.
-    #[serde(rename = "pmap", deserialize_with = "or_empty")]
-    pub proxies: BTreeMap<String, ClusterNode>,
-    #[serde(rename = "tmap", deserialize_with = "or_empty")]
-    pub targets: BTreeMap<String, ClusterNode>,
-    #[serde(rename = "proxy_si")]
-    pub primary: Option<ClusterNode>,
-    pub uuid: String,
-    /// Grows with each change.
-    pub version: String,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct ClusterNode {
-    #[serde(rename = "daemon_id")]
-    pub id: String,
-    #[serde(rename = "daemon_type")]
-    pub kind: String,
-    pub flags: u64,
-    pub id_digest: u64,
-    #[serde(rename = "public_net")]
-    pub public: NodeNetwork,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct NodeNetwork {
-    #[serde(rename = "direct_url")]
-    pub url: String,
-}
-
-fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, ClusterNode>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-impl ClusterNode {
-    /// In maintenance, or about to leave: it has no objects to give.
-    pub fn is_away(&self) -> bool {
-        const MAINTENANCE: u64 = 1 << 2;
-        const DECOMMISSION: u64 = 1 << 3;
-        self.flags & (MAINTENANCE | DECOMMISSION) != 0
-    }
-
-    pub(crate) fn server(&self) -> Option<Url> {
-        crate::client::endpoint(&self.public.url).ok()
-    }
-}
+use crate::{ClusterMap, Error, RefusalKind};
 
 /// How well a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,5 +85,21 @@ impl Client {
             settings.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let path = format!("/v1/cluster/set-config?{}", pairs.join("&"));
         self.call(ApiCall::new(Method::PUT, path, Vec::new())).map(drop)
+    }
+
+    /// The map that reads go by: kept from before, or fetched.
+    pub(crate) fn known_map(&self) -> Result<Arc<ClusterMap>, Error> {
+        let mut known = self.map();
+        if let Some(map) = &*known {
+            return Ok(Arc::clone(map));
+        }
+        let map = Arc::new(self.cluster_map()?);
+        *known = Some(Arc::clone(&map));
+        Ok(map)
+    }
+
+    /// The next read that goes by the map fetches it.
+    pub(crate) fn forget_map(&self) {
+        *self.map() = None;
     }
 }

@@ -10,8 +10,12 @@ use bytes::Bytes;
 use web::{ContentStream, RequestContent};
 
 use crate::Error;
-use crate::call::HELD_FROM;
-use crate::checksum::{Checksum, ChecksumKind, HashingReader, RunningChecksum, finished, running};
+use crate::checksum::{Checksum, ChecksumKind};
+use crate::hashing::{HashingReader, RunningChecksum, finished, running};
+
+/// Content from this size on is not sent before the server had time to redirect: it would read no more than this of
+/// what it does not want, and close the connection.
+pub(crate) const HELD_FROM: u64 = 256 << 10;
 
 /// Where an object's bytes come from. Memory and files can be sent again when a connection breaks; a stream only as
 /// long as nothing of it was sent.

@@ -25,17 +25,21 @@ mod call;
 mod checksum;
 mod client;
 mod cluster;
+mod cluster_map;
 mod content;
 mod custom_metadata;
+mod endpoint;
 mod error;
 pub mod former;
 mod group;
+mod hashing;
 mod headers;
 mod job;
 mod listing;
 mod multipart;
 mod names;
 mod object;
+mod object_properties;
 mod object_reader;
 mod placement;
 mod settings;
@@ -48,7 +52,8 @@ pub use bucket::{
 pub use bucket_properties::BucketProperties;
 pub use checksum::{Checksum, ChecksumKind};
 pub use client::Client;
-pub use cluster::{ClusterHealth, ClusterMap, ClusterNode, NodeNetwork};
+pub use cluster::ClusterHealth;
+pub use cluster_map::{ClusterMap, ClusterNode, NodeNetwork};
 pub use content::ObjectContent;
 pub use custom_metadata::CustomMetadata;
 pub use error::{Error, Refusal, RefusalKind};
@@ -58,9 +63,9 @@ pub use listing::{ListFlags, ListOptions, Listing, ListingCoding, ListingEntry, 
 pub use multipart::MultipartUpload;
 pub use names::{Bucket, Namespace, ObjectName, Provider};
 pub use object::{
-    AppendHandle, ArchiveMember, ByteRange, CopyOptions, GetOptions, HeadOptions, MetadataUpdate, ObjectHandle,
-    ObjectProperties, PromoteOptions, PutOptions, PutResult,
+    AppendHandle, CopyOptions, HeadOptions, MetadataUpdate, ObjectHandle, PromoteOptions, PutOptions, PutResult,
 };
-pub use object_reader::ObjectReader;
+pub use object_properties::ObjectProperties;
+pub use object_reader::{ArchiveMember, ByteRange, GetOptions, ObjectReader};
 pub use settings::{Reads, Settings, VARIABLES, Variables};
 pub use web::Retries;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{ChecksumKind, Error};
 
 /// Who stores a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,6 +52,17 @@ impl FromStr for Provider {
             "oci" | "oc" => Self::Oci,
             _ => return Err(invalid("provider", text, "known are ais, aws, gcp, azure and oci")),
         })
+    }
+}
+
+impl FromStr for ChecksumKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        [Self::Xxhash2, Self::Md5, Self::Crc32c, Self::Sha256, Self::Sha512]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| invalid("kind of checksum", text, "known are xxhash2, md5, crc32c, sha256 and sha512"))
     }
 }
 

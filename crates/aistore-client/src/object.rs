@@ -1,20 +1,16 @@
 //! What can be done with an object.
 
-use std::fmt;
-
 use serde_json::json;
-use web::{HeaderMap, Method, WebAnswer, header};
+use web::{Method, WebAnswer};
 
 use crate::call::{ApiCall, body_text, encoded, encoded_path};
 use crate::checksum::{Checksum, ChecksumKind};
 use crate::client::Client;
 use crate::content::PreparedContent;
 use crate::custom_metadata::{self, CustomMetadata};
-use crate::headers::{
-    ACCESSED, APPEND_HANDLE, CHECKSUM_KIND, CHECKSUM_VALUE, COPIES, CUSTOM, LOCATION, PRESENT, VERSION, number, text,
-};
+use crate::headers::{ACCESSED, APPEND_HANDLE, CHECKSUM_KIND, CHECKSUM_VALUE, CUSTOM, VERSION, number, text};
 use crate::names::invalid;
-use crate::{Bucket, Error, JobHandle, ObjectContent, ObjectName, ObjectReader, Reads};
+use crate::{Bucket, ClusterNode, Error, JobHandle, ObjectContent, ObjectName, ObjectProperties, Reads};
 
 /// One object, there or not.
 #[derive(Clone, Debug)]
@@ -56,86 +52,11 @@ pub struct PutResult {
     pub is_verified: bool,
 }
 
-#[derive(Clone, Debug)]
-pub struct GetOptions {
-    pub range: Option<ByteRange>,
-    /// A file in an archive, in place of the archive.
-    pub member: Option<ArchiveMember>,
-    /// In a remote bucket, look whether there is something newer.
-    pub latest: bool,
-    /// Compare what arrives with the object's checksum. Ranges and members of archives have none of their own.
-    pub verify: bool,
-    /// How often to go on where an answer broke off.
-    pub resumes: u32,
-}
-
-impl Default for GetOptions {
-    fn default() -> Self {
-        Self { range: None, member: None, latest: false, verify: true, resumes: 3 }
-    }
-}
-
-/// Bytes of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteRange {
-    From(u64),
-    /// At least one byte.
-    Of {
-        start: u64,
-        length: u64,
-    },
-    Last(u64),
-}
-
-impl fmt::Display for ByteRange {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::From(start) => write!(formatter, "bytes={start}-"),
-            Self::Of { start, length } => {
-                let last = start.saturating_add(length.saturating_sub(1));
-                write!(formatter, "bytes={start}-{last}")
-            }
-            Self::Last(length) => write!(formatter, "bytes=-{length}"),
-        }
-    }
-}
-
-/// Which file of an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ArchiveMember {
-    Path(String),
-    /// `mode` is `regexp`, `prefix`, `suffix`, `substr` or `wdskey`. The server answers with a TAR of what it finds.
-    Matching {
-        pattern: String,
-        mode: String,
-    },
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct HeadOptions {
     /// Separated by commas: `size,version,checksum,atime,copies,ec,custom,location,chunked,last-modified,etag`. Empty:
     /// everything but the last two.
     pub properties: String,
-}
-
-/// What is known about an object. What was not asked for is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ObjectProperties {
-    /// In bytes.
-    pub size: Option<u64>,
-    pub checksum: Option<Checksum>,
-    pub version: Option<String>,
-    /// In nanoseconds since 1970.
-    pub accessed: Option<u64>,
-    pub custom: CustomMetadata,
-    /// Whether the cluster has it, and not only the cloud.
-    pub is_present: Option<bool>,
-    /// Target and mountpath.
-    pub location: Option<String>,
-    pub copies: Option<u64>,
-    pub last_modified: Option<String>,
-    /// Opaque; an MD5 only where the bucket's checksums are.
-    pub etag: Option<String>,
 }
 
 /// What happens to custom metadata that is there.
@@ -169,24 +90,6 @@ pub struct PromoteOptions {
     pub delete_source: bool,
     /// Each target has files of its own there.
     pub is_not_shared: bool,
-}
-
-impl ObjectProperties {
-    pub(crate) fn of_headers(headers: &HeaderMap) -> Self {
-        let owned = |name| text(headers, name).map(str::to_owned);
-        Self {
-            size: number(headers, header::CONTENT_LENGTH.as_str()),
-            checksum: Checksum::of_headers(headers),
-            version: owned(VERSION),
-            accessed: number(headers, ACCESSED),
-            custom: custom_metadata::of_headers(headers),
-            is_present: number(headers, PRESENT),
-            location: owned(LOCATION),
-            copies: number(headers, COPIES),
-            last_modified: owned(header::LAST_MODIFIED.as_str()),
-            etag: owned(header::ETAG.as_str()).map(|tag| tag.trim_matches('"').to_owned()),
-        }
-    }
 }
 
 impl<'a> ObjectHandle<'a> {
@@ -260,43 +163,11 @@ impl<'a> ObjectHandle<'a> {
         Ok((answer, checksum.or_else(|| sent.checksum())))
     }
 
-    /// The bytes, to be read as they come.
-    ///
-    /// # Errors
-    /// [`crate::RefusalKind::ObjectNotFound`], at once, and whatever else the server says.
-    pub fn get(&self, options: &GetOptions) -> Result<ObjectReader<'a>, Error> {
-        let answer = self.read(|| self.get_call(options, options.range))?;
-        Ok(ObjectReader::new(self.clone(), options.clone(), answer))
-    }
-
-    pub(crate) fn get_range(&self, options: &GetOptions, range: ByteRange) -> Result<WebAnswer, Error> {
-        self.read(|| self.get_call(options, Some(range)))
-    }
-
-    fn get_call(&self, options: &GetOptions, range: Option<ByteRange>) -> ApiCall {
-        let mut call = self.new_call(Method::GET);
-        match &options.member {
-            None => {}
-            Some(ArchiveMember::Path(path)) => call.query.push(("archpath", path.clone())),
-            Some(ArchiveMember::Matching { pattern, mode }) => {
-                call.query.push(("archregx", pattern.clone()));
-                call.query.push(("archmode", mode.clone()));
-            }
-        }
-        if options.latest {
-            call.query.push(("latest-ver", "true".to_owned()));
-        }
-        if let Some(range) = range {
-            call.headers.push((header::RANGE, range.to_string()));
-        }
-        call
-    }
-
     /// From the target itself where that is wished; where it fails, the way that always works.
-    fn read(&self, call: impl Fn() -> ApiCall) -> Result<WebAnswer, Error> {
+    pub(crate) fn read(&self, call: impl Fn() -> ApiCall) -> Result<WebAnswer, Error> {
         if self.client.settings().reads == Reads::Direct {
             let map = self.client.known_map()?;
-            let server = map.target_of(&self.bucket, &self.name).ok().and_then(super::cluster::ClusterNode::server);
+            let server = map.target_of(&self.bucket, &self.name).ok().and_then(ClusterNode::server);
             if let Some(answer) = server.and_then(|server| self.client.try_once(&server, call()).ok()) {
                 return Ok(answer);
             }

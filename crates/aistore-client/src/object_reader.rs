@@ -5,11 +5,67 @@ use std::io::{self, Read, Write};
 use std::ops::Range as Span;
 
 use bytes::{Buf as _, Bytes};
-use web::{AnswerBody, WebAnswer, WebFailure, header};
+use web::{AnswerBody, Method, WebAnswer, WebFailure, header};
 
-use crate::checksum::{Checksum, ChecksumHasher};
-use crate::object::{ByteRange, GetOptions, ObjectProperties};
-use crate::{Error, ObjectHandle};
+use crate::call::ApiCall;
+use crate::checksum::Checksum;
+use crate::hashing::ChecksumHasher;
+use crate::{Error, ObjectHandle, ObjectProperties};
+
+#[derive(Clone, Debug)]
+pub struct GetOptions {
+    pub range: Option<ByteRange>,
+    /// A file in an archive, in place of the archive.
+    pub member: Option<ArchiveMember>,
+    /// In a remote bucket, look whether there is something newer.
+    pub latest: bool,
+    /// Compare what arrives with the object's checksum. Ranges and members of archives have none of their own.
+    pub verify: bool,
+    /// How often to go on where an answer broke off.
+    pub resumes: u32,
+}
+
+impl Default for GetOptions {
+    fn default() -> Self {
+        Self { range: None, member: None, latest: false, verify: true, resumes: 3 }
+    }
+}
+
+/// Bytes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteRange {
+    From(u64),
+    /// At least one byte.
+    Of {
+        start: u64,
+        length: u64,
+    },
+    Last(u64),
+}
+
+impl fmt::Display for ByteRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::From(start) => write!(formatter, "bytes={start}-"),
+            Self::Of { start, length } => {
+                let last = start.saturating_add(length.saturating_sub(1));
+                write!(formatter, "bytes={start}-{last}")
+            }
+            Self::Last(length) => write!(formatter, "bytes=-{length}"),
+        }
+    }
+}
+
+/// Which file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveMember {
+    Path(String),
+    /// `mode` is `regexp`, `prefix`, `suffix`, `substr` or `wdskey`. The server answers with a TAR of what it finds.
+    Matching {
+        pattern: String,
+        mode: String,
+    },
+}
 
 /// Holds one piece of the object at a time. Dropping it ends the transfer. Errors of [`Read`] hold an [`Error`].
 pub struct ObjectReader<'a> {
@@ -34,6 +90,40 @@ pub struct ObjectReader<'a> {
 
 /// What is made room for beforehand, whatever size the server says, in bytes.
 const MOST_ROOM: u64 = 64 << 20;
+
+impl<'a> ObjectHandle<'a> {
+    /// The bytes, to be read as they come.
+    ///
+    /// # Errors
+    /// [`crate::RefusalKind::ObjectNotFound`], at once, and whatever else the server says.
+    pub fn get(&self, options: &GetOptions) -> Result<ObjectReader<'a>, Error> {
+        let answer = self.read(|| self.get_call(options, options.range))?;
+        Ok(ObjectReader::new(self.clone(), options.clone(), answer))
+    }
+
+    fn get_range(&self, options: &GetOptions, range: ByteRange) -> Result<WebAnswer, Error> {
+        self.read(|| self.get_call(options, Some(range)))
+    }
+
+    fn get_call(&self, options: &GetOptions, range: Option<ByteRange>) -> ApiCall {
+        let mut call = self.new_call(Method::GET);
+        match &options.member {
+            None => {}
+            Some(ArchiveMember::Path(path)) => call.query.push(("archpath", path.clone())),
+            Some(ArchiveMember::Matching { pattern, mode }) => {
+                call.query.push(("archregx", pattern.clone()));
+                call.query.push(("archmode", mode.clone()));
+            }
+        }
+        if options.latest {
+            call.query.push(("latest-ver", "true".to_owned()));
+        }
+        if let Some(range) = range {
+            call.headers.push((header::RANGE, range.to_string()));
+        }
+        call
+    }
+}
 
 impl<'a> ObjectReader<'a> {
     pub(crate) fn new(object: ObjectHandle<'a>, options: GetOptions, answer: WebAnswer) -> Self {

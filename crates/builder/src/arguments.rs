@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use cli::{CommandLine, ShowOptions, parse_duration, parse_size};
 use vocab::ArtifactFormat;
 
+use crate::download_arguments::DownloadArguments;
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
 
 /// Build portable Python runtimes from this repository's configuration.
@@ -362,18 +363,6 @@ pub struct SourceArguments {
     pub remote_store_offline: bool,
     #[command(flatten)]
     pub downloads: DownloadArguments,
-}
-
-/// Options of every command that may download something. What is not given is [`store::download::DownloadSettings`]' own.
-#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
-pub struct DownloadArguments {
-    /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up
-    /// [default: 1K].
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    pub min_rate: Option<u64>,
-    /// The largest file to download if neither the lock nor the index states a size [default: 10G].
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    pub max_download: Option<u64>,
 }
 
 impl From<&PlanArguments> for BuildArguments {

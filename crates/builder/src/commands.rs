@@ -22,8 +22,9 @@ use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
-use crate::arguments::{BuildArguments, BuilderArguments, BuilderCommand, DownloadArguments, SourceArguments};
+use crate::arguments::{BuildArguments, BuilderArguments, BuilderCommand, SourceArguments};
 use crate::asked_platforms::AskedPlatforms;
+use crate::download_arguments::DownloadArguments;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
 use crate::session::{BuilderSession, UsageError, store_root};

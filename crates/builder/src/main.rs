@@ -4,6 +4,7 @@ mod arguments;
 mod asked_platforms;
 mod build_log;
 mod commands;
+mod download_arguments;
 mod endings;
 mod export_commands;
 mod remote_store;

@@ -72,7 +72,8 @@ pub fn ending(report: &BuildReport) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use pipeline::build::{BuildEnding, BuildProduct};
+    use pipeline::build::BuildEnding;
+    use pipeline::build_product::BuildProduct;
     use pipeline::plan::{PlanAction, PlanRow, PlannedBase};
     use unicode_width::UnicodeWidthStr;
     use vocab::{Manifest, PlatformKey};

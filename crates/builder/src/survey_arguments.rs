@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use survey::matrix::CiSystem;
 use vocab::PlatformKey;
 
-use crate::arguments::DownloadArguments;
+use crate::download_arguments::DownloadArguments;
 
 #[derive(Args, Debug, Clone)]
 pub struct CheckArguments {

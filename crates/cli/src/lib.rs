@@ -25,6 +25,7 @@
 
 mod bars;
 mod build;
+mod command_line;
 mod command_pages;
 mod completion;
 mod fault_text;
@@ -42,13 +43,14 @@ mod table;
 mod transfer_options;
 
 pub use build::ProgramBuild;
+pub use command_line::CommandLine;
 pub use command_pages::{faulty_examples, similar_command};
 pub use fault_text::{fault_json, render_fault};
 #[doc(hidden)]
 pub use git_version::git_version;
 pub use given_quantity::{QuantityError, parse_duration, parse_size};
 pub use printer::{Printer, finish};
-pub use program::{CommandLine, Process, run};
+pub use program::{Process, run};
 pub use quantity::{bytes, duration, rate};
 pub use settings::{ColorChoice, PrinterSettings, ShowMode, ShowOptions, Terminal, settings};
 pub use table::Table;

@@ -8,28 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::Parser;
 use vocab::{Event, Exit, Fault};
 
 use crate::command_pages::{self, OutputPage};
 use crate::completion;
-use crate::{Printer, ProgramBuild, ShowOptions, Terminal, finish, settings};
-
-/// The arguments of a program of this project.
-pub trait CommandLine: Parser {
-    /// Where the flattened [`ShowOptions`] are.
-    fn show(&self) -> &ShowOptions;
-
-    /// Words an error of the parser better than it can.
-    fn explained(error: clap::Error) -> clap::Error {
-        error
-    }
-
-    /// Refuses combinations that the parser cannot.
-    fn checked(self) -> Result<Self, clap::Error> {
-        Ok(self)
-    }
-}
+use crate::{CommandLine, Printer, ProgramBuild, ShowOptions, Terminal, finish, settings};
 
 /// The surroundings of a running program.
 pub struct Process {
@@ -144,6 +127,7 @@ fn watch_for_interrupts(printer: &Printer) -> Arc<AtomicBool> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use clap::Parser;
     use clap::error::ErrorKind;
 
     use super::*;

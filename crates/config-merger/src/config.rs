@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, PlatformKey, SystemVersion, VersionString};
 
-use crate::{CopyFile, MarkerAnswer, PythonSettings, Requirement, SourcePolicy};
+use crate::{CopyFile, MarkerAnswer, PythonSettings, Requirement};
 
 /// Why a rule holds, by distribution and platform. No reason is empty.
 pub type RuleReasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
@@ -287,7 +287,7 @@ impl Config {
         reason(&self.packages.skip, name, platform)
     }
 
-    /// From `forceSource` alone; a name in `forceNoBinaryList` is in the [`SourcePolicy`].
+    /// From `forceSource` alone; a name in `forceNoBinaryList` is in the [`SourcePolicy`](crate::SourcePolicy).
     pub fn force_source_reason(&self, name: &DistributionName, platform: PlatformKey) -> Option<&str> {
         reason(&self.packages.force_source, name, platform)
     }
@@ -295,11 +295,6 @@ impl Config {
     /// The `buildWheel` rule for this platform, if there is one.
     pub fn build_wheel_for(&self, name: &DistributionName, platform: PlatformKey) -> Option<&BuildWheel> {
         self.packages.build_wheel.get(name)?.get(&platform)
-    }
-
-    /// The general `resolution` with the platform's own applied.
-    pub fn policy(&self, platform: PlatformKey) -> SourcePolicy {
-        SourcePolicy::effective(&self.packages, platform)
     }
 
     /// Git requirements of this platform that no rule allows; each is an error before anything is downloaded.

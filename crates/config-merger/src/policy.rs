@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use vocab::{DistributionName, PlatformKey};
 
-use crate::{Dependants, Packages, Resolution, Scope};
+use crate::{Config, Dependants, Packages, Resolution, Scope};
 
 /// The general `resolution` and the platform's own combined, with nothing left unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +25,15 @@ pub struct SourcePolicy {
     pub dependants: Dependants,
 }
 
+impl Config {
+    /// The general `resolution` with the platform's own applied.
+    pub fn policy(&self, platform: PlatformKey) -> SourcePolicy {
+        SourcePolicy::effective(&self.packages, platform)
+    }
+}
+
 impl SourcePolicy {
-    pub(crate) fn effective(packages: &Packages, platform: PlatformKey) -> Self {
+    fn effective(packages: &Packages, platform: PlatformKey) -> Self {
         let of_platforms = packages.platform_specific.values().filter_map(|platform| platform.resolution.as_ref());
         let nowhere = !packages.resolution.iter().chain(of_platforms).any(Resolution::is_about_sources);
         let none = Resolution::default();

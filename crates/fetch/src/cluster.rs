@@ -10,7 +10,7 @@ use aistore_client::{
 };
 use web::{WebLimits, may_pass};
 
-use super::origin::{MAX_MANIFEST, RangeAnswer, read_bounded};
+use super::answer::{MAX_MANIFEST, RangeAnswer, read_bounded};
 use super::server::ServerSetback;
 use super::{FetchErrorKind, FetchSettings};
 

@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use vocab::{Artifact, Digest, DigestWriter, Event, TransferId, side_by_side};
 use web::WebFailure;
 
+use super::answer::RangeAnswer;
 use super::older::OlderArtifacts;
-use super::origin::{ArtifactOrigin, RangeAnswer, repeat};
+use super::origin::{ArtifactOrigin, repeat};
 use super::server::ServerSetback;
 use super::{FetchErrorKind, FetchSettings, FetchWatch};
 use crate::FETCH_GAP;

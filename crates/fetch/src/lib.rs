@@ -39,6 +39,7 @@
 //! assert_eq!((ranges.len(), ranges[0].start, ranges[0].end), (1, 100, 200));
 //! ```
 
+mod answer;
 mod cluster;
 mod delta_plan;
 mod diff;

@@ -10,27 +10,15 @@ use url::Url;
 use vocab::{Event, open_regular};
 use web::{Retries, WebAnswer, WebFailure, header, may_pass, without_secrets};
 
+use super::answer::{MAX_MANIFEST, RangeAnswer, read_bounded};
 use super::cluster::ClusterObject;
 use super::server::{ServerSetback, WebOrigin};
 use super::{FetchErrorKind, FetchSettings, FetchWatch};
-
-/// Manifests of real runtimes have a few hundred kilobytes.
-pub(super) const MAX_MANIFEST: u64 = 64 << 20;
 
 pub(super) enum ArtifactOrigin {
     Web(Box<WebOrigin>),
     Cluster(Box<ClusterObject>),
     Disk(PathBuf),
-}
-
-/// The answer to the request for a range.
-pub(super) enum RangeAnswer {
-    /// From the range's start, to `end` at most.
-    Range { body: Box<dyn Read + Send>, end: u64, tag: Option<String> },
-    /// Everything, from the first byte; `why` says why it is not a range.
-    Whole { body: Box<dyn Read + Send>, size: Option<u64>, why: &'static str },
-    /// Neither: the whole must be requested.
-    NoRange { why: &'static str },
 }
 
 impl ArtifactOrigin {
@@ -171,13 +159,6 @@ fn manifest_on_disk(path: &Path) -> Result<Vec<u8>, FetchErrorKind> {
         Ok(text) => text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST }),
         Err(source) => Err(FetchErrorKind::Read { path: beside, source }),
     }
-}
-
-/// `None` if there is too much.
-pub(super) fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut text = Vec::new();
-    reader.take(MAX_MANIFEST + 1).read_to_end(&mut text)?;
-    Ok((text.len() as u64 <= MAX_MANIFEST).then_some(text))
 }
 
 fn manifest_on_web(web: &WebOrigin, url: &Url) -> Result<Vec<u8>, ServerSetback> {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attempt::{AttemptEnd, ImportAttempt, PackageImport};
 use super::module_names::is_stray;
 use super::order::package_of;
 use super::report::{AllowedFailure, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
-use super::run::{AttemptEnd, ImportAttempt, PackageImport};
 use super::{CheckedDistribution, ImportCheck, opened, requirements};
 use crate::emulator::gap_in;
 use static_checks::module_name_of;

@@ -20,6 +20,7 @@
 //! assert_eq!(gap_in(EmulatorKind::Qemu, "ImportError: libfoo.so.1: cannot open shared object file"), None);
 //! ```
 
+mod attempt;
 pub mod emulator;
 mod hooks;
 mod judge;

@@ -19,8 +19,10 @@ use archive::FileBeside;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreePath};
 
+use super::attempt::ImportAttempt;
+use super::order::packages_of;
 use super::requirements::RequirementGraph;
-use super::run::{self, ImportAttempt};
+use super::run;
 use super::{ImportCheck, hooks};
 use store::Context;
 
@@ -117,7 +119,7 @@ impl CheckMemory {
                 .filter(|module| settled.contains(*module))
                 .filter_map(|module| Some((module.clone(), attempts.get(module)?.clone())))
                 .collect();
-            let names = own.keys().flat_map(|module| run::packages_of(module).chain([module.as_str()]));
+            let names = own.keys().flat_map(|module| packages_of(module).chain([module.as_str()]));
             let tried: Vec<&ImportAttempt> = names.filter_map(|name| attempts.get(name)).collect();
             let mut loaded = recalled.loaded.get(*index).cloned().unwrap_or_default();
             loaded.extend(tried.iter().flat_map(|attempt| attempt.loaded_files()));

@@ -10,8 +10,9 @@ use std::path::Path;
 use vocab::{NativeWarning, Os, TreePath};
 
 use super::ImportCheck;
+use super::attempt::ImportAttempt;
+use super::order::packages_of;
 use super::requirements::RequirementGraph;
-use super::run::{self, ImportAttempt};
 use static_checks::native_files::linked_libraries;
 use static_checks::system_libraries::linux;
 
@@ -26,7 +27,7 @@ pub(crate) fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Impo
         Os::Macos | Os::Windows => outside.iter().map(|path| ((*path).clone(), file_name(path).to_owned())).collect(),
     };
     let of = |module: &str| -> BTreeMap<String, String> {
-        let tried = run::packages_of(module).chain([module]).filter_map(|name| attempts.get(name));
+        let tried = packages_of(module).chain([module]).filter_map(|name| attempts.get(name));
         let paths = tried.flat_map(|attempt| &attempt.outside);
         paths.filter_map(|path| Some((opened.get(path)?.clone(), path.clone()))).collect()
     };

@@ -57,6 +57,11 @@ pub(crate) fn package_of(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
 }
 
+/// The packages that a module lies in, the outermost first.
+pub(crate) fn packages_of(module: &str) -> impl Iterator<Item = &str> {
+    module.match_indices('.').map(|(end, _)| &module[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,40 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use catalogue::{BuildQuery, Catalogue, CatalogueRow, Channel, Moment, StoredObject, object_keys};
-use fetch::{FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, fetch_small, server_of, without_secrets};
+use catalogue::{BuildQuery, Catalogue, CatalogueRow};
+use fetch::{FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of, without_secrets};
 use tree_table::{CompareDepth, TreeTable};
-use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
+use vocab::{Digest, Event, unencrypted_host};
 
+use crate::get_error::offline;
+use crate::get_job::{GetJob, GetRequest, compared};
 use crate::home::{HomeLock, STAGED_TREE};
 use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord};
 use crate::offer::{CatalogueOffer, is_build};
 use crate::trust::signer_of;
-use crate::{GetError, GetErrorKind, Home, PublicKey};
-
-/// What to install, from where, and what may be trusted.
-#[derive(Debug)]
-pub struct GetRequest {
-    pub version: VersionString,
-    pub platform: PlatformKey,
-    /// The lowest acceptable channel.
-    pub channel: Channel,
-    /// The destination that it was published to: `http`, `https`, `file` or a path; it contains `catalogue.json`.
-    pub from: String,
-    pub home: Home,
-    /// With at least one, everything that none of them signed is refused.
-    pub public_keys: Vec<PublicKey>,
-    /// Do not use a network.
-    pub offline: bool,
-    /// Compare the digest of every installed file.
-    pub verify: bool,
-    /// Install again, reusing the undamaged parts of what is installed.
-    pub reinstall: bool,
-    /// Accept an older build, or one that was known as retracted.
-    pub allow_older: bool,
-    /// The current time, for expiry.
-    pub now: Moment,
-}
+use crate::{GetError, GetErrorKind};
 
 /// The installed runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +59,6 @@ pub fn get(
         from: without_secrets(&request.from),
         kind: Box::new(kind),
     })
-}
-
-pub(crate) struct GetJob<'a> {
-    pub request: &'a GetRequest,
-    pub settings: &'a FetchSettings,
-    pub watch: FetchWatch<'a>,
 }
 
 /// A manifest with the catalogue's digest and, with a key, a verified signature.
@@ -134,12 +106,6 @@ impl GetJob<'_> {
     fn record_of(&self, row: &CatalogueRow, folder: &Path) -> Option<InstallRecord> {
         let record = self.request.home.record(folder);
         record.filter(|record| record.is_of(&row.manifest.sha256, &row.build_key))
-    }
-
-    /// A folder can be read with or without a network.
-    pub(crate) fn needs_network_and_has_none(&self) -> bool {
-        let from = self.request.from.to_ascii_lowercase();
-        self.request.offline && ["http://", "https://", "ais://"].iter().any(|scheme| from.starts_with(scheme))
     }
 
     /// Whether `current` would go back in time. A build that stays current is not moved.
@@ -365,25 +331,6 @@ impl GetJob<'_> {
         }
     }
 
-    fn object(&self, what: &'static str, object: &StoredObject) -> Result<Vec<u8>, GetErrorKind> {
-        compared(what, self.small(&object.key)?, &object.sha256)
-    }
-
-    pub(crate) fn small(&self, key: &TreePath) -> Result<Vec<u8>, GetErrorKind> {
-        Ok(fetch_small(&self.place(key), self.settings, self.watch)?)
-    }
-
-    /// Location of an object below the destination.
-    fn place(&self, key: &TreePath) -> String {
-        let from = &self.request.from;
-        // A drive letter is one character, a URL's scheme is longer.
-        if from.contains("://") {
-            object_keys::url(from, key)
-        } else {
-            key.below(Path::new(from)).display().to_string()
-        }
-    }
-
     fn warn(&self, code: &'static str, text: String) {
         let place = Some(self.request.version.to_string());
         (self.watch.tell)(Event::Warning { code, text, place, hint: None });
@@ -421,19 +368,7 @@ impl GetJob<'_> {
     }
 }
 
-fn compared(what: &'static str, bytes: Vec<u8>, expected: &Digest) -> Result<Vec<u8>, GetErrorKind> {
-    let actual = Digest::of(&bytes);
-    if actual != *expected {
-        return Err(GetErrorKind::Digest { what, expected: *expected, actual });
-    }
-    Ok(bytes)
-}
-
 /// What is here already cannot be read; without it everything can be fetched.
 fn is_of_older(kind: &fetch::FetchErrorKind) -> bool {
     matches!(kind, fetch::FetchErrorKind::Older { .. } | fetch::FetchErrorKind::Scan(_))
-}
-
-pub(crate) fn offline(reason: &str) -> GetErrorKind {
-    GetErrorKind::Offline { reason: reason.to_owned() }
 }

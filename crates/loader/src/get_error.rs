@@ -141,3 +141,7 @@ fn hint_of_fetch(kind: &FetchErrorKind) -> Option<&'static str> {
         false => "choose another folder with --to, or make this one writable",
     })
 }
+
+pub(crate) fn offline(reason: &str) -> GetErrorKind {
+    GetErrorKind::Offline { reason: reason.to_owned() }
+}

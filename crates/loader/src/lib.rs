@@ -21,14 +21,16 @@
 
 mod get;
 mod get_error;
+mod get_job;
 mod home;
 mod install_record;
 mod kept_catalogue;
 mod offer;
 mod trust;
 
-pub use get::{GetRequest, InstallOutcome, InstalledRuntime, get};
+pub use get::{InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};
+pub use get_job::GetRequest;
 pub use home::Home;
 pub use tree_table::TreeDamage;
 pub use trust::{PublicKey, TrustError};

@@ -5,7 +5,8 @@ use catalogue::{Catalogue, Edition, Retraction, SignedCatalogue, object_keys};
 use fetch::{FetchError, FetchErrorKind};
 use vocab::Event;
 
-use crate::get::{GetJob, offline};
+use crate::get_error::offline;
+use crate::get_job::GetJob;
 use crate::kept_catalogue::KeptCatalogue;
 use crate::trust::signer_of;
 use crate::{GetErrorKind, PublicKey};

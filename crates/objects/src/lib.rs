@@ -44,7 +44,8 @@ pub use folder::FolderPlace;
 pub use object_key::{ObjectKey, ObjectKeyError};
 pub use place::{
     ExpectedState, FormerObject, Leftover, ListedObject, Object, ObjectHead, ObjectTag, ObjectUpload, Place,
-    PutOutcome, ReplaceOutcome, Result, SharedRange, TransferWatch, TransferWork, UNWATCHED, UploadOutcome,
+    PutOutcome, ReplaceOutcome, Result, SharedRange, TransferWatch, TransferWork, Turn, UNWATCHED, UploadOutcome,
+    WaitingPublisher,
 };
 pub use signed::{ConnectError, SignedBucket};
-pub use turn::{ObjectTurn, Turn, WaitingPublisher};
+pub use turn::ObjectTurn;

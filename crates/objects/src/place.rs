@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use vocab::{Digest, Event, Tell, TransferId};
 
-use crate::{ObjectKey, PlaceError, PlaceErrorKind, Turn, WaitingPublisher};
+use crate::{ObjectKey, PlaceError, PlaceErrorKind};
 
 /// The result of every operation on a place.
 pub type Result<T> = std::result::Result<T, PlaceError>;
@@ -62,6 +62,20 @@ pub trait Place: std::fmt::Debug + Send + Sync {
     /// finding out takes a request or two, once. Where it is false, the last writer wins: derived objects must be read
     /// again after they were written.
     fn conditional_puts(&self) -> Result<bool>;
+}
+
+/// A turn at writing, see [`Place::try_turn`]. Released when dropped, or when its holder has been silent for a while.
+pub trait Turn {
+    /// Shows that its holder is at work; call it regularly. False if another has taken it over.
+    fn keep(&mut self) -> Result<bool>;
+}
+
+/// What a waiting publisher has seen.
+#[derive(Debug, Default)]
+pub struct WaitingPublisher {
+    pub(crate) seen: Option<ObjectTag>,
+    /// How often it was seen.
+    pub(crate) looks: u32,
 }
 
 /// Called between two pieces of an object and before another attempt; an error ends the transfer.

@@ -5,20 +5,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::{ExpectedState, Object, ObjectKey, ObjectTag, Place, ReplaceOutcome, Result};
-
-/// Released when dropped, or when its holder has been silent for a while.
-pub trait Turn {
-    /// Shows that its holder is at work; call it regularly. False if another has taken it over.
-    fn keep(&mut self) -> Result<bool>;
-}
-
-/// What a waiting publisher has seen.
-#[derive(Debug, Default)]
-pub struct WaitingPublisher {
-    seen: Option<ObjectTag>,
-    looks: u32,
-}
+use crate::{ExpectedState, Object, ObjectKey, Place, ReplaceOutcome, Result, Turn, WaitingPublisher};
 
 /// How often the same sign of a holder is read before it counts as dead: some seconds, more with a slow server.
 const PATIENCE: u32 = 25;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use config_merger::{ConfigFaults, LoadedConfig, Repository};
 use jiff::civil::Date;
-use vocab::{Event, Exit, Fault, Manifest, PlatformKey, RuleOutcome, VersionString};
+use vocab::{Event, Exit, Fault, PlatformKey, RuleOutcome, VersionString};
 
 use crate::artifacts::{self, ArtifactParts, PackedAhead, Packing};
 use crate::asked_once::AskedOnce;
 use crate::assemble::{self, PrefixPieces};
 use crate::build_key::{KeyInputs, build_key, copy_operations};
+use crate::build_product::BuildProduct;
 use crate::gather;
 use crate::options::BuildOptions;
 use crate::parts::{self, CheckFindings};
@@ -67,16 +68,6 @@ impl BuildReport {
         };
         if whole { Exit::Done } else { Exit::Partial }
     }
-}
-
-/// What a build made, or found up to date.
-#[derive(Clone, Debug)]
-pub struct BuildProduct {
-    pub prefix: PathBuf,
-    /// One for each format, in the order asked for; never empty.
-    pub artifacts: Vec<PathBuf>,
-    /// Manifest of the first artifact.
-    pub manifest: Manifest,
 }
 
 /// One version for one or several platforms. What keeps one of them from being built keeps no other; an error of this

@@ -23,6 +23,7 @@ pub mod asked_once;
 pub mod assemble;
 pub mod build;
 pub mod build_key;
+pub mod build_product;
 mod build_record;
 pub mod clean;
 pub mod consistency;

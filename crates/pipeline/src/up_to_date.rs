@@ -10,7 +10,7 @@ use tree_table::{CompareDepth, FileStamp, TreeDamage, TreeTable, first_few};
 use vocab::{ArtifactName, Digest, INNER_MANIFEST, Manifest, RuleOutcome, RuleRecord, TreePath};
 
 use crate::artifacts::{Packing, level_of};
-use crate::build::BuildProduct;
+use crate::build_product::BuildProduct;
 use crate::build_record::{ArtifactRow, BuildRecord};
 use crate::options::BuildOptions;
 use crate::prefix_folder::PrefixFolder;

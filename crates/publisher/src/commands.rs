@@ -20,46 +20,11 @@ use serde_json::json;
 use vocab::{Event, Exit, Fault};
 
 use crate::arguments::{PublisherArguments, PublisherCommand, SigningArguments, WhichArguments};
+use crate::command_error::{CommandError, DIST};
 use crate::signing_key::signer;
 
 const TO: &str = "PYDIST_PUBLISH_TO";
 const DEFAULT_TO: &str = "published";
-const DIST: &str = "dist";
-
-#[derive(Debug, thiserror::Error, Fault)]
-#[fault(Usage)]
-pub(crate) enum CommandError {
-    #[error("there is no artifact in `{DIST}/`")]
-    #[fault("E_NOTHING_TO_PUBLISH", hint("run `builder VERSION` first, or name an artifact"))]
-    NothingBuilt,
-    #[error("cannot read the key file `{}`: {source}", path.display())]
-    #[fault("E_KEY_FILE")]
-    KeyFile { path: PathBuf, source: std::io::Error },
-    /// Its content is not shown: it may be a secret key.
-    #[error("`{}` does not contain a minisign public key", path.display())]
-    #[fault("E_KEY_FILE", hint("name the `.pub` file that `publisher keygen` wrote, or give its second line"))]
-    NoPublicKey { path: PathBuf },
-    #[error("cannot write `{}`: {source}", path.display())]
-    #[fault("E_WRITE", Build, hint_with = Self::hint_of_write)]
-    Write { path: PathBuf, source: std::io::Error },
-    #[error("--public-url: `{text}` is not an http, https or file URL without user and query")]
-    #[fault("E_PUBLIC_URL")]
-    PublicUrl { text: String },
-    #[error("{option} has no effect in this layout")]
-    #[fault("E_NOT_IN_LAYOUT", hint("leave it out, or choose the other layout with --layout"))]
-    NotInLayout { option: &'static str },
-    #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
-    #[fault("E_SOURCE_DATE_EPOCH", hint("unset it, or set a whole number"))]
-    Epoch { text: String },
-}
-
-impl CommandError {
-    fn hint_of_write(&self) -> Option<String> {
-        let Self::Write { source, .. } = self else { return None };
-        (source.kind() == std::io::ErrorKind::AlreadyExists)
-            .then(|| "a key is never replaced; choose another folder".to_owned())
-    }
-}
 
 type PublisherOutcome = Result<Exit, Box<dyn Fault>>;
 type VariableLookup<'a> = &'a dyn Fn(&str) -> Option<String>;

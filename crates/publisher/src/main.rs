@@ -1,6 +1,7 @@
 //! The `publisher` command; `cli` is its frame.
 
 mod arguments;
+mod command_error;
 mod commands;
 mod signing_key;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use publisher::{KeyPassword, Signer};
 use vocab::Fault;
 
-use crate::commands::CommandError;
+use crate::command_error::CommandError;
 
 /// The key is in a file or in a variable, its password in a variable or, with `interactive`, asked for. `None` if
 /// there is no key.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vocab::{DistributionName, PlatformKey};
 
-use super::uv::{UvError, UvQuestion};
+use super::uv::UvQuestion;
+use super::uv_error::UvError;
 use super::{LockedSource, Request, ResolveSettings, ResolvedPlatform, quoted, without_wheel};
 use store::Context;
 

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 use vocab::Digest;
 
-use super::uv::{Uv, UvError, UvQuestion};
+use super::uv::{Uv, UvQuestion};
+use super::uv_error::UvError;
 use super::{LockedDistribution, Request, Shelf, pylock};
 use crate::registries::{IndexPages, IndexStanding, Registry};
 use store::Context;

@@ -6,27 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use vocab::{Digest, DistributionName, Fault, PlatformKey};
+use vocab::{Digest, DistributionName, PlatformKey};
 
-use super::{AnsweredQuestions, Shelf, hints};
+use super::{AnsweredQuestions, Shelf, UvError, hints};
+use crate::pinned_uv::{self, UV_VERSION};
 use crate::uv_settings::{self, SettingsHandover};
-use process::{Invocation, ProcessError};
-use process::{shortened, words_of};
+use process::Invocation;
+use process::words_of;
 use store::Context;
 use store::EntryKind;
-use store::pinned_tool::{self, PinnedTool, SetUpError};
+use store::pinned_tool::SetUpError;
 use wheel::WheelTarget;
-
-/// The pinned version: another one may resolve differently.
-pub const UV_VERSION: &str = "0.13.9";
-
-/// The resolver's wheel for each platform it can be set up on, by digest.
-const UV_WHEELS: &str = include_str!("../data/uv.json");
 
 /// The resolver, ready to be asked. Clones share what has been learnt and reported.
 #[derive(Clone, Debug)]
@@ -38,37 +32,6 @@ pub struct Uv {
     told: Arc<Mutex<BTreeSet<String>>>,
     /// What it was asked before.
     answered: AnsweredQuestions,
-}
-
-/// Why uv gave no answer.
-#[derive(Debug, thiserror::Error, Fault)]
-#[fault(Build)]
-pub enum UvError {
-    #[error("uv {UV_VERSION} is not on PATH and cannot be set up")]
-    #[fault("E_RESOLVER_SET_UP", hint("install uv {UV_VERSION} and put it on PATH"))]
-    SetUp {
-        #[source]
-        kind: SetUpError,
-    },
-    #[error("uv could not resolve: {}", shortened(reason))]
-    #[fault("E_RESOLVE", hint("check the requirements it names; `builder plan -v` shows the question"))]
-    Refused {
-        /// uv's own words, all of them.
-        reason: String,
-    },
-    /// Nothing is known about the distributions themselves, so no policy may take it for their absence.
-    #[error("an index or a file could not be fetched: {}", shortened(reason))]
-    #[fault("E_INDEX_UNREACHABLE", hint("check the network, the proxy and which index uv uses (UV_DEFAULT_INDEX)"))]
-    Unreachable {
-        /// uv's own words, with the URL and the number of attempts.
-        reason: String,
-    },
-    #[error(transparent)]
-    #[fault(transparent)]
-    Process(#[from] ProcessError),
-    #[error("cannot write `{}`", path.display())]
-    #[fault("E_STORE")]
-    Write { path: PathBuf, source: io::Error },
 }
 
 /// One question to the resolver.
@@ -120,7 +83,7 @@ impl Uv {
             context.downloader.learn_uv(program.clone());
             Self { program, python: python.to_owned(), told: Arc::default(), answered: answered.clone() }
         };
-        if let Some(program) = answered.on_path_or(|| pinned_on_path(context))? {
+        if let Some(program) = answered.on_path_or(|| pinned_uv::on_path(context))? {
             return Ok(found(program));
         }
         let set_up = |kind| UvError::SetUp { kind };
@@ -130,7 +93,8 @@ impl Uv {
         let folder = context.store.tool(&name);
         let program = folder.join("bin").join(if host.is_windows() { "uv.exe" } else { "uv" });
         if !program.is_file() {
-            let install = || if program.is_file() { Ok(()) } else { install(context, python, host, &folder) };
+            let install =
+                || if program.is_file() { Ok(()) } else { pinned_uv::install(context, python, host, &folder) };
             answered.set_up_once(install).map_err(set_up)?;
         }
         Ok(found(program))
@@ -376,32 +340,6 @@ impl UvQuestion {
     }
 }
 
-fn pinned_on_path(context: &Context) -> Result<Option<PathBuf>, ProcessError> {
-    let paths = context.environment.path("PATH");
-    let found = paths.and_then(|paths| which::which_in("uv", Some(paths), context.store.root()).ok());
-    let Some(program) = found else { return Ok(None) };
-    Ok((version_of(context, &program)? == UV_VERSION).then_some(program))
-}
-
-/// `0.13.9` of `uv 0.13.9 (…)`. Empty when it says something else.
-fn version_of(context: &Context, program: &Path) -> Result<String, ProcessError> {
-    let finished = process::run(context, &Invocation::new(program, context.store.root()).arg("--version"))?;
-    Ok(finished.stdout_text().split_whitespace().nth(1).unwrap_or_default().to_owned())
-}
-
-/// uv as a file of an index, by the digests of its wheels for this machine, the most widely usable first.
-pub fn pinned_uv(host: PlatformKey) -> Option<PinnedTool> {
-    let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).expect("checked by a test");
-    let digests = wheels[UV_VERSION][host.as_str()].as_array()?;
-    let digests = digests.iter().filter_map(|digest| digest.as_str().map(str::to_owned)).collect();
-    Some(PinnedTool { name: "uv", version: UV_VERSION, digests })
-}
-
-fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -> Result<(), SetUpError> {
-    let tool = pinned_uv(host).ok_or(SetUpError::NoWheel)?;
-    pinned_tool::set_up(context, python, &tool, folder)
-}
-
 /// Whether a transfer failed, rather than an index answering that it does not have what was asked for.
 fn is_unreachable(reason: &str) -> bool {
     ["Failed to fetch", "error sending request", "Request failed after"].iter().any(|sign| reason.contains(sign))
@@ -410,17 +348,6 @@ fn is_unreachable(reason: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_pinned_resolver_has_a_digest_for_every_platform() {
-        let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).unwrap();
-        for platform in PlatformKey::ALL {
-            let digests = wheels[UV_VERSION][platform.as_str()].as_array().unwrap();
-            let all_parse =
-                digests.iter().all(|digest| digest.as_str().is_some_and(|text| text.parse::<vocab::Digest>().is_ok()));
-            assert!(all_parse && !digests.is_empty(), "for {platform}");
-        }
-    }
 
     #[test]
     fn the_shelf_stands_before_every_registry_and_the_default_index_last() {

@@ -1,4 +1,4 @@
-//! The source's build back end (PEP 517): what it needs, and what it gets to see.
+//! The source's build back end (PEP 517): what it needs, and how it is called.
 //!
 //! Its code is foreign. Credentials are needed to fetch what it requires and not to run it, so the two are
 //! done apart: uv installs, with the way to the indexes in its settings; then the back end runs in a cleared one.
@@ -8,11 +8,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use resolve::uv_settings::{passed_variables, passes_to_back_ends};
 use serde_json::{Value, json};
 
 use super::SourceBuildErrorKind;
-use super::compile::{UvRunner, words};
+use super::uv_runner::{UvRunner, words};
 
 /// Asks `get_requires_for_build_wheel`. `sys.argv`: a file with the question, a file for the answer.
 const HOOK: &str = r#"import importlib, json, sys
@@ -94,28 +93,6 @@ fn as_object(settings: &[String]) -> Value {
     }
     let value = |values: Vec<&str>| if let [only] = values[..] { json!(only) } else { json!(values) };
     object.into_iter().map(|(key, values)| (key.to_owned(), value(values))).collect()
-}
-
-/// The environment that a back end starts with. `home` is an empty folder in place of the user's.
-pub(super) fn environment(uv: &UvRunner<'_>, home: &Path) -> Vec<(OsString, OsString)> {
-    let user = &uv.context.environment;
-    let passed = uv.build.pass_environment.iter().map(String::as_str);
-    let names = passed_variables().map(|name: &str| name);
-    let names = names.filter(|name| user.text(name).is_none_or(|value| passes_to_back_ends(name, value))).chain(passed);
-    let mut variables: Vec<(OsString, OsString)> =
-        names.filter_map(|name| Some((name.into(), user.path(name)?.as_os_str().to_owned()))).collect();
-    // The programs of Rust look for their compiler below the home folder.
-    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-        let Some(folder) = user.path("HOME").map(|home| home.join(folder)) else { continue };
-        if user.path(name).is_none() && folder.is_dir() {
-            variables.push((name.into(), folder.into()));
-        }
-    }
-    for name in ["HOME", "USERPROFILE"] {
-        variables.push((name.into(), home.into()));
-    }
-    variables.extend(uv.environment.iter().cloned());
-    variables
 }
 
 /// uv once more, which calls the back end in the environment of its own and fetches nothing.

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::back_end::{self, BackEnd};
-use super::{SourceBuild, SourceBuildErrorKind, error};
-use process::{Invocation, ProcessErrorKind};
-use resolve::uv_settings::{self, SettingsHandover};
+use super::uv_runner::UvRunner;
+use super::{SourceBuild, SourceBuildErrorKind};
 use store::Context;
-use store::EntryKind;
 use wheel::WheelFileName;
 
 /// 1980-01-01, the earliest time a zip can hold.
@@ -85,148 +83,6 @@ fn with_package_root(setting: &str, package_root: &Path, windows: bool) -> Strin
     let root = package_root.to_string_lossy();
     let root = if windows { root.trim_start_matches(r"\\?\").replace('\\', "/") } else { root.into_owned() };
     setting.replace("{packageRoot}", &root)
-}
-
-/// Runs uv for one build.
-pub(super) struct UvRunner<'a> {
-    pub(super) context: &'a Context,
-    pub(super) build: &'a SourceBuild<'a>,
-    pub(super) work: &'a Path,
-    pub(super) environment: Vec<(OsString, OsString)>,
-    pub(super) log: &'a Path,
-}
-
-impl UvRunner<'_> {
-    /// Makes the environment of the build and enters it. The result is its interpreter.
-    fn make_environment(&mut self) -> Result<PathBuf, SourceBuildErrorKind> {
-        let folder = self.work.join("environment");
-        let mut make = words(["venv", "--no-project", "--python"]);
-        make.extend([self.build.python.into(), folder.clone().into()]);
-        self.run("making its environment", make, &[])?;
-
-        let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
-        let python = programs.join(if cfg!(windows) { "python.exe" } else { "python" });
-        // Requirements such as cmake and ninja are programs.
-        let path = self.context.environment.path("PATH").map(Path::as_os_str).unwrap_or_default();
-        let folders = std::iter::once(programs).chain(std::env::split_paths(path));
-        if let Ok(joined) = std::env::join_paths(folders) {
-            self.environment.push(("PATH".into(), joined));
-        }
-        self.environment.push(("VIRTUAL_ENV".into(), folder.into()));
-        Ok(python)
-    }
-
-    fn install(&self, python: &Path, requirements: &[String]) -> Result<(), SourceBuildErrorKind> {
-        if requirements.is_empty() {
-            return Ok(());
-        }
-        // Copied: what the back end does to a file of its environment must not reach the store.
-        let mut install = words(["pip", "install", "--link-mode", "copy", "--python"]);
-        install.push(python.into());
-        if !self.build.build_constraints.is_empty() {
-            let path = self.work.join("constraints.txt");
-            let text = self.build.build_constraints.join("\n") + "\n";
-            fs::write(&path, text).map_err(|error| SourceBuildErrorKind::disk("write", &path, error))?;
-            install.extend([OsString::from("--constraints"), path.into()]);
-        }
-        install.push("--".into());
-        install.extend(requirements.iter().map(OsString::from));
-        self.run(error::REQUIREMENTS_STEP, install, requirements)
-    }
-
-    /// uv itself, which fetches these requirements, if any, from the indexes of the build. Tools come from the user's.
-    pub(super) fn run(
-        &self,
-        step: &'static str,
-        arguments: Vec<OsString>,
-        requirements: &[String],
-    ) -> Result<(), SourceBuildErrorKind> {
-        // Neither the user's settings nor those of a folder above may influence the result.
-        let mut settings = uv_settings::settings(self.context);
-        if !requirements.is_empty() {
-            settings.extend(self.build.index_settings.clone());
-        }
-        let settings = SettingsHandover::new(&settings, self.work)
-            .map_err(|error| SourceBuildErrorKind::disk("write to", self.work, error))?;
-        let arguments = with_common_options(arguments, &settings, self.context.offline);
-        let mut invocation = with_fixed_umask(self.build.uv, self.work).args(arguments);
-        invocation.stdin.clone_from(&settings.stdin);
-        invocation.clear_environment = true;
-        invocation.environment = uv_settings::environment(self.context, requirements.iter());
-        invocation.environment.extend(self.environment.iter().cloned());
-        invocation = invocation.env("UV_CACHE_DIR", downloads(self.context));
-        self.run_invocation(step, invocation)
-    }
-
-    /// Code of the source, with nothing of the user's but what `back_end` lets pass.
-    pub(super) fn run_foreign(
-        &self,
-        step: &'static str,
-        program: &Path,
-        folder: &Path,
-        arguments: Vec<OsString>,
-    ) -> Result<(), SourceBuildErrorKind> {
-        let home = self.work.join("home");
-        fs::create_dir_all(&home).map_err(|error| SourceBuildErrorKind::disk("create", &home, error))?;
-        let mut invocation = with_fixed_umask(program, folder).args(arguments);
-        invocation.clear_environment = true;
-        invocation.environment = back_end::environment(self, &home);
-        // uv, which calls the back end, makes its folders in here, so that the back end does not learn where the store
-        // is.
-        invocation = invocation.env("UV_CACHE_DIR", self.work.join("uv-cache"));
-        self.run_invocation(step, invocation)
-    }
-
-    /// A failure carries the end of the log.
-    fn run_invocation(&self, step: &'static str, invocation: Invocation) -> Result<(), SourceBuildErrorKind> {
-        let mut invocation = invocation.timeout(self.build.timeout);
-        invocation.log = Some(self.log.to_owned());
-        let program = format!("{} {step}", self.build.name);
-        let finished =
-            process::run_telling(self.context, &invocation, &program).map_err(|program| match program.kind {
-                ProcessErrorKind::TimedOut { .. } => {
-                    SourceBuildErrorKind::Stopped { step, program, tail: error::tail(self.log) }
-                }
-                _ => program.into(),
-            })?;
-        if finished.succeeded() {
-            return Ok(());
-        }
-        Err(SourceBuildErrorKind::Failed { step, code: finished.code, tail: error::tail(self.log) })
-    }
-}
-
-/// What builds require and the tools that repair wheels, as uv keeps them: in the store, so that it suffices offline.
-fn downloads(context: &Context) -> PathBuf {
-    const NAME: &str = "uv-cache";
-    context.store.mark_used(EntryKind::Tools, NAME);
-    context.store.tool(NAME)
-}
-
-/// Puts the options that every call of uv gets before its command.
-fn with_common_options(mut arguments: Vec<OsString>, settings: &SettingsHandover, offline: bool) -> Vec<OsString> {
-    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
-    common.extend(settings.arguments());
-    if offline {
-        common.push("--offline".into());
-    }
-    common.append(&mut arguments);
-    common
-}
-
-pub(super) fn words<const N: usize>(words: [&str; N]) -> Vec<OsString> {
-    words.iter().map(OsString::from).collect()
-}
-
-/// Files in a wheel carry the modes they have on disk, and those must not depend on the user.
-#[cfg(unix)]
-fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
-    Invocation::new("/bin/sh", folder).args(["-c", "umask 022 && exec \"$@\"", "sh"]).arg(program)
-}
-
-#[cfg(not(unix))]
-fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
-    Invocation::new(program, folder)
 }
 
 /// What holds for all that runs in a build.

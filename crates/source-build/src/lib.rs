@@ -28,6 +28,7 @@ mod git;
 mod key;
 mod repair;
 mod source;
+mod uv_runner;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

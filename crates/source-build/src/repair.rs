@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Os, PlatformKey};
 
-use super::compile::{UvRunner, environment, only_wheel, words};
+use super::compile::{environment, only_wheel};
+use super::uv_runner::{UvRunner, words};
 use super::{SourceBuild, SourceBuildErrorKind};
 use store::Context;
 use wheel::WheelTarget;

@@ -3,30 +3,13 @@
 //! distribution is installed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
 
 use archive::NameRules;
 use vocab::{DistributionName, ModuleFolder, TreeLayout, TreePath};
 
 use super::former::FormerDistribution;
+use super::former_owner::FormerOwner;
 use super::install_error::InstallErrorKind;
-
-/// The owner of a file that was in the prefix before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormerOwner {
-    Interpreter,
-    /// A distribution that came with the interpreter, such as pip.
-    Distribution(DistributionName),
-}
-
-impl fmt::Display for FormerOwner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Interpreter => formatter.write_str("the interpreter"),
-            Self::Distribution(name) => write!(formatter, "`{name}`, which came with the interpreter"),
-        }
-    }
-}
 
 /// What happens to a file that a wheel wants to install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::clash::{self, ClashVerdict, InstallClaim};
 use super::former::FormerDistribution;
 use super::guard::{GuardJudgement, PrefixGuard};
 use super::install_error::{InstallError, InstallErrorKind};
+use super::install_request::{InstallRequest, WheelToInstall};
 use super::launcher::ScriptTarget;
 use super::link::{self, LinkMethod};
 use super::placement::{self, PlacementPlan, PlannedContent, PlannedFile};
@@ -22,31 +23,6 @@ use crate::WheelTarget;
 use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
 use vocab::TreeLayout;
-
-/// How a wheel came to be installed; recorded in its `.dist-info` folder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InstallRequest {
-    /// Named in the configuration, rather than required by another distribution.
-    pub requested: bool,
-    /// For wheels from a repository or a path. Source: the direct URL specification (PEP 610).
-    pub direct_url: Option<serde_json::Value>,
-    /// Content of `INSTALLER`.
-    pub installer: &'static str,
-}
-
-impl InstallRequest {
-    /// For a wheel from an index: no `direct_url.json`; the installer is `pydist`.
-    pub fn new(requested: bool) -> Self {
-        Self { requested, direct_url: None, installer: "pydist" }
-    }
-}
-
-/// A wheel and how it came to be installed.
-#[derive(Clone, Debug)]
-pub struct WheelToInstall<'a> {
-    pub wheel: &'a UnpackedWheel,
-    pub request: InstallRequest,
-}
 
 /// One distribution as it is in the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vocab::{DistributionName, Fault, PlatformKey, TreePath};
 
-use super::guard::FormerOwner;
+use super::former_owner::FormerOwner;
 use store::StoreError;
 
 /// Wheels were not installed; the staged prefix is incomplete and must be discarded.

@@ -27,9 +27,11 @@ mod clash;
 mod entry_points;
 mod file_name;
 mod former;
+mod former_owner;
 mod guard;
 mod install;
 mod install_error;
+mod install_request;
 mod launcher;
 mod link;
 mod metadata;
@@ -52,12 +54,10 @@ use store::Context;
 
 pub use entry_points::EntryPoint;
 pub use file_name::{WheelFileName, WheelFileNameError};
-pub use guard::FormerOwner;
-pub use install::{
-    InstallDestination, InstallRequest, InstalledAll, InstalledDistribution, InstalledFile, WheelToInstall, install,
-    install_all,
-};
+pub use former_owner::FormerOwner;
+pub use install::{InstallDestination, InstalledAll, InstalledDistribution, InstalledFile, install, install_all};
 pub use install_error::{InstallError, InstallErrorKind};
+pub use install_request::{InstallRequest, WheelToInstall};
 pub use link::{LinkMethod, place};
 pub use metadata::{LARGEST_METADATA, WheelMetadata};
 pub use record_format::{RecordRow, record_digest, record_rows};

@@ -46,7 +46,7 @@ def cargo_build(profile, *arguments):
 
 
 def uv_version():
-    source = (ROOT / "crates/resolve/src/uv.rs").read_text()
+    source = (ROOT / "crates/resolve/src/pinned_uv.rs").read_text()
     return re.search(r'UV_VERSION: &str = "([^"]+)"', source).group(1)
 
 

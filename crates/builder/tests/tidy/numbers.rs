@@ -16,6 +16,7 @@ const NUMBERS: [(&str, &str, &[&str]); 6] = [
         &[
             "resolve/src/dependants.rs",
             "resolve/src/each.rs",
+            "resolve/src/leave_out.rs",
             "resolve/src/lib.rs",
             "resolve/src/overlap.rs",
             "resolve/src/request.rs",
@@ -51,7 +52,12 @@ const NUMBERS: [(&str, &str, &[&str]); 6] = [
     (
         "BUILT_WHEEL_FORMAT",
         "source-build/src/key.rs",
-        &["source-build/src/back_end.rs", "source-build/src/compile.rs", "source-build/src/repair.rs"],
+        &[
+            "source-build/src/back_end.rs",
+            "source-build/src/compile.rs",
+            "source-build/src/repair.rs",
+            "source-build/src/uv_runner.rs",
+        ],
     ),
     (
         "RUNTIME_FORMAT",
@@ -63,6 +69,7 @@ const NUMBERS: [(&str, &str, &[&str]); 6] = [
             "pipeline/src/parts.rs",
             "wheel/src/entry_points.rs",
             "wheel/src/install.rs",
+            "wheel/src/install_request.rs",
             "wheel/src/placement.rs",
             "wheel/src/script.rs",
             "wheel/src/windows_launcher.rs",

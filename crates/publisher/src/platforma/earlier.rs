@@ -5,10 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use vocab::PlatformKey;
 use vocab::quoted::{escaped, shown, without_passwords};
-
-use super::PlatformaRelease;
 
 /// The file of an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,16 +30,15 @@ impl fmt::Display for FileDifference {
     }
 }
 
-impl PlatformaRelease {
-    /// What lies in `dist/` about the archive of a platform.
-    pub(super) fn earlier(&self, platform: PlatformKey) -> EarlierFile {
-        let file = self.package.folder.join(self.package.archive_info_path(platform));
+impl EarlierFile {
+    /// What lies in `file`; `expected` is what this run would write there.
+    pub(super) fn read(file: PathBuf, expected: &str) -> Self {
         let what = match vocab::read_regular_text(&file) {
-            Ok(text) => difference(&text, &self.package.archive_info(platform, &self.registry)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return EarlierFile::Absent,
+            Ok(text) => difference(&text, expected),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::Absent,
             Err(error) => Some(format!("cannot be read: {error}")),
         };
-        what.map_or(EarlierFile::Same, |what| EarlierFile::Differs(FileDifference { file, what }))
+        what.map_or(Self::Same, |what| Self::Differs(FileDifference { file, what }))
     }
 }
 

@@ -91,6 +91,9 @@ impl PlatformaRelease {
     pub(super) fn absent(&self) -> impl Iterator<Item = (PlatformKey, EarlierFile)> {
         let platforms = self.package.platforms.iter().copied();
         let absent = platforms.filter(|platform| !self.artifacts.contains_key(platform));
-        absent.map(|platform| (platform, self.earlier(platform)))
+        absent.map(|platform| {
+            let file = self.package.folder.join(self.package.archive_info_path(platform));
+            (platform, EarlierFile::read(file, &self.package.archive_info(platform, &self.registry)))
+        })
     }
 }

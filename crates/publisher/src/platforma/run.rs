@@ -11,7 +11,7 @@ use archive::{
 };
 use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
-use super::{EarlierFile, FileDifference, PlatformaError, PlatformaRelease};
+use super::{EarlierFile, MissingPlatforms, PlatformaError, PlatformaRelease};
 use crate::publish::{ExistingEntryPolicy, PublishCandidate, PublishError};
 use objects::{ObjectKey, ObjectUpload, Place, PutOutcome, TransferWork, UploadOutcome};
 
@@ -44,21 +44,6 @@ pub struct ReleaseOutcome {
     /// What was written into the package, the descriptor last. It is absent while platforms are missing.
     pub files: Vec<PathBuf>,
     pub missing: MissingPlatforms,
-}
-
-/// What keeps a release from its descriptor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MissingPlatforms {
-    /// Sorted.
-    pub platforms: Vec<PlatformKey>,
-    /// Files of earlier runs that do not count, though they are of such a platform.
-    pub differing: Vec<FileDifference>,
-}
-
-impl MissingPlatforms {
-    pub fn is_empty(&self) -> bool {
-        self.platforms.is_empty()
-    }
 }
 
 /// An archive at the registry, and its size in bytes if it is there already.

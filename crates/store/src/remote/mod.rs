@@ -19,11 +19,13 @@ mod contents;
 mod error;
 mod object_kind;
 mod open;
+mod settings;
 mod shared;
 
 pub use chosen_interpreter::ChosenInterpreter;
 pub use contents::{Contents, SharedObject};
 pub use error::{RemoteError, RemoteErrorKind};
 pub use object_kind::ObjectKind;
-pub use open::{RemoteSettings, open};
+pub use open::open;
+pub use settings::RemoteSettings;
 pub use shared::{NearStore, RemoteStore};

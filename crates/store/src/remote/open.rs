@@ -4,19 +4,8 @@ use objects::{FolderPlace, Place, PlaceAddress, SignedBucket};
 use objects_aistore::AistorePlace;
 use vocab::{Environment, Fault};
 
-use super::RemoteStore;
+use super::{RemoteSettings, RemoteStore};
 use crate::download::Downloader;
-
-/// The options and variables of the remote store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteSettings {
-    pub address: String,
-    /// The option or variable that holds the address, for messages.
-    pub given: &'static str,
-    pub read_only: bool,
-    /// Whether its faults are errors at the end of the step rather than warnings.
-    pub strict: bool,
-}
 
 /// `Ok(None)` for a bucket or a cluster with `folders_only`. Touches no network, and no disk but what the address and AIStore's variables
 /// name: a profile, certificates.
