@@ -28,6 +28,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("archive", &["vocab"]),
         ("fetch", &["aistore-client", "archive", "vocab", "web"]),
         ("tree-table", &["archive", "vocab"]),
+        ("image", &["archive", "vocab"]),
         ("archive-tool", &["archive", "cli", "fetch", "vocab"]),
         ("process", &["vocab"]),
         ("config-merger", &["vocab"]),
