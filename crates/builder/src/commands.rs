@@ -83,14 +83,11 @@ impl BuilderSession<'_> {
             let text = format!("the store `{}` cannot be written: what it has is used", store.root().display());
             self.printer.tell(Event::Note { text });
         }
-        let import = self.open_import(&arguments.sources)?;
-        let remote = match &import {
-            Some((import, given)) => Some(Arc::new(import.remote(given))),
+        let export = export_commands::serving(self, &arguments.sources, &configurations, &asked, &store)?;
+        let remote = match &export {
+            Some(_) => None,
             None => self.open_remote(&arguments.sources, &downloader)?.map(Arc::new),
         };
-        if let Some((import, _)) = &import {
-            export_commands::require(self, import, &versions, &asked, &store)?;
-        }
         let mut endings: Vec<Ended> = Vec::new();
         let mut told: BTreeSet<String> = BTreeSet::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
@@ -110,7 +107,7 @@ impl BuilderSession<'_> {
             // A version that does not load is reported when its build begins.
             let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
             let mut context = self.context(&store, &downloader, arguments.sources.offline, &build);
-            context.remote.clone_from(&remote);
+            context.remote = export.as_ref().map(|it| Arc::new(it.remote(version))).or_else(|| remote.clone());
             context.default_index = configuration.as_ref().ok().and_then(|it| it.config.registries.default.clone());
             if build.enable_logging {
                 let folder = self.repository.root().join(version.folder_name());
@@ -327,7 +324,7 @@ impl BuilderSession<'_> {
             level: arguments.level,
             source_date_epoch: self.source_date_epoch()?,
             python_mirror: arguments.sources.python_mirror.clone(),
-            for_hosts: Vec::new(),
+            for_host: None,
             // The former build scripts know this one word; any other value is a normal build.
             test_run: self.environment.text("TEST_RUN") == Some("true"),
         })

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cli::Table;
-use config_merger::LoadOptions;
+use config_merger::{ConfigFaults, LoadOptions, LoadedConfig};
 use export::{Export, ListedFile, list, wanted};
 use pipeline::asked_once::AskedOnce;
 use pipeline::options::BuildOptions;
@@ -12,31 +12,53 @@ use pipeline::prepare::{self, PreparedPlatform};
 use pipeline::steps::TimedSteps;
 use serde_json::json;
 use store::download::Downloader;
-use store::export::{Growing, Import};
+use store::export::{FinishedExport, Growing, Import, Wanted};
+use store::remote::RemoteStore;
 use store::{Context, Store};
 use vocab::{Exit, Fault, PlatformKey, VersionString};
 
-use crate::arguments::{BuildArguments, ExportArguments};
+use crate::arguments::{BuildArguments, ExportArguments, SourceArguments};
 use crate::asked_platforms::AskedPlatforms;
 use crate::endings::{Ended, combined};
 use crate::session::{BuilderSession, UsageError, store_root};
 
-/// Everything is checked before the first build, so that all that is missing is said at once.
-pub fn require(
+/// An export that serves all that a command asks for.
+pub struct ServingExport {
+    import: Import,
+    /// The option or variable that names it.
+    given: &'static str,
+    wanted: Vec<Wanted>,
+    host: PlatformKey,
+}
+
+impl ServingExport {
+    /// What one version takes from it.
+    pub fn remote(&self, version: &VersionString) -> RemoteStore {
+        let wanted = self.wanted.iter().filter(|it| it.version == *version);
+        self.import.remote(self.given, wanted, self.host)
+    }
+}
+
+/// The export that is built from, if there is one. Everything is checked before the first build, so that all that is
+/// missing is said at once.
+pub fn serving(
     session: &BuilderSession<'_>,
-    import: &Import,
-    versions: &[VersionString],
+    sources: &SourceArguments,
+    configurations: &[Result<LoadedConfig, ConfigFaults>],
     asked: &AskedPlatforms,
     store: &Store,
-) -> Result<(), Box<dyn Fault>> {
-    let mut all = Vec::new();
-    for version in versions {
-        // A version whose package is wrong is reported when its build begins.
-        let Ok(made_for) = npm_packages::platforms_of(session.repository.root(), version) else { continue };
-        all.extend(wanted(&session.repository, version, &asked.of(&made_for))?);
-    }
+) -> Result<Option<ServingExport>, Box<dyn Fault>> {
+    let Some((import, given)) = session.open_import(sources)? else { return Ok(None) };
     let host = PlatformKey::host().ok_or(UsageError::NoPlatform)?;
-    Ok(import.require(&all, host, store)?)
+    let mut all = Vec::new();
+    // A version whose package or configuration is wrong is reported when its build begins.
+    for config in configurations.iter().flatten().map(|loaded| &loaded.config) {
+        let Ok(made_for) = npm_packages::platforms_of(session.repository.root(), &config.version) else { continue };
+        let platforms = asked.of(&made_for);
+        all.extend(wanted(&session.repository, config, &platforms, host, session.environment)?);
+    }
+    import.require(&all, host, store)?;
+    Ok(Some(ServingExport { import, given, wanted: all, host }))
 }
 
 /// Exports, or lists what an export would hold.
@@ -45,18 +67,16 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
     let versions = session.versions(&arguments.selection.versions)?;
     let asked = AskedPlatforms::parse(&arguments.selection.platform)?;
     let hosts = AskedPlatforms::parse(&arguments.for_host)?.of(&PlatformKey::ALL);
-    let options = BuildOptions { for_hosts: hosts, dry_run: arguments.list, ..session.options(&build, false)? };
+    let options = BuildOptions { dry_run: arguments.list, ..session.options(&build, false)? };
     let load = LoadOptions { strict: options.strict, lenient: options.lenient_config };
     let configurations: Vec<_> =
         versions.iter().map(|version| config_merger::load(&session.repository, version, &load)).collect();
     let loaded = configurations.iter().flatten().map(|loaded| &loaded.config);
     let downloader = Downloader::new(session.download_settings(&arguments.sources.downloads, loaded));
     let store = Store::open(store_root(session.global, session.environment)?)?;
-    let remote = match session.open_import(&arguments.sources)? {
-        Some((import, given)) => {
-            require(session, &import, &versions, &asked, &store)?;
-            Some(Arc::new(import.remote(given)))
-        }
+    let serving = serving(session, &arguments.sources, &configurations, &asked, &store)?;
+    let remote = match &serving {
+        Some(_) => None,
         None => session.open_remote(&arguments.sources, &downloader)?.map(Arc::new),
     };
     let asked_once = AskedOnce::default();
@@ -73,12 +93,12 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
             session.warn_of_others(version, &platforms, &made_for);
             let loaded = configuration?;
             let mut context = session.context(&store, &downloader, arguments.sources.offline, &loaded.config.build);
-            context.remote.clone_from(&remote);
+            context.remote = serving.as_ref().map(|it| Arc::new(it.remote(version))).or_else(|| remote.clone());
             let (repository, asked_once) = (&session.repository, &asked_once);
-            let export = Export { context: &context, repository, options: &options, asked_once };
+            let export = Export { context: &context, repository, options: &options, hosts: &hosts, asked_once };
             let Some(growing) = &mut growing else {
                 let prepared = prepared(&export, loaded, &platforms)?;
-                listed.extend(list(prepared.iter(), &options.for_hosts));
+                listed.extend(list(prepared.iter(), &hosts));
                 return Ok(());
             };
             export.version(growing, loaded, &platforms, &mut |platform, exported| {
@@ -122,7 +142,7 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
 
 fn open(session: &BuilderSession<'_>, dir: &Path) -> Result<Growing, Box<dyn Fault>> {
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let growing = Growing::open(&dir, env!("CARGO_PKG_VERSION"))?;
+    let growing = Growing::open(&dir)?;
     if growing.restarted() {
         let text = "the export's manifest was damaged; it will list only what is exported now".to_owned();
         session.warn("W_EXPORT_RESTARTED", text, Some("export the other versions again, too".to_owned()));
@@ -154,7 +174,12 @@ fn finish(session: &BuilderSession<'_>, growing: Growing, endings: &[Ended]) -> 
     if growing.is_empty() {
         return Ok(true);
     }
-    let (manifest, lost) = growing.finish()?;
+    let FinishedExport { manifest, lost, unlocked } = growing.finish(env!("CARGO_PKG_VERSION"))?;
+    if unlocked {
+        let text = "this file system has no locks: of two exports into this folder that end at once, one is lost";
+        let hint = "export again if another export into it was running";
+        session.warn("W_EXPORT_LOCK", text.to_owned(), Some(hint.to_owned()));
+    }
     for runtime in &lost {
         let text = format!("{runtime}: files of an earlier export are missing, so it is no longer in the export");
         session.warn("W_EXPORT_LOST", text, Some("export it again into the same folder".to_owned()));

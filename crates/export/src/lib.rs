@@ -15,16 +15,17 @@
 
 mod hosts;
 mod listing;
+mod made_with;
 mod wanted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use config_merger::{LoadedConfig, Repository};
 use interpreter::BaseTree;
 use resolve::{AnsweredQuestions, LockedSource, Uv, fetch_tool_wheel, pinned_uv};
 use store::Context;
-use store::export::{ExportError, ExportErrorKind, ExportedRuntime, Given, Growing};
+use store::export::{ExportError, ExportErrorKind, ExportedBuild, ExportedRuntime, Given, Growing};
 use store::remote::ChosenInterpreter;
 use vocab::{Digest, Event, Exit, Fault, PlatformKey, RuleOutcome, Work};
 use wheel::WheelTarget;
@@ -43,8 +44,10 @@ pub use wanted::wanted;
 pub struct Export<'a> {
     pub context: &'a Context,
     pub repository: &'a Repository,
-    /// Those of the build that it is for; its hosts are those that the export is to serve.
+    /// Those of the build that it is for.
     pub options: &'a BuildOptions,
+    /// The machines that it is to serve.
+    pub hosts: &'a [PlatformKey],
     pub asked_once: &'a AskedOnce,
 }
 
@@ -101,7 +104,7 @@ impl Export<'_> {
         }
         let mut without_tools = false;
         if let Some(prepared) = preparations.iter().find_map(|it| it.ready.as_ref().ok()) {
-            for host in &options.for_hosts {
+            for host in self.hosts {
                 without_tools |= !self.host(growing, prepared, *host)?;
             }
         }
@@ -144,51 +147,73 @@ impl Export<'_> {
         if !prepared.is_foreign() {
             prepared.host.is(&tree);
         }
-        let fetched = BuildOptions { for_hosts: Vec::new(), ..self.options.clone() };
-        let gathering = gather::gather(context, root, prepared, &tree, &fetched, steps)?;
-        let builds = prepared.rows.distributions.iter().any(|row| prepared.request.builds(row));
-        let serving = hosts::serving(prepared, &gathering, &self.options.for_hosts);
-        let mut helpers = Vec::new();
-        for host in serving.hosts.iter().filter(|_| builds) {
-            if *host != tree.layout.platform {
-                let python = prepared.host.on(*host);
-                helpers.push((python.question(), python.tree(context)?));
-            }
-        }
+        let gathering = gather::gather(context, root, prepared, &tree, self.options, steps)?;
+        let serving = hosts::serving(prepared, &gathering, self.hosts);
         let launchers = self.launchers(prepared, &tree, &gathering)?;
-
-        let given = growing.begin();
-        let said = Notes::default();
-        let giving = self.giving(&given, &said);
-        let options = BuildOptions { for_hosts: serving.hosts.iter().copied().filter(|_| builds).collect(), ..fetched };
+        let mut hosts = BTreeMap::new();
         steps.run(context, "export", || -> Result<(), Box<dyn Fault>> {
-            interpreter::offer(&giving, &tree);
-            for (_, helper) in &helpers {
-                interpreter::offer(&giving, helper);
+            if prepared.rows.distributions.iter().any(|row| prepared.request.builds(row)) {
+                for host in &serving.hosts {
+                    hosts.insert(*host, self.build(growing, prepared, &tree, launchers, Some(*host))?);
+                }
+            } else {
+                let build = self.build(growing, prepared, &tree, launchers, None)?;
+                hosts.extend(serving.hosts.iter().map(|host| (*host, build.clone())));
             }
-            if let Some(sha256) = launchers {
-                given.remote.give_blob(&giving.near(), &context.store.blob(&sha256), &sha256);
-            }
-            gather::gather(&giving, root, prepared, &tree, &options, &mut TimedSteps::default())?;
-            self.outcome(growing, &given)?;
-            let trees = std::iter::once(&tree).chain(helpers.iter().map(|(_, helper)| helper));
-            whole(&given, trees, prepared, &said).map_err(|reason| object_fault(growing, reason).into())
+            Ok(())
         })?;
-        growing.add_interpreter(prepared.base.question, chosen(&tree));
-        for (question, helper) in helpers {
-            growing.add_interpreter(question, chosen(&helper));
-        }
         let is_left = gathering.left_out.iter().any(|row| row.outcome == RuleOutcome::NeedsNativeRunner);
         let is_whole = prepared.plan.is_whole() && !is_left;
         let runtime = ExportedRuntime {
             version: prepared.config.version.clone(),
             platform: tree.layout.platform,
             lock: prepared.lock_digest,
-            hosts: serving.hosts,
-            objects: given.objects(),
+            hosts,
         };
-        growing.add_runtime(runtime.clone(), &given);
+        growing.add_runtime(runtime.clone());
         Ok(Exported { runtime, not_for: serving.not_for, is_whole })
+    }
+
+    /// Gives what a machine of the platform `builds_on` takes; `None`: what any machine takes, since nothing is built.
+    fn build(
+        &self,
+        growing: &Growing,
+        prepared: &PreparedPlatform,
+        tree: &BaseTree,
+        launchers: Option<Digest>,
+        builds_on: Option<PlatformKey>,
+    ) -> Result<ExportedBuild, Box<dyn Fault>> {
+        let platform = tree.layout.platform;
+        let helper = match builds_on.filter(|host| *host != platform) {
+            Some(host) => {
+                let python = prepared.host.on(host);
+                Some((python.question(), python.tree(self.context)?))
+            }
+            None => None,
+        };
+        let given = growing.begin();
+        let said = Notes::default();
+        let giving = self.giving(&given, &said);
+        interpreter::offer(&giving, tree);
+        if let Some((_, helper)) = &helper {
+            interpreter::offer(&giving, helper);
+        }
+        if let Some(sha256) = launchers {
+            given.remote.give_blob(&giving.near(), &self.context.store.blob(&sha256), &sha256);
+        }
+        let options = BuildOptions { for_host: builds_on, ..self.options.clone() };
+        gather::gather(&giving, self.repository.root(), prepared, tree, &options, &mut TimedSteps::default())?;
+        self.outcome(growing, &given)?;
+        let trees = std::iter::once(tree).chain(helper.iter().map(|(_, helper)| helper));
+        whole(&given, trees, prepared, &said).map_err(|reason| object_fault(growing, reason))?;
+        let environment = &self.context.environment;
+        let host = builds_on.unwrap_or(platform);
+        let made_with = made_with::made_with(&prepared.config, platform, host, environment, builds_on.is_some());
+        let mut interpreters = BTreeMap::from([(prepared.base.question, chosen(tree))]);
+        if let Some((question, helper)) = helper {
+            interpreters.entry(question).or_insert_with(|| chosen(&helper));
+        }
+        Ok(ExportedBuild { made_with: Some(made_with), interpreters, objects: given.objects() })
     }
 
     /// Adds the tools that work for the builder on this kind of machine, as files of the index: uv. False, with a

@@ -4,7 +4,7 @@ use config_merger::BaseSource;
 use vocab::{Digest, PlatformKey};
 
 /// Part of every identity. Raise it whenever the same source would give other bytes than before.
-const BASE_FORMAT: u32 = 5;
+pub const BASE_FORMAT: u32 = 5;
 
 /// Identity of the finished tree: equal for equal bytes.
 pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {

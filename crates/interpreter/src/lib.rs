@@ -70,6 +70,7 @@ mod uv_list;
 pub mod version_check;
 mod windows;
 
+pub use base_identity::BASE_FORMAT;
 pub use choose::choose;
 pub use error::{BaseError, BaseErrorKind};
 pub use file_table::FileTable;

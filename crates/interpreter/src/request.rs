@@ -83,8 +83,9 @@ impl BaseRequest {
         ];
         let pinned: Vec<String> =
             pinned.iter().map(|sha256| sha256.map_or("-".to_owned(), |sha256| sha256.to_string())).collect();
+        let flavor = self.flavor.as_deref().map(|flavor| format!("{flavor}\n")).unwrap_or_default();
         Digest::of(format!(
-            "pydist interpreter 1\n{} {}\n{}\n{}\n{}\n",
+            "pydist interpreter 1\n{} {}\n{}\n{}\n{}\n{flavor}",
             self.python,
             self.platform,
             sources.join(" "),

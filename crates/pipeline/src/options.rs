@@ -39,9 +39,9 @@ pub struct BuildOptions {
     /// Seconds since 1970, for every entry of the artifact.
     pub source_date_epoch: u64,
     pub python_mirror: Option<String>,
-    /// Other machines that an export is to serve: a wheel of pure Python that was built here is given under the keys
-    /// under which they will look for it. Empty in a build.
-    pub for_hosts: Vec<PlatformKey>,
+    /// The machine that an export is to serve, if not this one: a wheel of pure Python that was built here is given
+    /// under the key under which that machine will look for it, and not under this machine's. `None` in a build.
+    pub for_host: Option<PlatformKey>,
     /// `TEST_RUN=true`: neither network nor Python; an empty prefix with a stub goes through the last steps.
     pub test_run: bool,
 }

@@ -14,7 +14,7 @@ use store::Context;
 use wheel::WheelFileName;
 
 /// Raise it when this crate builds differently.
-const BUILT_WHEEL_FORMAT: u32 = 2;
+pub const BUILT_WHEEL_FORMAT: u32 = 2;
 /// Name of the record in the folder of a built wheel.
 pub const RECORD: &str = "built.json";
 

@@ -38,7 +38,7 @@ use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
-pub use key::{RECORD, read_record, verify_built};
+pub use key::{BUILT_WHEEL_FORMAT, RECORD, read_record, verify_built};
 
 use store::Context;
 use store::{EntryKind, LockOutcome};

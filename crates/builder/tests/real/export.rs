@@ -29,11 +29,17 @@ fn forget_product(bench: &Bench) {
 
 /// The index on loopback has no uv, which is a warning; everything else is there.
 fn export(bench: &Bench, stick: &Path, options: &[&str]) -> Run {
+    export_for(bench, stick, options, 1)
+}
+
+/// For so many hosts.
+fn export_for(bench: &Bench, stick: &Path, options: &[&str], hosts: usize) -> Run {
     let words = [&["export", PYTHON, "--to", stick.to_str().unwrap()], options].concat();
     let run = bench.run(&words);
     assert_eq!(run.code, 5, "{}", run.told());
     let warnings = run.warnings();
-    assert!(warnings.len() == 1 && warnings[0].starts_with("W_EXPORT_TOOL"), "{warnings:?}");
+    assert_eq!(warnings.len(), hosts, "{warnings:?}");
+    assert!(warnings.iter().all(|it| it.starts_with("W_EXPORT_TOOL")), "{warnings:?}");
     run
 }
 
@@ -96,6 +102,95 @@ fn an_export_of_another_lock_is_refused_with_the_command_that_makes_the_right_on
     export(&bench, &stick, &[]);
     let run = elsewhere(&bench, "machine-b", &["--from", stick.to_str().unwrap()]);
     assert_eq!(run.code, 0, "{}", run.told());
+}
+
+#[test]
+fn other_settings_than_those_of_the_export_are_said_at_once_with_both_values() {
+    let bench = bench();
+    bench.build();
+    let stick = bench.path("stick");
+    export(&bench, &stick, &[]);
+    let packages = json!({ "dependencies": ["one", "two", "made"] });
+    bench.config(json!({ "packages": packages, "python": { "sources": ["system"] } }));
+    forget_product(&bench);
+    let from = ["--from", stick.to_str().unwrap()];
+    let run = elsewhere(&bench, "machine-b", &from);
+    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_EXPORT_LACKS")), "{}", run.told());
+    let all = "python-build-standalone, archive, go-module, system";
+    support::assert_says(&run.told(), &[&format!("`python.sources` was `{all}`, and is `system` here")]);
+    assert!(!bench.path("machine-b").join("bases").exists(), "nothing was taken");
+    // A source is built, so what compilers see counts, too.
+    bench.packages(packages);
+    let mut command = bench.command(&[&[PYTHON, "--locked", "--offline"], &from[..]].concat());
+    command.env("PYDIST_STORE", bench.path("machine-b")).env("CFLAGS", "-O3");
+    let run = support::run(&mut command);
+    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_EXPORT_LACKS")), "{}", run.told());
+    support::assert_says(&run.told(), &["`CFLAGS` was not set, and is `-O3` here"]);
+    assert_eq!(elsewhere(&bench, "machine-b", &from).code, 0);
+}
+
+#[test]
+fn two_exports_at_once_into_one_folder_are_both_there() {
+    let bench = bench();
+    let slim = format!("{PYTHON}-slim");
+    bench.repository.version(&slim, &json!({ "packages": { "dependencies": ["one"] } }));
+    bench.build();
+    assert_eq!(bench.run(&["lock", &slim]).code, 0);
+    let stick = bench.path("stick");
+    let start = |version: &str| {
+        let mut command = bench.command(&["export", version, "--to", stick.to_str().unwrap()]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut both = [start(PYTHON), start(&slim)];
+    // The index has no uv, which is a warning.
+    assert!(both.iter_mut().all(|child| child.wait().unwrap().code() == Some(5)));
+    forget_product(&bench);
+    for version in [PYTHON, &slim] {
+        let mut command = bench.command(&[version, "--locked", "--offline", "--from", stick.to_str().unwrap()]);
+        let run = support::run(command.env("PYDIST_STORE", bench.path("machine-b")));
+        assert_eq!(run.code, 0, "{}", run.told());
+    }
+}
+
+#[test]
+fn what_only_another_host_needs_is_its_own_and_does_not_stop_a_build() {
+    let bench = bench();
+    bench.build();
+    let stick = bench.path("stick");
+    let (here, there) = (support::host().as_str(), "windows-x64");
+    export_for(&bench, &stick, &["--for-host", &format!("{here},{there}")], 2);
+    let manifest = fs::read(stick.join("pydist-export.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let objects = |host: &str| -> std::collections::BTreeSet<String> {
+        let listed = manifest["runtimes"][0]["hosts"][host]["objects"].as_array().unwrap();
+        listed.iter().map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    let (own, of_windows) = (objects(here), objects(there));
+    let kinds = |keys: &mut dyn Iterator<Item = &String>| -> Vec<String> {
+        keys.map(|key| key.split('/').nth(1).unwrap().to_owned()).collect()
+    };
+    // Each finds the wheel under a key of its own; there another interpreter works as well.
+    assert_eq!(kinds(&mut own.difference(&of_windows)), ["built"]);
+    assert_eq!(kinds(&mut of_windows.difference(&own)), ["bases", "built"]);
+    for key in of_windows.difference(&own) {
+        fs::remove_file(stick.join(key)).unwrap();
+    }
+    forget_product(&bench);
+    let run = elsewhere(&bench, "machine-b", &["--from", stick.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}", run.told());
+}
+
+#[test]
+fn a_folder_with_a_sha256sums_of_others_is_refused() {
+    let bench = bench();
+    bench.build();
+    let stick = bench.path("stick");
+    fs::create_dir(&stick).unwrap();
+    fs::write(stick.join("SHA256SUMS"), "of others\n").unwrap();
+    let run = bench.run(&["export", PYTHON, "--to", stick.to_str().unwrap()]);
+    assert_eq!((run.code, &run.error()["code"]), (2, &json!("E_EXPORT_FOREIGN")), "{}", run.told());
+    assert_eq!(files_with_bytes(&stick), [(PathBuf::from("SHA256SUMS"), b"of others\n".to_vec())]);
 }
 
 #[test]

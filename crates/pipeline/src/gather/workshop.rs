@@ -4,6 +4,7 @@
 //! this machine's interpreter of the same minor version, and taken if its wheel turns out to be pure Python; that
 //! wheel is the same for every platform.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::path::Path;
 use std::time::Duration;
@@ -65,8 +66,10 @@ pub(crate) struct Workshop<'a> {
     prepared: &'a PreparedPlatform,
     /// The interpreter to compile against: the runtime's own, or this machine's.
     tree: BaseTree,
-    /// For other machines that are to find what is built here.
-    others: Vec<BaseTree>,
+    /// That of another machine which is to find what is built here.
+    other: Option<BaseTree>,
+    /// What this machine itself works with. Where another machine is to be served, it gives nothing to a remote store.
+    own_work: Cow<'a, Context>,
     /// Set up for the first row that neither store has a wheel of.
     uv: OnceCell<Uv>,
     missing: MissingRule,
@@ -81,15 +84,24 @@ impl<'a> Workshop<'a> {
         own: &BaseTree,
         options: &BuildOptions,
     ) -> Result<Self, Box<dyn Fault>> {
-        let tree = if prepared.is_foreign() { prepared.host.tree(context)? } else { own.clone() };
-        let others = others(context, prepared, own, &options.for_hosts)?;
-        Ok(Self { context, repository, prepared, tree, others, uv: OnceCell::new(), missing: options.missing })
+        let other = match options.for_host.filter(|host| PlatformKey::host() != Some(*host)) {
+            None => None,
+            Some(host) if host == own.layout.platform => Some(own.clone()),
+            Some(host) => Some(prepared.host.on(host).tree(context)?),
+        };
+        let own_work = match other {
+            Some(_) => Cow::Owned(Context { remote: None, ..context.clone() }),
+            None => Cow::Borrowed(context),
+        };
+        let tree = if prepared.is_foreign() { prepared.host.tree(&own_work)? } else { own.clone() };
+        let (uv, missing) = (OnceCell::new(), options.missing);
+        Ok(Self { context, repository, prepared, tree, other, own_work, uv, missing })
     }
 
     /// # Errors
     /// Also if the result for another platform is not pure Python.
     pub(crate) fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, UnbuiltReason> {
-        let Self { context, repository, prepared, tree, .. } = self;
+        let Self { context, repository, prepared, tree, own_work, .. } = self;
         let (blob, place);
         let source = match &row.source {
             LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
@@ -134,17 +146,20 @@ impl<'a> Workshop<'a> {
             timeout: compile_limit(&prepared.config.build),
             logs: &prepared.folder.join("logs"),
         };
-        let built = match source_build::kept_wheel(context, &request) {
+        let built = match source_build::kept_wheel(own_work, &request) {
             Ok(Some(kept)) => Ok(kept),
             Ok(None) => {
                 let uv = self.uv(&python).map_err(UnbuiltReason::Other)?;
                 let index_settings = self.index_settings(uv);
-                source_build::build_wheel(context, &SourceBuild { uv: uv.program(), index_settings, ..request.clone() })
+                source_build::build_wheel(
+                    own_work,
+                    &SourceBuild { uv: uv.program(), index_settings, ..request.clone() },
+                )
             }
             Err(error) => Err(error),
         };
         if let Ok(built) = &built {
-            self.give_to_others(&request, built).map_err(|error| UnbuiltReason::Build(Box::new(error)))?;
+            self.give_to_other(&request, built).map_err(|error| UnbuiltReason::Build(Box::new(error)))?;
         }
         if !prepared.is_foreign() {
             return built.map_err(|error| UnbuiltReason::Build(Box::new(error)));
@@ -189,17 +204,15 @@ impl<'a> Workshop<'a> {
         if host == target.platform { target.system } else { SystemVersion::oldest(host) }
     }
 
-    /// A wheel of pure Python, under the keys under which other machines look for it.
-    fn give_to_others(&self, request: &SourceBuild<'_>, built: &BuiltWheel) -> Result<(), SourceBuildError> {
+    /// A wheel of pure Python, under the key under which another machine looks for it.
+    fn give_to_other(&self, request: &SourceBuild<'_>, built: &BuiltWheel) -> Result<(), SourceBuildError> {
+        let Some(tree) = &self.other else { return Ok(()) };
         if !built.file_name.parse().is_ok_and(|name: WheelFileName| name.is_pure()) {
             return Ok(());
         }
-        for tree in &self.others {
-            let system = self.system(tree);
-            let request = SourceBuild { layout: tree.layout, base_identity: tree.identity, system, ..request.clone() };
-            source_build::give_as(self.context, &request, built)?;
-        }
-        Ok(())
+        let system = self.system(tree);
+        let request = SourceBuild { layout: tree.layout, base_identity: tree.identity, system, ..request.clone() };
+        source_build::give_as(self.context, &request, built)
     }
 
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
@@ -239,19 +252,6 @@ impl<'a> Workshop<'a> {
         self.context.warn("W_LEFT_OUT", text, Some(request.target.platform.to_string()), Some(hint));
         Ok(RuleRecord { name: row.name.clone(), outcome, reason })
     }
-}
-
-/// The interpreters that other machines compile with: for a runtime of their own platform its own.
-fn others(
-    context: &Context,
-    prepared: &PreparedPlatform,
-    own: &BaseTree,
-    hosts: &[PlatformKey],
-) -> Result<Vec<BaseTree>, Box<dyn Fault>> {
-    let others = hosts.iter().filter(|host| PlatformKey::host() != Some(**host)).map(|host| {
-        if *host == prepared.request.target.platform { Ok(own.clone()) } else { prepared.host.on(*host).tree(context) }
-    });
-    Ok(others.collect::<Result<_, _>>()?)
 }
 
 /// Limit for each program of a build. `None` means no limit.

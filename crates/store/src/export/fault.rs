@@ -21,6 +21,9 @@ pub enum ExportErrorKind {
     Absent,
     #[error("it is an export, which only `builder export --to` adds to, so it is no remote store")]
     NotARemoteStore,
+    /// The folder is not an export, and what it holds would be overwritten.
+    #[error("it is not an export and holds {}, which an export would replace", quoted(names))]
+    Foreign { names: Vec<&'static str> },
     #[error("cannot read `{name}`: {source}")]
     Read { name: String, source: std::io::Error },
     #[error("`{MANIFEST}` has format {found}; this pydist reads format {EXPORT_FORMAT}")]
@@ -36,12 +39,21 @@ pub enum ExportErrorKind {
     Damaged { lines: Vec<String>, command: String },
     /// It is sound and serves other runtimes. One line for each that it lacks.
     #[error("it does not serve this build:\n{}", lines.join("\n"))]
-    Lacks { lines: Vec<String>, command: String },
+    Lacks {
+        lines: Vec<String>,
+        command: String,
+        /// Whether something was exported with other settings.
+        differs: bool,
+    },
     #[error("cannot write `{name}`: {source}")]
     Write { name: String, source: std::io::Error },
     /// An object could not be written; the cause was reported by the place.
     #[error("{reason}")]
     Object { reason: String },
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl ExportError {
@@ -60,6 +72,7 @@ impl Fault for ExportError {
             ExportErrorKind::Absent | ExportErrorKind::NotARemoteStore | ExportErrorKind::Read { .. } => {
                 "E_EXPORT_READ"
             }
+            ExportErrorKind::Foreign { .. } => "E_EXPORT_FOREIGN",
             ExportErrorKind::Newer { .. } => "E_EXPORT_FORMAT",
             ExportErrorKind::Unreadable { .. }
             | ExportErrorKind::Sums
@@ -74,6 +87,7 @@ impl Fault for ExportError {
         match &self.kind {
             ExportErrorKind::Absent
             | ExportErrorKind::NotARemoteStore
+            | ExportErrorKind::Foreign { .. }
             | ExportErrorKind::Read { .. }
             | ExportErrorKind::Newer { .. } => Exit::Usage,
             ExportErrorKind::Unreadable { .. }
@@ -102,7 +116,13 @@ impl Fault for ExportError {
             ExportErrorKind::Damaged { command, .. } => {
                 format!("export again into the same folder, which mends it: `{command}`")
             }
-            ExportErrorKind::Lacks { command, .. } => format!("where there is a network, run `{command}`"),
+            ExportErrorKind::Foreign { .. } => "export into a folder of its own, which may be new or empty".into(),
+            ExportErrorKind::Lacks { command, differs: false, .. } => {
+                format!("where there is a network, run `{command}`")
+            }
+            ExportErrorKind::Lacks { command, .. } => {
+                format!("build with what it was exported with, or, where there is a network, run `{command}`")
+            }
             ExportErrorKind::Write { .. } | ExportErrorKind::Object { .. } => {
                 "check the folder's permissions and the free space there, and export again: what has arrived stays"
                     .into()

@@ -1,6 +1,6 @@
 //! Reading an export: whether it is whole, and whether it serves what is asked of it, before a build takes anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,19 @@ use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Digest, PlatformKey, VersionString, few_at_once};
 
 use super::fault::{ExportError, ExportErrorKind};
-use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedObject, MANIFEST, NEXT_MANIFEST, SUMS};
+use super::folder_lock::LOCK;
+use super::format_1::ManifestOfFormat1;
+use super::made_with::MadeWith;
+use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedBuild, ExportedObject, MANIFEST, NEXT_MANIFEST, SUMS};
 use super::place::{ExportPlace, look_at, read_file};
 use crate::Store;
 use crate::remote::{RemoteSettings, RemoteStore};
 
 /// Files that are read at the same time.
 const READ_AT_ONCE: usize = 4;
+
+/// How often the two files are read that have to agree.
+const LOOKS: usize = 3;
 
 /// An export whose manifest is sound. Its objects are looked at by [`Self::require`].
 #[derive(Debug)]
@@ -30,11 +36,24 @@ pub struct Wanted {
     pub platform: PlatformKey,
     /// Digest of the locked rows; `None` where there are none, which the build reports itself.
     pub lock: Option<Digest>,
+    pub made_with: MadeWith,
 }
 
 impl Import {
     /// Reads the manifest. Writes nothing, so that the folder may be on a read-only file system.
     pub fn open(root: &Path) -> Result<Self, ExportError> {
+        // An export that is written just then may have put one of the two files between two looks.
+        let mut read = Self::read(root);
+        for _ in 1..LOOKS {
+            match &read {
+                Err(error) if matches!(error.kind, ExportErrorKind::Sums) => read = Self::read(root),
+                _ => break,
+            }
+        }
+        read
+    }
+
+    fn read(root: &Path) -> Result<Self, ExportError> {
         let failed = |kind| ExportError { dir: root.to_owned(), kind };
         let read = |name: &str| match read_file(root, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -44,11 +63,14 @@ impl Import {
             Err(source) => Err(failed(ExportErrorKind::Read { name: name.to_owned(), source })),
             Ok(bytes) => Ok(Some(bytes)),
         };
-        let bytes = read(MANIFEST)?.ok_or_else(|| failed(ExportErrorKind::Absent))?;
+        let former = match read(MANIFEST)? {
+            Some(bytes) => parse(&bytes).map(|manifest| (manifest, bytes)),
+            None => Err(ExportErrorKind::Absent),
+        };
         let sums = read(SUMS)?;
         let fits = |manifest: &ExportManifest, bytes: &[u8]| sums.as_deref() == Some(manifest.sums(bytes).as_bytes());
-        let manifest = match parse(&bytes) {
-            Ok(manifest) if fits(&manifest, &bytes) => manifest,
+        let manifest = match former {
+            Ok((manifest, bytes)) if fits(&manifest, &bytes) => manifest,
             // Whoever wrote it may have been interrupted between the sums and the manifest.
             former => match read(NEXT_MANIFEST)?.and_then(|next| Some((parse(&next).ok()?, next))) {
                 Some((next, bytes)) if fits(&next, &bytes) => next,
@@ -67,12 +89,32 @@ impl Import {
         &self.manifest
     }
 
-    /// The export as a remote store that is only read, and that knows which interpreters were chosen.
-    pub fn remote(&self, given: &'static str) -> RemoteStore {
+    /// The export as a remote store that is only read, and that knows which interpreters were chosen for these builds on
+    /// `host`.
+    pub fn remote<'w>(
+        &self,
+        given: &'static str,
+        wanted: impl Iterator<Item = &'w Wanted>,
+        host: PlatformKey,
+    ) -> RemoteStore {
         let settings =
             RemoteSettings { address: self.root.display().to_string(), given, read_only: true, strict: true };
         let place = ExportPlace::to_read(&self.root, self.manifest.objects.clone());
-        RemoteStore::new(Box::new(place), &settings).with_interpreters(self.manifest.interpreters.clone())
+        let mut interpreters = BTreeMap::new();
+        for it in wanted {
+            let Some(build) = self.build(it, host) else { continue };
+            for (question, chosen) in &build.interpreters {
+                // What a runtime stands on comes before what only works for another one.
+                if chosen.platform == it.platform || !interpreters.contains_key(question) {
+                    interpreters.insert(*question, chosen.clone());
+                }
+            }
+        }
+        RemoteStore::new(Box::new(place), &settings).with_interpreters(interpreters)
+    }
+
+    fn build(&self, wanted: &Wanted, host: PlatformKey) -> Option<&ExportedBuild> {
+        self.manifest.runtime(&wanted.version, wanted.platform)?.hosts.get(&host)
     }
 
     /// Whether `host` can build all of `wanted` from the export and what `store` has. Reads every object that the store
@@ -81,15 +123,16 @@ impl Import {
     /// # Errors
     /// Names everything that is missing, damaged or meant for something else, at once.
     pub fn require(&self, wanted: &[Wanted], host: PlatformKey, store: &Store) -> Result<(), ExportError> {
-        let lacking: Vec<String> = wanted.iter().filter_map(|it| self.lack(it, host)).collect();
+        let lines: Vec<String> = wanted.iter().filter_map(|it| self.lack(it, host)).collect();
         let command = self.command(wanted, host);
         let failed = |kind| ExportError { dir: self.root.clone(), kind };
-        if !lacking.is_empty() {
-            return Err(failed(ExportErrorKind::Lacks { lines: lacking, command }));
+        if !lines.is_empty() {
+            let differs = wanted.iter().any(|it| self.differences(it, host).is_some());
+            return Err(failed(ExportErrorKind::Lacks { lines, command, differs }));
         }
-        let rows = wanted.iter().filter_map(|it| self.manifest.runtime(&it.version, it.platform));
+        let builds = wanted.iter().filter_map(|it| self.build(it, host));
         let of_host = self.manifest.hosts.get(&host).into_iter().flat_map(|it| &it.objects);
-        let keys: BTreeSet<&String> = rows.flat_map(|row| &row.objects).chain(of_host).collect();
+        let keys: BTreeSet<&String> = builds.flat_map(|build| &build.objects).chain(of_host).collect();
         let needed: Vec<&String> = keys.into_iter().filter(|key| !is_in_store(store, key)).collect();
         let damaged = few_at_once(READ_AT_ONCE, &needed, |key| self.damage(key));
         let lines: Vec<String> = damaged.into_iter().flatten().collect();
@@ -98,7 +141,7 @@ impl Import {
 
     /// Why it does not serve this build.
     fn lack(&self, wanted: &Wanted, host: PlatformKey) -> Option<String> {
-        let Wanted { version, platform, lock } = wanted;
+        let Wanted { version, platform, lock, .. } = wanted;
         let reason = match self.manifest.runtime(version, *platform) {
             None => {
                 let others: Vec<&str> = self
@@ -116,13 +159,19 @@ impl Import {
             Some(row) if lock.is_some_and(|lock| lock != row.lock) => {
                 "was exported with another lock or configuration".to_owned()
             }
-            Some(row) if !row.hosts.contains(&host) => {
-                let hosts: Vec<&str> = row.hosts.iter().map(|host| host.as_str()).collect();
+            Some(row) if !row.hosts.contains_key(&host) => {
+                let hosts: Vec<&str> = row.hosts.keys().map(|host| host.as_str()).collect();
                 format!("can be built from it on {}, and this machine is {host}", hosts.join(", "))
             }
-            Some(_) => return None,
+            Some(_) => self.differences(wanted, host)?,
         };
         Some(format!("  {version} for {platform} {reason}"))
+    }
+
+    /// What it was made with is otherwise here, although the lock is the same.
+    fn differences(&self, wanted: &Wanted, host: PlatformKey) -> Option<String> {
+        let differences = self.build(wanted, host)?.made_with.as_ref()?.differences(&wanted.made_with);
+        (!differences.is_empty()).then(|| format!("was exported with other settings: {}", differences.join("; ")))
     }
 
     /// What is wrong with a listed object.
@@ -147,15 +196,11 @@ impl Import {
         versions.dedup();
         let platforms: BTreeSet<&str> = wanted.iter().map(|it| it.platform.as_str()).collect();
         let platforms: Vec<&str> = platforms.into_iter().collect();
-        // A file that another host needs is mended by an export for that host.
-        let rows = wanted.iter().filter_map(|it| self.manifest.runtime(&it.version, it.platform));
-        let hosts: BTreeSet<&str> = rows.flat_map(|row| &row.hosts).chain([&host]).map(|it| it.as_str()).collect();
-        let hosts: Vec<&str> = hosts.into_iter().collect();
         format!(
             "builder export {} --platform {} --for-host {} --to {}",
             versions.join(" "),
             platforms.join(","),
-            hosts.join(","),
+            host,
             self.root.display()
         )
     }
@@ -168,7 +213,7 @@ impl Import {
 /// It is an export.
 pub fn refuse_as_remote_store(settings: &RemoteSettings) -> Result<(), ExportError> {
     match objects::PlaceAddress::parse(&settings.address, settings.given) {
-        Ok(objects::PlaceAddress::Folder(dir)) if dir.join(MANIFEST).is_file() => {
+        Ok(objects::PlaceAddress::Folder(dir)) if [MANIFEST, LOCK].iter().any(|it| dir.join(it).is_file()) => {
             Err(ExportError { dir, kind: ExportErrorKind::NotARemoteStore })
         }
         _ => Ok(()),
@@ -179,12 +224,12 @@ pub fn refuse_as_remote_store(settings: &RemoteSettings) -> Result<(), ExportErr
 fn parse(bytes: &[u8]) -> Result<ExportManifest, ExportErrorKind> {
     let unreadable = |error: TypedJsonError| ExportErrorKind::Unreadable { reason: error.to_string() };
     let value: serde_json::Value = typed_json::read(bytes).map_err(unreadable)?;
-    match value["format"].as_u64() {
+    let manifest: ExportManifest = match value["format"].as_u64() {
         Some(found) if found > u64::from(EXPORT_FORMAT) => return Err(ExportErrorKind::Newer { found }),
-        Some(found) if found == u64::from(EXPORT_FORMAT) => {}
+        Some(found) if found == u64::from(EXPORT_FORMAT) => typed_json::read(bytes).map_err(unreadable)?,
+        Some(1) => typed_json::read::<ManifestOfFormat1>(bytes).map_err(unreadable)?.into(),
         _ => return Err(ExportErrorKind::Unreadable { reason: "it has no format number that is known".to_owned() }),
-    }
-    let manifest: ExportManifest = typed_json::read(bytes).map_err(unreadable)?;
+    };
     let odd = |key: &&String| key.parse::<objects::ObjectKey>().is_err();
     match manifest.objects.keys().find(odd) {
         Some(key) => Err(ExportErrorKind::Unreadable { reason: format!("`{key}` is not an object's name") }),

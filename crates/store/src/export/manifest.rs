@@ -1,17 +1,19 @@
 //! What an export says about itself: `pydist-export.json` and `SHA256SUMS` (docs/formats/export.md).
 //!
 //! Goals: equal exports have equal bytes, so there is no date and every list is sorted; a reader of an older format
-//! refuses a newer one; objects are named once, with what they are checked against.
+//! refuses a newer one; objects are named once, with what they are checked against; what one host needs is not asked
+//! of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, PlatformKey, VersionString};
 
+use super::made_with::MadeWith;
 use crate::remote::ChosenInterpreter;
 
 /// Raise it when a reader of the former format would go wrong.
-pub const EXPORT_FORMAT: u32 = 1;
+pub const EXPORT_FORMAT: u32 = 2;
 
 /// Names of the two files beside the objects.
 pub const MANIFEST: &str = "pydist-export.json";
@@ -31,8 +33,6 @@ pub struct ExportManifest {
     pub hosts: BTreeMap<PlatformKey, ExportedHost>,
     /// Sorted by version and platform; none twice.
     pub runtimes: Vec<ExportedRuntime>,
-    /// By the digest of the question that chose it.
-    pub interpreters: BTreeMap<Digest, ChosenInterpreter>,
     /// By key below the folder.
     pub objects: BTreeMap<String, ExportedObject>,
 }
@@ -53,8 +53,19 @@ pub struct ExportedRuntime {
     pub platform: PlatformKey,
     /// Digest of the locked rows.
     pub lock: Digest,
-    /// Machines that can build it from here.
-    pub hosts: BTreeSet<PlatformKey>,
+    /// By the machine that can build it from here.
+    pub hosts: BTreeMap<PlatformKey, ExportedBuild>,
+}
+
+/// What one kind of machine takes to build a runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedBuild {
+    /// Absent in what format 1 had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<MadeWith>,
+    /// By the digest of the question that chose it.
+    pub interpreters: BTreeMap<Digest, ChosenInterpreter>,
     /// Keys of the objects that a build takes.
     pub objects: BTreeSet<String>,
 }
@@ -85,15 +96,16 @@ impl ExportManifest {
         self.runtimes.iter().find(|row| row.version == *version && row.platform == platform)
     }
 
-    /// Puts a row in the place of an earlier one. Hosts of an earlier one of the same lock stay with their objects.
+    /// Puts a row in the place of an earlier one. Hosts of an earlier one of the same lock stay, unless it has them too.
     pub fn add(&mut self, mut row: ExportedRuntime) {
         if let Some(index) =
             self.runtimes.iter().position(|it| it.version == row.version && it.platform == row.platform)
         {
             let former = self.runtimes.remove(index);
             if former.lock == row.lock {
-                row.hosts.extend(former.hosts);
-                row.objects.extend(former.objects);
+                for (host, build) in former.hosts {
+                    row.hosts.entry(host).or_insert(build);
+                }
             }
         }
         self.runtimes.push(row);
@@ -102,19 +114,25 @@ impl ExportManifest {
         });
     }
 
-    /// Forgets the runtimes and hosts that take an object which is not there. The result names the runtimes.
+    /// Forgets the builds and hosts that take an object which is not there. The result names the builds.
     pub(super) fn drop_what_lacks(&mut self, is_there: impl Fn(&str, &ExportedObject) -> bool) -> Vec<String> {
-        let absent = self.objects.iter().filter(|(key, object)| !is_there(key, object));
-        let absent: BTreeSet<&String> = absent.map(|(key, _)| key).collect();
-        let is_whole = |objects: &BTreeSet<String>| objects.iter().all(|key| !absent.contains(key));
+        let there = self.objects.iter().filter(|(key, object)| is_there(key, object));
+        let there: BTreeSet<&String> = there.map(|(key, _)| key).collect();
+        let is_whole = |objects: &BTreeSet<String>| objects.iter().all(|key| there.contains(key));
         let mut lost = Vec::new();
-        self.runtimes.retain(|row| {
-            let keep = is_whole(&row.objects);
-            if !keep {
-                lost.push(format!("{} for {}", row.version, row.platform));
+        for row in &mut self.runtimes {
+            let before: Vec<PlatformKey> = row.hosts.keys().copied().collect();
+            row.hosts.retain(|_, build| is_whole(&build.objects));
+            let gone: Vec<&str> =
+                before.iter().filter(|host| !row.hosts.contains_key(host)).map(|host| host.as_str()).collect();
+            let name = format!("{} for {}", row.version, row.platform);
+            match &gone[..] {
+                [] => {}
+                _ if row.hosts.is_empty() => lost.push(name),
+                gone => lost.push(format!("{name} on {}", gone.join(", "))),
             }
-            keep
-        });
+        }
+        self.runtimes.retain(|row| !row.hosts.is_empty());
         self.hosts.retain(|_, host| is_whole(&host.objects));
         lost
     }
@@ -122,7 +140,8 @@ impl ExportManifest {
     /// Forgets objects that nothing in the export takes.
     pub fn drop_unused(&mut self) {
         let of_hosts = self.hosts.values().flat_map(|host| &host.objects);
-        let used: BTreeSet<&String> = self.runtimes.iter().flat_map(|row| &row.objects).chain(of_hosts).collect();
+        let of_builds = self.runtimes.iter().flat_map(|row| row.hosts.values()).flat_map(|build| &build.objects);
+        let used: BTreeSet<&String> = of_builds.chain(of_hosts).collect();
         self.objects.retain(|key, _| used.contains(key));
     }
 }

@@ -6,12 +6,18 @@
 //! folder: an object counts if it has the size and the digest that the manifest, or its own name, gives it.
 
 mod fault;
+mod folder_lock;
+mod format_1;
 mod growing;
 mod import;
+mod made_with;
 mod manifest;
 mod place;
 
 pub use fault::{ExportError, ExportErrorKind};
-pub use growing::{Given, Growing};
+pub use growing::{FinishedExport, Given, Growing};
 pub use import::{Import, Wanted, refuse_as_remote_store};
-pub use manifest::{EXPORT_FORMAT, ExportManifest, ExportedHost, ExportedObject, ExportedRuntime, MANIFEST, SUMS};
+pub use made_with::MadeWith;
+pub use manifest::{
+    EXPORT_FORMAT, ExportManifest, ExportedBuild, ExportedHost, ExportedObject, ExportedRuntime, MANIFEST, SUMS,
+};

@@ -16,6 +16,7 @@ use objects::{
 };
 use vocab::{Digest, DigestWriter};
 
+use super::folder_lock;
 use super::manifest::ExportedObject;
 
 /// By key.
@@ -206,6 +207,12 @@ impl Place for ExportPlace {
     /// Replaces what stands there: [`Self::head`] found it damaged. A link on the way is removed, its target untouched.
     fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> Result<UploadOutcome> {
         let Some(growth) = &self.growth else { return Err(self.refused("write", upload.key)) };
+        folder_lock::mark(&self.root).map_err(|source| PlaceError {
+            action: "write",
+            key: Some(upload.key.to_string()),
+            place: self.place().to_owned(),
+            kind: PlaceErrorKind::Disk { action: "mark", path: self.root.clone(), source },
+        })?;
         while let Some(link) = link_on_the_way(&self.root, upload.key.as_str()) {
             fs::remove_file(&link).or_else(|_| fs::remove_dir(&link)).map_err(|source| PlaceError {
                 action: "write",

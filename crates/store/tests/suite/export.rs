@@ -1,12 +1,16 @@
 //! An export in every bad state: one error that names everything, and a second export that mends it.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use store::Store;
-use store::export::{ExportError, ExportManifest, ExportedRuntime, Growing, Import, MANIFEST, SUMS, Wanted};
+use store::export::{
+    ExportError, ExportManifest, ExportedBuild, ExportedRuntime, Given, Growing, Import, MANIFEST, MadeWith, SUMS,
+    Wanted, refuse_as_remote_store,
+};
+use store::remote::{ChosenInterpreter, RemoteSettings};
 use testkit::{WheelBuilder, told};
 use vocab::{Digest, Fault, PlatformKey};
 
@@ -14,8 +18,29 @@ use testkit::store_bench::StoreBench;
 
 const HOST: PlatformKey = PlatformKey::LinuxX64;
 
+/// The file that stays beside the manifest, whatever becomes of it.
+const LOCK: &str = "pydist-export.lock";
+
 fn lock() -> Digest {
     Digest::of("the locked rows")
+}
+
+fn made_with(sources: &str) -> MadeWith {
+    MadeWith { settings: BTreeMap::from([("python.sources".to_owned(), sources.to_owned())]), building: None }
+}
+
+fn row(version: &str, hosts: &[(PlatformKey, &Given)]) -> ExportedRuntime {
+    let build = |given: &Given| ExportedBuild {
+        made_with: Some(made_with("go-module")),
+        objects: given.objects(),
+        ..ExportedBuild::default()
+    };
+    ExportedRuntime {
+        version: version.parse().unwrap(),
+        platform: PlatformKey::LinuxX64,
+        lock: lock(),
+        hosts: hosts.iter().map(|(host, given)| (*host, build(given))).collect(),
+    }
 }
 
 /// A warm store with three files and one part of each other kind, and a stick.
@@ -50,32 +75,30 @@ impl Desk {
     }
 
     fn export_to(&self, stick: &Path, version: &str) -> Result<ExportManifest, ExportError> {
-        let mut growing = Growing::open(stick, "1.0.0")?;
+        let mut growing = Growing::open(stick)?;
         let given = growing.begin();
         let near = self.bench.context.near();
-        for text in ["one", "two", "three"] {
-            let sha256 = Digest::of(text);
-            given.remote.give_blob(&near, &self.bench.context.store.blob(&sha256), &sha256);
-        }
+        self.give(&given, &["one", "two", "three"]);
         let wheel = WheelBuilder::new("made", "1.0").build().write_to(self.folder.path());
         let sha256 = Digest::of(fs::read(&wheel).unwrap());
         given.remote.give_built(&near, &Digest::of("key"), b"{}", &wheel, &sha256);
         given.remote.outcome().unwrap();
-        let row = ExportedRuntime {
-            version: version.parse().unwrap(),
-            platform: PlatformKey::LinuxX64,
-            lock: lock(),
-            hosts: BTreeSet::from([HOST]),
-            objects: BTreeSet::new(),
-        };
-        growing.add_runtime(row, &given);
-        let (manifest, lost) = growing.finish()?;
-        assert!(lost.is_empty(), "{lost:?}");
-        Ok(manifest)
+        growing.add_runtime(row(version, &[(HOST, &given)]));
+        let finished = growing.finish("1.0.0")?;
+        assert!(finished.lost.is_empty() && !finished.unlocked, "{finished:?}");
+        Ok(finished.manifest)
+    }
+
+    fn give(&self, given: &Given, texts: &[&str]) {
+        for text in texts {
+            let sha256 = Digest::of(text);
+            given.remote.give_blob(&self.bench.context.near(), &self.bench.context.store.blob(&sha256), &sha256);
+        }
     }
 
     fn wanted(platform: PlatformKey) -> Wanted {
-        Wanted { version: "3.12.10".parse().unwrap(), platform, lock: Some(lock()) }
+        let version = "3.12.10".parse().unwrap();
+        Wanted { version, platform, lock: Some(lock()), made_with: made_with("go-module") }
     }
 
     fn require(&self) -> Result<(), ExportError> {
@@ -88,15 +111,25 @@ impl Desk {
         (fault.code().to_owned(), fault.exit() as i32, told(&fault))
     }
 
-    /// Every file of the stick, below it.
+    fn remove(&self, text: &str) {
+        fs::remove_file(self.stick().join(blob(text))).unwrap();
+    }
+
+    /// Every file of the stick, below it, but for the empty one that marks it.
     fn files(&self) -> Vec<String> {
         files(&self.stick())
     }
 }
 
+/// The name of this blob in an export.
+fn blob(text: &str) -> String {
+    let name = Digest::of(text).to_string();
+    format!("v1/blobs/{}/{name}", &name[..2])
+}
+
 fn files(folder: &Path) -> Vec<String> {
     let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);
-    let files = walk.filter(|entry| !entry.file_type().is_dir());
+    let files = walk.filter(|entry| !entry.file_type().is_dir() && entry.file_name() != LOCK);
     files.map(|entry| entry.path().strip_prefix(folder).unwrap().display().to_string()).collect()
 }
 
@@ -124,22 +157,13 @@ fn an_export_that_was_interrupted_between_its_two_files_is_the_new_one() {
 fn a_runtime_whose_files_are_gone_is_no_longer_listed_and_named() {
     let desk = Desk::new();
     desk.export("3.12.10").unwrap();
-    let sha256 = Digest::of("one");
-    let text = sha256.to_string();
-    fs::remove_file(desk.stick().join("v1/blobs").join(&text[..2]).join(&text)).unwrap();
-    let mut growing = Growing::open(&desk.stick(), "1.0.0").unwrap();
+    desk.remove("one");
+    let mut growing = Growing::open(&desk.stick()).unwrap();
     let given = growing.begin();
-    let sha256 = Digest::of("two");
-    given.remote.give_blob(&desk.bench.context.near(), &desk.bench.context.store.blob(&sha256), &sha256);
-    let row = ExportedRuntime {
-        version: "3.11.9".parse().unwrap(),
-        platform: PlatformKey::LinuxX64,
-        lock: lock(),
-        hosts: BTreeSet::from([HOST]),
-        objects: BTreeSet::new(),
-    };
-    growing.add_runtime(row, &given);
-    let (manifest, lost) = growing.finish().unwrap();
+    desk.give(&given, &["two"]);
+    growing.add_runtime(row("3.11.9", &[(HOST, &given)]));
+    let finished = growing.finish("1.0.0").unwrap();
+    let (manifest, lost) = (finished.manifest, finished.lost);
     assert_eq!(lost, ["3.12.10 for linux-x64"]);
     assert_eq!((manifest.runtimes.len(), manifest.objects.len()), (1, 1), "{manifest:?}");
     assert_eq!(desk.refused().0, "E_EXPORT_LACKS");
@@ -227,10 +251,7 @@ fn an_export_that_is_cut_or_changed_at_any_file_is_one_error_and_a_second_export
 fn all_that_is_missing_is_said_at_once_with_the_command_that_supplies_it() {
     let desk = Desk::new();
     desk.export("3.12.10").unwrap();
-    for text in ["one", "two"] {
-        let name = Digest::of(text).to_string();
-        fs::remove_file(desk.stick().join("v1/blobs").join(&name[..2]).join(&name)).unwrap();
-    }
+    ["one", "two"].iter().for_each(|text| desk.remove(text));
     let fault = desk.require().unwrap_err();
     let text = told(&fault);
     assert!(["one", "two"].iter().all(|it| text.contains(&Digest::of(it).to_string())), "{text}");
@@ -279,12 +300,12 @@ fn an_export_of_a_newer_pydist_is_refused_and_not_overwritten() {
     desk.export("3.12.10").unwrap();
     let path = desk.stick().join(MANIFEST);
     let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    manifest["format"] = 2.into();
+    manifest["format"] = 3.into();
     manifest["what nobody knows yet"] = true.into();
     fs::write(&path, manifest.to_string()).unwrap();
     let (code, exit, text) = desk.refused();
     assert_eq!((code.as_str(), exit), ("E_EXPORT_FORMAT", 2), "{text}");
-    assert!(text.contains("has format 2; this pydist reads format 1"), "{text}");
+    assert!(text.contains("has format 3; this pydist reads format 2"), "{text}");
     assert_eq!(desk.export("3.12.10").unwrap_err().code(), "E_EXPORT_FORMAT");
     assert_eq!(fs::read_to_string(path).unwrap(), manifest.to_string());
 }
@@ -322,7 +343,7 @@ fn what_the_manifest_does_not_list_is_never_read() {
     let path = desk.stick().join("v1/blobs").join(&name[..2]).join(&name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, "planted").unwrap();
-    let remote = Import::open(&desk.stick()).unwrap().remote("--from");
+    let remote = Import::open(&desk.stick()).unwrap().remote("--from", [].iter(), HOST);
     let near = desk.bench.context.near();
     assert!(!remote.bring_blob(&near, &planted, "planted", None));
     assert!(remote.has_blob(&near, &Digest::of("one")) && !remote.has_blob(&near, &planted));
@@ -338,7 +359,7 @@ fn the_schema_knows_what_is_written_and_the_example_and_refuses_other_shapes() {
     desk.export("3.12.10").unwrap();
     let schema = fs::read_to_string(repository("schemas/export.schema.json")).unwrap();
     let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
-    let example = repository("fixtures/export/format-1");
+    let example = repository("fixtures/export/format-2");
     for folder in [desk.stick(), example.clone()] {
         let manifest: serde_json::Value = serde_json::from_slice(&fs::read(folder.join(MANIFEST)).unwrap()).unwrap();
         assert!(schema.is_valid(&manifest), "{:?}", schema.iter_errors(&manifest).next());
@@ -347,14 +368,200 @@ fn the_schema_knows_what_is_written_and_the_example_and_refuses_other_shapes() {
     assert_eq!(import.manifest().text(), fs::read_to_string(example.join(MANIFEST)).unwrap());
     let manifest = serde_json::to_value(import.manifest()).unwrap();
     for (pointer, value) in [
-        ("/format", serde_json::json!(2)),
+        ("/format", serde_json::json!(1)),
         ("/runtimes/0/platform", serde_json::json!("linux-arm64")),
         ("/runtimes/0/lock", serde_json::json!("x")),
-        ("/runtimes/0/objects/0", serde_json::json!("../x")),
-        ("/runtimes/0/hosts/0", serde_json::json!("here")),
+        ("/runtimes/0/hosts/linux-x64/objects/0", serde_json::json!("../x")),
+        ("/runtimes/0/hosts/linux-x64/made_with/settings/python.sources", serde_json::json!(1)),
+        ("/runtimes/0/hosts", serde_json::json!({ "here": {} })),
     ] {
         let mut wrong = manifest.clone();
         *wrong.pointer_mut(pointer).unwrap() = value;
         assert!(!schema.is_valid(&wrong), "{pointer}");
+    }
+}
+
+#[test]
+fn an_export_of_format_1_is_read_and_the_next_export_writes_format_2() {
+    let example = repository("fixtures/export/format-1");
+    let import = Import::open(&example).unwrap();
+    let runtime = import.manifest().runtimes[0].clone();
+    let build = &runtime.hosts[&HOST];
+    assert_eq!((build.objects.len(), build.interpreters.len(), &build.made_with), (6, 1, &None));
+    let version = "3.12.10-slim".parse().unwrap();
+    let wanted = Wanted { version, lock: Some(runtime.lock), ..Desk::wanted(HOST) };
+    let desk = Desk::new();
+    // Only its objects are not there.
+    let fault = import.require(std::slice::from_ref(&wanted), HOST, &desk.other()).unwrap_err();
+    assert_eq!(fault.code(), "E_EXPORT_DAMAGED", "{}", told(&fault));
+    let (question, chosen) = build.interpreters.iter().next().unwrap();
+    assert_eq!(import.remote("--from", [wanted].iter(), HOST).interpreter(question), Some(chosen));
+
+    fs::create_dir(desk.stick()).unwrap();
+    for file in [MANIFEST, SUMS] {
+        fs::copy(example.join(file), desk.stick().join(file)).unwrap();
+    }
+    let growing = Growing::open(&desk.stick()).unwrap();
+    assert!(!growing.restarted());
+    assert_eq!(growing.finish("1.0.0").unwrap().lost, ["3.12.10-slim for linux-x64"], "its files are not here");
+    assert_eq!(Import::open(&desk.stick()).unwrap().manifest().format, 2);
+}
+
+#[test]
+fn what_was_exported_with_other_settings_is_said_at_once_with_both_values() {
+    let desk = Desk::new();
+    desk.export("3.12.10").unwrap();
+    let import = Import::open(&desk.stick()).unwrap();
+    let mut here = made_with("system");
+    here.settings.insert("python.flavor".to_owned(), "debug".to_owned());
+    // Nothing is built from a source, so what a source would become does not matter.
+    here.building = Some(BTreeMap::from([("CFLAGS".to_owned(), "-O3".to_owned())]));
+    let wanted = Wanted { made_with: here.clone(), ..Desk::wanted(HOST) };
+    let fault = import.require(&[wanted], HOST, &desk.other()).unwrap_err();
+    let text = told(&fault);
+    assert_eq!((fault.code(), fault.exit() as i32), ("E_EXPORT_LACKS", 1), "{text}");
+    assert!(text.contains("`python.sources` was `go-module`, and is `system` here"), "{text}");
+    assert!(text.contains("`python.flavor` was not set, and is `debug` here") && !text.contains("CFLAGS"), "{text}");
+    let hint = fault.hint().unwrap();
+    assert!(hint.contains("build with what it was exported with") && hint.contains("builder export 3.12.10"), "{hint}");
+    let exported = MadeWith { building: Some(BTreeMap::new()), ..made_with("system") };
+    let differences = MadeWith { settings: exported.settings.clone(), ..here };
+    assert_eq!(exported.differences(&differences), ["`CFLAGS` was not set, and is `-O3` here"]);
+}
+
+#[test]
+fn a_file_that_only_another_host_needs_does_not_stop_a_build() {
+    let desk = Desk::new();
+    let windows = PlatformKey::WindowsX64;
+    let mut growing = Growing::open(&desk.stick()).unwrap();
+    let (here, there) = (growing.begin(), growing.begin());
+    desk.give(&here, &["one", "two"]);
+    desk.give(&there, &["one", "three"]);
+    growing.add_runtime(row("3.12.10", &[(HOST, &here), (windows, &there)]));
+    growing.finish("1.0.0").unwrap();
+    desk.remove("three");
+    desk.require().unwrap();
+    let fault = Import::open(&desk.stick()).unwrap().require(&[Desk::wanted(HOST)], windows, &desk.other());
+    let fault = fault.unwrap_err();
+    assert!(told(&fault).contains(&blob("three")) && !told(&fault).contains(&blob("one")), "{}", told(&fault));
+    assert!(fault.hint().unwrap().contains("--for-host windows-x64 --to"), "{:?}", fault.hint());
+    // Whatever is exported next, only that host is no longer listed.
+    let finished = Growing::open(&desk.stick()).unwrap().finish("1.0.0").unwrap();
+    assert_eq!(finished.lost, ["3.12.10 for linux-x64 on windows-x64"]);
+    desk.require().unwrap();
+    assert_eq!(finished.manifest.runtimes[0].hosts.keys().collect::<Vec<_>>(), [&HOST]);
+}
+
+#[test]
+fn each_runtime_keeps_the_interpreter_that_was_chosen_for_it() {
+    let desk = Desk::new();
+    let question = Digest::of("which 3.12.10?");
+    let chosen = |actual: &str| ChosenInterpreter {
+        requested: "3.12.10".parse().unwrap(),
+        actual: actual.parse().unwrap(),
+        platform: PlatformKey::LinuxX64,
+        source: "system".to_owned(),
+        origin: format!("CPython {actual} of this machine"),
+        digest: Digest::of(actual),
+    };
+    // From two machines that have different Pythons of their own.
+    for (version, actual) in [("3.12.10", "3.12.1"), ("3.12.10-slim", "3.12.3")] {
+        let mut growing = Growing::open(&desk.stick()).unwrap();
+        let given = growing.begin();
+        desk.give(&given, &["one"]);
+        let mut row = row(version, &[(HOST, &given)]);
+        row.hosts.get_mut(&HOST).unwrap().interpreters.insert(question, chosen(actual));
+        growing.add_runtime(row);
+        growing.finish("1.0.0").unwrap();
+    }
+    let import = Import::open(&desk.stick()).unwrap();
+    let slim = Wanted { version: "3.12.10-slim".parse().unwrap(), ..Desk::wanted(HOST) };
+    for (wanted, actual) in [(Desk::wanted(HOST), "3.12.1"), (slim, "3.12.3")] {
+        let remote = import.remote("--from", [wanted].iter(), HOST);
+        assert_eq!(remote.interpreter(&question), Some(&chosen(actual)));
+    }
+}
+
+#[test]
+fn a_folder_with_something_of_others_is_refused_and_left_as_it_is() {
+    let desk = Desk::new();
+    let stick = desk.stick();
+    for foreign in [SUMS, "v1/blobs/00/of-a-remote-store"] {
+        fs::create_dir_all(stick.join(foreign).parent().unwrap()).unwrap();
+        fs::write(stick.join(foreign), "of others").unwrap();
+        let fault = desk.export("3.12.10").unwrap_err();
+        let name = foreign.split('/').next().unwrap();
+        assert_eq!((fault.code(), fault.exit() as i32), ("E_EXPORT_FOREIGN", 2));
+        assert!(told(&fault).contains(&format!("holds `{name}`, which an export would replace")), "{}", told(&fault));
+        assert_eq!(files(&stick), [foreign]);
+        assert_eq!(fs::read_to_string(stick.join(foreign)).unwrap(), "of others");
+        fs::remove_dir_all(&stick).unwrap();
+    }
+    // What lies beside is not touched, and what an interrupted export left is its own.
+    fs::create_dir(&stick).unwrap();
+    fs::write(stick.join("holiday.jpg"), "of others").unwrap();
+    desk.give(&Growing::open(&stick).unwrap().begin(), &["one"]);
+    assert!(stick.join("v1").is_dir() && !stick.join(MANIFEST).exists());
+    let settings = RemoteSettings {
+        address: stick.display().to_string(),
+        given: "--remote-store",
+        read_only: false,
+        strict: true,
+    };
+    assert!(refuse_as_remote_store(&settings).is_err(), "an unfinished export is not a remote store either");
+    desk.export("3.12.10").unwrap();
+    desk.require().unwrap();
+    assert_eq!(fs::read_to_string(stick.join("holiday.jpg")).unwrap(), "of others");
+}
+
+#[test]
+fn two_exports_into_one_folder_at_once_keep_each_others_rows() {
+    let desk = Desk::new();
+    // Both begin before either ends.
+    let begin = |version: &str, text: &str| {
+        let mut growing = Growing::open(&desk.stick()).unwrap();
+        let given = growing.begin();
+        desk.give(&given, &[text]);
+        growing.add_runtime(row(version, &[(HOST, &given)]));
+        growing
+    };
+    let (one, other) = (begin("3.12.10", "one"), begin("3.11.9", "two"));
+    one.finish("1.0.0").unwrap();
+    let manifest = other.finish("1.0.0").unwrap().manifest;
+    assert_eq!((manifest.runtimes.len(), manifest.objects.len()), (2, 2), "{manifest:?}");
+    desk.require().unwrap();
+    // And while the manifest is written, the other waits.
+    let threads: Vec<_> = (0..8).map(|number| begin(&format!("3.10.{number}"), "three")).collect();
+    std::thread::scope(|scope| {
+        for growing in threads {
+            scope.spawn(|| growing.finish("1.0.0").unwrap());
+        }
+    });
+    assert_eq!(Import::open(&desk.stick()).unwrap().manifest().runtimes.len(), 10);
+}
+
+#[test]
+fn names_in_an_export_do_not_differ_by_case_alone_and_need_no_links() {
+    let desk = Desk::new();
+    desk.export("3.12.10").unwrap();
+    let names: Vec<String> = walkdir::WalkDir::new(desk.stick())
+        .into_iter()
+        .map(|entry| entry.unwrap())
+        .inspect(|entry| assert!(!entry.path_is_symlink(), "{entry:?}"))
+        .map(|entry| entry.path().strip_prefix(desk.stick()).unwrap().display().to_string())
+        .collect();
+    let folded: std::collections::BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    assert_eq!(folded.len(), names.len(), "{names:?}");
+    for name in names {
+        // What FAT and Windows refuse in a name, or would change.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-./\\".contains(c);
+        assert!(name.chars().all(is_plain) && !name.ends_with('.'), "{name}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        for file in desk.files() {
+            assert_eq!(fs::metadata(desk.stick().join(&file)).unwrap().nlink(), 1, "{file}");
+        }
     }
 }
