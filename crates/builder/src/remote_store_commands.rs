@@ -66,7 +66,7 @@ pub fn push(context: &Context, address: Option<&str>, output: &Output<'_>) -> Re
 /// `builder store verify --remote-store`
 pub fn verify(context: &Context, address: &str, repair: bool, output: &Output<'_>) -> Result<Exit, Box<dyn Fault>> {
     let remote = open(context, Some(address), repair)?;
-    let ended = store_upkeep::verify_shared(context, &remote, repair)?;
+    let ended = store_upkeep::verify_shared(context, &remote, repair, SystemTime::now())?;
     let text = verified_text(&ended.report);
     let exit = if ended.report.damaged.is_empty() { Exit::Done } else { Exit::Check };
     let interrupted = ended.report.interrupted;

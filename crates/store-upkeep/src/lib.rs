@@ -30,7 +30,7 @@ pub use entries::{StoreEntry, entries};
 pub use info::{KindInfo, StoreSummary, info};
 pub use prune::{PruneOutcome, PruneRules, RemovedEntry, prune};
 pub use shared::{
-    Amount, Pushed, Repair, SharedDamage, SharedPruned, SharedRemoval, SharedVerified, Upkeep, prune_shared, push,
-    verify_shared,
+    Amount, GRACE, Pushed, Repair, SharedDamage, SharedPruned, SharedRemoval, SharedVerified, Upkeep, prune_shared,
+    push, verify_shared,
 };
 pub use verify::{StoreDamage, VerifiedStore, verify};

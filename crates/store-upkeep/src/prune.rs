@@ -101,7 +101,8 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
         let StoreEntry { kind, name, path, last_used, .. } = &it.entry;
         // A clock that was set back must not keep something for ever.
         let since = if removal.is_exclusive() { now.max(last_used.unwrap_or(now)) } else { youngest };
-        if last_used.is_some_and(|time| time > since) {
+        // Readers cannot mark what they use.
+        if removal.has_readers() || last_used.is_some_and(|time| time > since) {
             pruned.spared += 1;
             continue;
         }

@@ -82,13 +82,13 @@ pub struct Store {
     /// Where work in progress goes if the store itself cannot be written.
     elsewhere: Option<PathBuf>,
     /// Shows other processes that a builder is at work; see `used`.
-    _builders: Option<Arc<std::fs::File>>,
+    _builders: Arc<Vec<std::fs::File>>,
 }
 
 impl Store {
     /// The store in this folder, which need not exist yet. Touches no disk.
     pub fn at(root: PathBuf) -> Self {
-        Self { root, claimed: Arc::default(), session: Arc::default(), elsewhere: None, _builders: None }
+        Self { root, claimed: Arc::default(), session: Arc::default(), elsewhere: None, _builders: Arc::default() }
     }
 
     /// The store in this folder, which may also be absent or empty. Changes nothing.
@@ -109,7 +109,7 @@ impl Store {
         store.claim()?;
         let builders = used::join_builders(&store.root)?;
         session::sweep(&store)?;
-        Ok(Self { _builders: Some(Arc::new(builders)), ..store })
+        Ok(Self { _builders: Arc::new(vec![builders]), ..store })
     }
 
     /// Like [`Self::open`]. A store that cannot be written, such as a read-only mount, serves what it has: work in
@@ -120,10 +120,17 @@ impl Store {
     pub fn open_or_read(root: PathBuf, elsewhere: PathBuf) -> Result<Self, StoreError> {
         match Self::open(root.clone()) {
             Err(error) if error.is_forbidden() && matches!(mark::look(&root), Ok(mark::FoundFolder::Store)) => {
-                Ok(Self { elsewhere: Some(elsewhere), ..Self::at(root) })
+                Ok(Self::open_to_read(root, elsewhere))
             }
             opened => opened,
         }
+    }
+
+    /// A store that is never written. Where it has the files for it, locks keep [`Self::begin_removal`] from what it
+    /// uses.
+    pub fn open_to_read(root: PathBuf, elsewhere: PathBuf) -> Self {
+        let readers = used::join_readers(&root);
+        Self { elsewhere: Some(elsewhere), _builders: Arc::new(readers), ..Self::at(root) }
     }
 
     /// Whether nothing can be added to it.

@@ -6,8 +6,11 @@
 //! the lock, it spares whatever was used within [`SPARED`]. A mark is renewed before the entry is looked for, and
 //! under `marks.lock`, which the remover holds while it looks at a mark and moves the entry away: so no entry
 //! disappears between the two.
+//!
+//! A builder that cannot write the store cannot mark anything. It holds `readers.lock` shared as well, and while anybody
+//! does, nothing is removed at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +23,10 @@ const RENEWAL: Duration = Duration::from_secs(60);
 
 /// What was used within this time stays while any builder runs, so a build may take two days.
 pub const SPARED: Duration = Duration::from_secs(48 * 3600);
+
+/// The two files whose locks say who is at work.
+const BUILDERS: &str = "builders.lock";
+const READERS: &str = "readers.lock";
 
 /// Beginnings of the names of tools.
 const TOOLS: [&str; 3] = ["uv-", "distlib-", "wine-folder-"];
@@ -72,13 +79,20 @@ impl EntryKind {
 #[derive(Debug)]
 pub struct Removal {
     exclusive: bool,
-    _builders: File,
+    has_readers: bool,
+    /// Held for their locks only.
+    _locks: [File; 2],
 }
 
 impl Removal {
     /// Whether no builder has the store open.
     pub fn is_exclusive(&self) -> bool {
         self.exclusive
+    }
+
+    /// Whether a builder that cannot mark what it uses has the store open: then nothing may be removed.
+    pub fn has_readers(&self) -> bool {
+        self.has_readers
     }
 }
 
@@ -113,8 +127,12 @@ impl Store {
     /// Does not wait: see [`Removal::is_exclusive`].
     pub fn begin_removal(&self) -> Result<Removal, StoreError> {
         self.claim()?;
-        let builders = session::open_lock_file(&self.root().join("builders.lock"))?;
-        Ok(Removal { exclusive: builders.try_lock().is_ok(), _builders: builders })
+        let [builders, readers] = [BUILDERS, READERS].map(|name| session::open_lock_file(&self.root().join(name)));
+        let (builders, readers) = (builders?, readers?);
+        // On a file system without locks nobody can tell; there what was used lately is spared.
+        let has_readers = matches!(readers.try_lock(), Err(TryLockError::WouldBlock));
+        let exclusive = builders.try_lock().is_ok() && !has_readers;
+        Ok(Removal { exclusive, has_readers, _locks: [builders, readers] })
     }
 
     /// Moves the entry out of sight unless it was used since `unused_since`. Gives its new path, for the caller to
@@ -148,10 +166,19 @@ impl Store {
 
 /// Takes the lock that every builder holds shared. Waits while entries are being removed.
 pub(super) fn join_builders(root: &Path) -> Result<File, StoreError> {
-    let file = session::open_lock_file(&root.join("builders.lock"))?;
+    let file = session::open_lock_file(&root.join(BUILDERS))?;
+    // It has to be there for those that cannot make it.
+    let _ = session::open_lock_file(&root.join(READERS));
     // Without locks on this file system the remover gets none either, and then spares what was used lately.
     let _ = file.lock_shared();
     Ok(file)
+}
+
+/// The same for a builder that cannot write the store, as far as the store has the files for it: one that no builder has
+/// opened since then has none.
+pub(super) fn join_readers(root: &Path) -> Vec<File> {
+    let files = [BUILDERS, READERS].into_iter().filter_map(|name| File::open(root.join(name)).ok());
+    files.inspect(|file| drop(file.lock_shared())).collect()
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

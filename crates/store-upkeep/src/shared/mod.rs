@@ -8,6 +8,7 @@ mod shared_verify;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use store::Context;
@@ -20,6 +21,10 @@ use crate::entries::entries;
 pub use push::{Pushed, push};
 pub use shared_prune::{SharedPruned, SharedRemoval, prune_shared};
 pub use shared_verify::{Repair, SharedDamage, SharedVerified, verify_shared};
+
+/// A builder may be at work on what was written within this time: it is neither removed for its age, nor is what it
+/// belongs to judged absent.
+pub const GRACE: Duration = Duration::from_secs(3600);
 
 /// How many objects are transferred at once.
 const TRANSFERS_AT_ONCE: usize = 6;

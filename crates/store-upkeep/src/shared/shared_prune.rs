@@ -8,7 +8,7 @@ use store::Context;
 use store::remote::{ObjectKind, RemoteError, RemoteStore, SharedObject};
 use vocab::{Digest, Fault};
 
-use super::{Amount, Upkeep, until_fault};
+use super::{Amount, GRACE, Upkeep, until_fault};
 
 /// What interrupted writers left is kept this long: another writer may still be at work on it.
 const LEFTOVERS_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -37,7 +37,9 @@ pub struct SharedRemoval {
     pub age_seconds: u64,
 }
 
-/// Objects written at least `older_than` ago go, except wheels that a younger record names.
+/// Objects written at least `older_than` ago, and never less than [`GRACE`], go, except wheels that a younger record
+/// names. Builders may give and take at the same time: each object is looked at once more before it goes, and records
+/// that have come are read before any wheel goes.
 ///
 /// # Errors
 /// The remote store cannot be listed. A later fault of it ends the work and stands beside the report.
@@ -48,37 +50,44 @@ pub fn prune_shared(
     dry_run: bool,
     now: SystemTime,
 ) -> Result<Upkeep<SharedPruned>, Box<dyn Fault>> {
-    let age = |object: &SharedObject| now.duration_since(object.modified).unwrap_or_default();
+    let older_than = older_than.max(GRACE);
+    let age_at = |time: SystemTime| now.duration_since(time).unwrap_or_default();
+    let age = |object: &SharedObject| age_at(object.modified);
     let (old, young): (Vec<SharedObject>, Vec<SharedObject>) =
         remote.contents()?.objects.into_iter().partition(|object| age(object) >= older_than);
     let mut pruned = SharedPruned::default();
-    let (needed, fault) = needed_wheels(context, remote, &young);
-    let (needed, old): (Vec<SharedObject>, Vec<SharedObject>) =
-        old.into_iter().partition(|object| object.kind == ObjectKind::Blobs && needed.contains(&object.digest));
-    young.iter().chain(&needed).for_each(|object| pruned.kept.add(object.size));
-    if let Some(fault) = fault {
-        pruned.left = old.len();
-        return Ok(Upkeep { report: pruned, fault: Some(fault) });
-    }
+    young.iter().for_each(|object| pruned.kept.add(object.size));
     // Records first: an interruption leaves none without its wheel.
     let (records, others): (Vec<SharedObject>, Vec<SharedObject>) =
         old.into_iter().partition(|object| object.kind == ObjectKind::Built);
     let mut fault = None;
-    for objects in [records, others] {
+    for mut objects in [records, others] {
+        let is_old = |kind| objects.iter().any(|object| object.kind == kind);
+        if fault.is_none() && is_old(ObjectKind::Blobs) {
+            let (needed, failed) = needed_wheels(context, remote, older_than, now);
+            fault = failed;
+            objects.retain(|object| {
+                let is_needed = object.kind == ObjectKind::Blobs && needed.contains(&object.digest);
+                if is_needed {
+                    pruned.kept.add(object.size);
+                }
+                !is_needed
+            });
+        }
         let (results, failed) = until_fault(context, "prune", &objects, |object| match fault {
-            Some(_) => Ok(None),
-            None if dry_run => Ok(Some(true)),
-            None => remote.remove(object).map(Some),
+            Some(_) => Ok(Removed::NotReached),
+            None if dry_run => Ok(Removed::Gone),
+            None => remove(remote, object, |written| age_at(written) >= older_than),
         });
         for (object, result) in objects.iter().zip(results) {
-            match result.flatten() {
-                None => {
+            match result.unwrap_or(Removed::NotReached) {
+                Removed::NotReached => {
                     pruned.left += 1;
                     pruned.kept.add(object.size);
                 }
-                // Another prune was faster.
-                Some(false) => {}
-                Some(true) => {
+                Removed::WrittenAgain => pruned.kept.add(object.size),
+                Removed::ByAnother => {}
+                Removed::Gone => {
                     pruned.freed += object.size;
                     let (object, bytes, age_seconds) = (object.name(), object.size, age(object).as_secs());
                     pruned.removed.push(SharedRemoval { object, bytes, age_seconds });
@@ -98,13 +107,43 @@ pub fn prune_shared(
     Ok(Upkeep { report: pruned, fault })
 }
 
-/// The wheels that these records name. A damaged record names none.
+/// What became of an object that is to go.
+enum Removed {
+    Gone,
+    /// Another prune was faster.
+    ByAnother,
+    /// It has been written since it was listed, in a cluster also read.
+    WrittenAgain,
+    NotReached,
+}
+
+fn remove(
+    remote: &RemoteStore,
+    object: &SharedObject,
+    is_old: impl Fn(SystemTime) -> bool,
+) -> Result<Removed, RemoteError> {
+    match remote.written(object)? {
+        None => Ok(Removed::ByAnother),
+        Some(written) if !is_old(written) => Ok(Removed::WrittenAgain),
+        Some(_) => Ok(if remote.remove(object)? { Removed::Gone } else { Removed::ByAnother }),
+    }
+}
+
+/// The wheels that records name which are there now and stay. A damaged record names none.
 fn needed_wheels(
     context: &Context,
     remote: &RemoteStore,
-    objects: &[SharedObject],
+    older_than: Duration,
+    now: SystemTime,
 ) -> (BTreeSet<Digest>, Option<Box<dyn Fault>>) {
-    let records: Vec<&SharedObject> = objects.iter().filter(|object| object.kind == ObjectKind::Built).collect();
+    let mut records = match remote.contents() {
+        Ok(contents) => contents.objects,
+        Err(error) => return (BTreeSet::new(), Some(error.into())),
+    };
+    records.retain(|object| {
+        let age = now.duration_since(object.modified).unwrap_or_default();
+        object.kind == ObjectKind::Built && age < older_than
+    });
     let (wheels, fault) = until_fault(context, "prune", &records, |object| -> Result<Option<Digest>, RemoteError> {
         let copy = match remote.copy(&context.near(), object) {
             Ok(copy) => copy,

@@ -1,22 +1,25 @@
 //! Reads every object of the remote store and compares it with its digest.
+//!
+//! Builders may give and take at the same time. So nothing is concluded from the listing alone: whether a record has its
+//! wheel is asked when it is judged, and what is damaged is removed only if it is still the same object.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use store::Context;
 use store::remote::{ObjectKind, RemoteError, RemoteStore, SharedObject};
 use vocab::{Digest, Fault};
 
-use super::{Upkeep, local, until_fault};
+use super::{GRACE, Upkeep, local, until_fault};
 
 /// What became of a damaged object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Repair {
-    /// It was only to be reported.
+    /// It was only to be reported, or was replaced by another meanwhile.
     Kept,
     /// By what the local store has.
     Replaced,
@@ -55,21 +58,20 @@ pub fn verify_shared(
     context: &Context,
     remote: &RemoteStore,
     repair: bool,
+    now: SystemTime,
 ) -> Result<Upkeep<SharedVerified>, Box<dyn Fault>> {
     let contents = remote.contents()?;
     let mut verified = SharedVerified { others: contents.others, ..SharedVerified::default() };
     // A record is compared with the wheels that are left when the damaged ones are gone.
     let (records, others): (Vec<SharedObject>, Vec<SharedObject>) =
         contents.objects.into_iter().partition(|object| object.kind == ObjectKind::Built);
-    let mut wheels: BTreeSet<Digest> =
-        others.iter().filter(|object| object.kind == ObjectKind::Blobs).map(|object| object.digest).collect();
     let mut fault = None;
     for objects in [others, records] {
         let (results, failed) = until_fault(context, "verify", &objects, |object| {
             if fault.is_some() {
                 return Ok(None);
             }
-            verify_one(context, remote, object, &wheels, repair).map(Some)
+            verify_one(&Verifying { context, remote, now }, object, repair).map(Some)
         });
         for (object, result) in objects.iter().zip(results) {
             match result.flatten() {
@@ -82,9 +84,6 @@ pub fn verify_shared(
                 Some(Finding::Damaged(damage)) => {
                     verified.checked += 1;
                     verified.read += object.size;
-                    if damage.repair == Repair::Removed {
-                        wheels.remove(&object.digest);
-                    }
                     verified.damaged.push(damage);
                 }
             }
@@ -103,53 +102,92 @@ enum Finding {
     Damaged(SharedDamage),
 }
 
-fn verify_one(
-    context: &Context,
-    remote: &RemoteStore,
-    object: &SharedObject,
-    wheels: &BTreeSet<Digest>,
-    repair: bool,
-) -> Result<Finding, RemoteError> {
-    let judged = match remote.copy(&context.near(), object) {
-        Ok(Some(copy)) => {
-            let judged = judge(context, object, copy.path(), wheels);
-            judged.map_err(|source| remote.fault_here(object, copy.path(), source))?
-        }
-        Ok(None) => return Ok(Finding::Gone),
-        Err(error) if error.is_of_object() => Some(error.kind.to_string()),
-        Err(error) => return Err(error),
+struct Verifying<'a> {
+    context: &'a Context,
+    remote: &'a RemoteStore,
+    now: SystemTime,
+}
+
+fn verify_one(verifying: &Verifying<'_>, object: &SharedObject, repair: bool) -> Result<Finding, RemoteError> {
+    let Verifying { context, remote, .. } = verifying;
+    let reason = match verifying.found(object)? {
+        Some(Some(reason)) => reason,
+        Some(None) => return Ok(Finding::Sound),
+        None => return Ok(Finding::Gone),
     };
-    let Some(reason) = judged else { return Ok(Finding::Sound) };
     let mut damage = SharedDamage { object: object.name(), reason, repair: Repair::Kept };
     if repair {
         damage.repair = match local(context, object.kind, &object.digest) {
             // A record without its wheel would be wrong again.
-            Ok(Some(sound)) if object.kind != ObjectKind::Built || names_one_of(sound.path(), wheels) => {
+            Ok(Some(sound)) if object.kind != ObjectKind::Built || verifying.has_wheel_of(sound.path())? => {
                 remote.replace(&context.near(), object, sound.path(), sound.sha256())?;
                 Repair::Replaced
             }
-            _ => {
-                remote.remove(object)?;
-                Repair::Removed
-            }
+            _ => match verifying.remove(object)? {
+                Some(repair) => repair,
+                None => return Ok(Finding::Gone),
+            },
         };
     }
     Ok(Finding::Damaged(damage))
 }
 
-fn names_one_of(record: &Path, wheels: &BTreeSet<Digest>) -> bool {
-    let text = fs::read(record).unwrap_or_default();
-    source_build::read_record(&text).is_ok_and(|wheel| wheels.contains(&wheel.sha256))
+impl Verifying<'_> {
+    /// What is wrong with what has this name now, if anything is. `None` if nothing has it any more.
+    fn found(&self, object: &SharedObject) -> Result<Option<Option<String>>, RemoteError> {
+        match self.remote.copy(&self.context.near(), object) {
+            Ok(Some(copy)) if object.kind == ObjectKind::Built => self.judge_record(object, copy.path()).map(Some),
+            Ok(Some(copy)) => {
+                let judged = judge(self.context, object, copy.path());
+                judged.map(Some).map_err(|source| self.remote.fault_here(object, copy.path(), source))
+            }
+            Ok(None) => Ok(None),
+            Err(error) if error.is_of_object() => Ok(Some(Some(error.kind.to_string()))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its wheel was put before it. Whoever wrote a record within [`GRACE`] may be at work on both.
+    fn judge_record(&self, object: &SharedObject, copy: &Path) -> Result<Option<String>, RemoteError> {
+        let text = fs::read(copy).map_err(|source| self.remote.fault_here(object, copy, source))?;
+        let wheel = match source_build::read_record(&text) {
+            Ok(wheel) => wheel,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        let is_young = self.now.duration_since(object.modified).is_ok_and(|age| age < GRACE);
+        if is_young || self.remote.is_there(ObjectKind::Blobs, &wheel.sha256)? {
+            return Ok(None);
+        }
+        Ok(Some(format!("its wheel `{}` ({}) is missing", wheel.file_name, wheel.sha256.short())))
+    }
+
+    fn has_wheel_of(&self, record: &Path) -> Result<bool, RemoteError> {
+        let text = fs::read(record).unwrap_or_default();
+        match source_build::read_record(&text) {
+            Ok(wheel) => self.remote.is_there(ObjectKind::Blobs, &wheel.sha256),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Removes what is damaged, if it is that still: a builder, or another repair, may have put a sound one. `None` if
+    /// it is not damaged any more.
+    fn remove(&self, object: &SharedObject) -> Result<Option<Repair>, RemoteError> {
+        let state = self.remote.state_of(object)?;
+        match self.found(object)? {
+            Some(Some(_)) => {}
+            Some(None) | None => return Ok(None),
+        }
+        if self.remote.state_of(object)? != state {
+            return Ok(Some(Repair::Kept));
+        }
+        self.remote.remove(object)?;
+        Ok(Some(Repair::Removed))
+    }
 }
 
 /// The reason why the copy must not be used, if there is one. The error is a fault of this machine, such as a full disk,
 /// and says nothing about the object.
-fn judge(
-    context: &Context,
-    object: &SharedObject,
-    copy: &Path,
-    wheels: &BTreeSet<Digest>,
-) -> io::Result<Option<String>> {
+fn judge(context: &Context, object: &SharedObject, copy: &Path) -> io::Result<Option<String>> {
     Ok(match object.kind {
         ObjectKind::Blobs => {
             let (found, _) = File::open(copy).and_then(Digest::of_reader)?;
@@ -160,10 +198,6 @@ fn judge(
             (!is_sound).then(|| "it is damaged, or another part".to_owned())
         }
         ObjectKind::Bases => interpreter::check_shared(context, copy)?.err(),
-        ObjectKind::Built => match source_build::read_record(&fs::read(copy)?) {
-            Ok(wheel) if wheels.contains(&wheel.sha256) => None,
-            Ok(wheel) => Some(format!("its wheel `{}` ({}) is missing", wheel.file_name, wheel.sha256.short())),
-            Err(reason) => Some(reason),
-        },
+        ObjectKind::Built => source_build::read_record(&fs::read(copy)?).err(),
     })
 }

@@ -261,6 +261,24 @@ fn prune_spares_what_a_running_builder_may_use() {
 }
 
 #[test]
+fn prune_takes_nothing_while_a_builder_reads_that_cannot_say_what_it_uses() {
+    let now = SystemTime::now();
+    let folder = tempfile::tempdir().unwrap();
+    let store = aged_store(folder.path(), now);
+    // The files of the locks are there since a builder has written the store.
+    drop(Store::open(store.root().to_owned()).unwrap());
+    let before = contents(&store);
+    let reader = Store::open_to_read(store.root().to_owned(), folder.path().to_owned());
+    assert!(reader.is_read_only());
+    let everything = PruneRules { max_size: Some(0), ..PruneRules::default() };
+    let pruned = prune(&store, &everything, now).unwrap();
+    assert_eq!((contents(&store), pruned.removed.len(), pruned.spared), (before.clone(), 0, before.len()));
+    drop(reader);
+    prune(&store, &everything, SystemTime::now()).unwrap();
+    assert_eq!(contents(&store), Vec::<String>::new());
+}
+
+#[test]
 fn a_builder_that_starts_while_entries_go_waits_for_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let store = aged_store(folder.path(), SystemTime::now());

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use archive::PackOptions;
 use store::Context;
 use store::download::Downloader;
 use store::remote::{RemoteSettings, RemoteStore, open};
-use store_upkeep::{Repair, prune_shared, push, verify_shared};
+use store_upkeep::{GRACE, Repair, prune_shared, push, verify_shared};
 use testkit::aistore::AIStoreMemory;
 use testkit::{FixtureFile, S3Server, WheelBuilder, told};
 use vocab::{Digest, Environment};
@@ -19,6 +19,11 @@ use vocab::{Digest, Environment};
 use testkit::store_bench::StoreBench;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// When everything that a test has just written is old enough to be judged.
+fn later() -> SystemTime {
+    SystemTime::now() + 2 * GRACE
+}
 
 /// A place of objects and a way to look at it that is not ours.
 enum Place {
@@ -144,7 +149,7 @@ fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
         let (key, part) = fill(&bench);
         let wheel = Digest::of(&wheel().bytes);
         push(&bench.context, &remote).unwrap();
-        let sound = verify_shared(&bench.context, &remote, false).unwrap().report;
+        let sound = verify_shared(&bench.context, &remote, false, later()).unwrap().report;
         assert_eq!((sound.checked, sound.damaged.len(), sound.left), (5, 0, 0), "{kind}: {sound:?}");
 
         let here =
@@ -158,7 +163,7 @@ fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
         }
         place.spoil(&nowhere, b"damaged");
         place.spoil(&orphan, record.to_string().as_bytes());
-        let reported = verify_shared(&bench.context, &remote, false).unwrap().report;
+        let reported = verify_shared(&bench.context, &remote, false, later()).unwrap().report;
         let before = names(&remote);
         let found: BTreeMap<&str, Repair> =
             reported.damaged.iter().map(|damage| (damage.object.as_str(), damage.repair)).collect();
@@ -166,7 +171,7 @@ fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
         assert_eq!(found, all.iter().map(|object| (*object, Repair::Kept)).collect(), "{kind}: {reported:?}");
         assert_eq!(before.len(), 7, "{kind}: nothing is removed without --repair");
 
-        let repaired = verify_shared(&bench.context, &remote, true).unwrap();
+        let repaired = verify_shared(&bench.context, &remote, true, later()).unwrap();
         assert!(repaired.fault.is_none(), "{kind}");
         let found: BTreeMap<&str, Repair> =
             repaired.report.damaged.iter().map(|damage| (damage.object.as_str(), damage.repair)).collect();
@@ -177,7 +182,7 @@ fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
             )
         });
         assert_eq!(found, expected.collect(), "{kind}");
-        let again = verify_shared(&bench.context, &remote, false).unwrap().report;
+        let again = verify_shared(&bench.context, &remote, false, later()).unwrap().report;
         assert_eq!((again.checked, again.damaged.len()), (5, 0), "{kind}: {again:?}");
     }
 }
@@ -268,7 +273,7 @@ fn a_place_that_fails_ends_the_work_with_one_fault_beside_the_report() {
     let remote = open(&settings, &environment, &Downloader::default(), false).unwrap().unwrap();
     for failed in [
         push(&bench.context, &remote).map(drop),
-        verify_shared(&bench.context, &remote, true).map(drop),
+        verify_shared(&bench.context, &remote, true, later()).map(drop),
         prune_shared(&bench.context, &remote, DAY, false, SystemTime::now()).map(drop),
     ] {
         let fault = failed.unwrap_err();
@@ -283,4 +288,88 @@ fn a_place_that_fails_ends_the_work_with_one_fault_beside_the_report() {
     let ended = push(&bench.context, &place.remote()).unwrap();
     assert_eq!(ended.fault.unwrap().code(), "E_REMOTE_STORE");
     assert!(ended.report.left > 0 && !ended.report.interrupted, "{:?}", ended.report);
+}
+
+/// The context of a run beside which a builder works: it does so once, when the first object is done.
+fn beside(bench: &StoreBench, work: impl FnOnce() + Send + 'static) -> Context {
+    let work = Mutex::new(Some(work));
+    let listener = move |_| {
+        if let Some(work) = work.lock().unwrap().take() {
+            work();
+        }
+    };
+    bench.context.with_listener(Arc::new(listener))
+}
+
+/// A folder with one wheel, its record, and an old record of nothing. The folder, and the names of the three.
+fn folder_with_a_built_wheel(bench: &StoreBench) -> (Place, std::path::PathBuf, [String; 3]) {
+    let place = Place::Folder(tempfile::tempdir().unwrap());
+    let (key, _) = fill(bench);
+    push(&bench.context, &place.remote()).unwrap();
+    let Place::Folder(folder) = &place else { unreachable!() };
+    let shared = folder.path().join("shared");
+    let stray = name("built", &Digest::of("stray"));
+    write(&shared.join(&stray), b"{}");
+    (place, shared, [name("blobs", &Digest::of(&wheel().bytes)), name("built", &key), stray])
+}
+
+fn age(path: &Path, ago: Duration) {
+    File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - ago).unwrap();
+}
+
+#[test]
+fn a_record_whose_wheel_comes_while_verify_reads_is_not_judged_by_the_listing() {
+    let bench = StoreBench::new();
+    let (place, shared, [wheel, record, stray]) = folder_with_a_built_wheel(&bench);
+    // As listed between the two: the record's page after the wheel's.
+    let bytes = fs::read(shared.join(&wheel)).unwrap();
+    fs::remove_file(shared.join(&wheel)).unwrap();
+    let (at, written) = (shared.join(&wheel), bytes.clone());
+    let context = beside(&bench, move || write(&at, &written));
+    // An empty store, which could replace nothing.
+    let context = Context { store: StoreBench::new().context.store, ..context };
+    let report = verify_shared(&context, &place.remote(), true, later()).unwrap().report;
+    let damaged: Vec<&str> = report.damaged.iter().map(|damage| damage.object.as_str()).collect();
+    assert_eq!(damaged, [stray.as_str()], "{report:?}");
+    assert!(shared.join(&record).is_file() && shared.join(&wheel).is_file());
+
+    // One that was written just now is not judged without its wheel, and later it is.
+    fs::remove_file(shared.join(&wheel)).unwrap();
+    let context = Context { store: StoreBench::new().context.store, ..bench.context.clone() };
+    let now = verify_shared(&context, &place.remote(), true, SystemTime::now()).unwrap().report;
+    assert!(now.damaged.is_empty() && shared.join(&record).is_file(), "{now:?}");
+    let then = verify_shared(&context, &place.remote(), true, later()).unwrap().report;
+    assert!(matches!(&then.damaged[..], [one] if one.object == record && one.repair == Repair::Removed), "{then:?}");
+}
+
+#[test]
+fn prune_keeps_a_wheel_whose_record_comes_while_it_removes() {
+    let bench = StoreBench::new();
+    let (place, shared, [wheel, record, stray]) = folder_with_a_built_wheel(&bench);
+    names(&place.remote()).iter().for_each(|name| age(&shared.join(name), 30 * DAY));
+    // A builder that found the old wheel there records it, when the old records have gone.
+    let bytes = fs::read(shared.join(&record)).unwrap();
+    let at = shared.join(&record);
+    let context = beside(&bench, move || write(&at, &bytes));
+    let pruned = prune_shared(&context, &place.remote(), 7 * DAY, false, SystemTime::now()).unwrap().report;
+    assert!(shared.join(&wheel).is_file() && !shared.join(&stray).exists(), "{pruned:?}");
+    assert_eq!(names(&place.remote()), [wheel, record]);
+}
+
+#[test]
+fn prune_keeps_what_was_written_again_while_it_removes_and_whatever_is_younger_than_an_hour() {
+    let bench = StoreBench::new();
+    let (place, shared, [wheel, ..]) = folder_with_a_built_wheel(&bench);
+    // Whoever asks for it: what was written just now may belong to a builder that is at work.
+    for older_than in [Duration::ZERO, GRACE / 2] {
+        let now = SystemTime::now() + GRACE / 2;
+        let young = prune_shared(&bench.context, &place.remote(), older_than, false, now).unwrap().report;
+        assert_eq!((young.removed.len(), young.kept.objects), (0, 6), "{young:?}");
+    }
+    names(&place.remote()).iter().for_each(|name| age(&shared.join(name), 30 * DAY));
+    let at = shared.join(&wheel);
+    let context = beside(&bench, move || age(&at, Duration::ZERO));
+    let pruned = prune_shared(&context, &place.remote(), 7 * DAY, false, SystemTime::now()).unwrap().report;
+    assert_eq!((pruned.removed.len(), pruned.kept.objects), (5, 1), "{pruned:?}");
+    assert_eq!(names(&place.remote()), [wheel]);
 }

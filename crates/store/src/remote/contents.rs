@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use objects::{ObjectKey, PlaceErrorKind, PutOutcome};
+use objects::{ObjectKey, ObjectTag, PlaceErrorKind, PutOutcome};
 use vocab::Digest;
 
 use super::object_kind::{ALL, ObjectKind, key_of};
@@ -62,6 +62,26 @@ impl RemoteStore {
             }
         }
         Ok(contents)
+    }
+
+    /// Whether something has this name now, whatever an earlier listing said.
+    pub fn is_there(&self, kind: ObjectKind, digest: &Digest) -> Result<bool, RemoteError> {
+        let key = key_of(kind, digest);
+        self.place.head(&key).map(|head| head.is_some()).map_err(|error| self.error(&key, error.kind.into()))
+    }
+
+    /// Which state of the object is there now; `None` if there is none.
+    pub fn state_of(&self, object: &SharedObject) -> Result<Option<ObjectTag>, RemoteError> {
+        let key = key_of(object.kind, &object.digest);
+        self.place.head(&key).map(|head| head.map(|it| it.tag)).map_err(|error| self.error(&key, error.kind.into()))
+    }
+
+    /// When the object that has this name now was written; `None` if there is none.
+    pub fn written(&self, object: &SharedObject) -> Result<Option<SystemTime>, RemoteError> {
+        let key = key_of(object.kind, &object.digest);
+        let folder = key.as_str().trim_end_matches(key.file_name());
+        let rows = self.place.list(folder).map_err(|error| self.error(&key, error.kind.into()))?;
+        Ok(rows.into_iter().find(|row| row.key == key).map(|row| row.modified))
     }
 
     /// A copy of the object, unverified. `None` if it was removed meanwhile.

@@ -177,8 +177,10 @@ impl RemoteStore {
     pub fn give_built(&self, near: &NearStore<'_>, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
         // One may have been removed without the other.
         self.give_blob(near, path, sha256);
-        if self.takes_more() && !self.has(near, &key_of(ObjectKind::Built, key)) {
-            self.offer_record(near, key, record);
+        if self.takes_more() && !self.has(near, &key_of(ObjectKind::Built, key)) && self.offer_record(near, key, record)
+        {
+            // Whoever removes what is old may have taken the wheel before this record was there to keep it.
+            self.give_blob(near, path, sha256);
         }
     }
 
