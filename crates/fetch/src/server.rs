@@ -119,6 +119,6 @@ impl WebOrigin {
 
     pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<WebAnswer, ServerSetback> {
         let ask = WebRequest { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
-        Ok(self.client.send(ask, &Credentials::of_url)?)
+        Ok(self.client.send::<WebFailure>(ask, &|url| Ok(Credentials::of_url(url)))?)
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn probe(context: &Context, place: &str, url: &str) -> Probe {
         // A server error may pass, so it counts as unreachable.
         Ok(status @ 500..) => Probe::Unreachable(remember_unreachable(context, place, format!("it answered {status}"))),
         Ok(status) => Probe::Answered(status),
-        Err(unreachable) if context.is_cancelled() => Probe::Unreachable(unreachable.reason),
+        Err(unreachable) if context.is_cancelled() || !unreachable.was_asked => Probe::Unreachable(unreachable.reason),
         Err(unreachable) => Probe::Unreachable(remember_unreachable(context, place, unreachable.reason)),
     }
 }

@@ -113,7 +113,13 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     let tree = staged.path();
     let (mut links, paths) = match &choice.supply {
         BaseSupply::Archive { url, file_name, sha256 } => {
-            let request = FetchRequest { url: url.clone(), file_name: file_name.clone(), sha256: *sha256, size: None };
+            let request = FetchRequest {
+                url: url.clone(),
+                file_name: file_name.clone(),
+                sha256: *sha256,
+                size: None,
+                largest: None,
+            };
             let archive = fetch(context, &request).map_err(|error| BaseErrorKind::Download(Box::new(error)))?;
             (unpack::unpack(context, &archive, tree)?, BuildPaths::standalone())
         }

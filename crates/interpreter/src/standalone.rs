@@ -45,7 +45,7 @@ fn release(context: &Context, request: &BaseRequest) -> Result<PinnedAsset, Sour
         (Err(known), None) => known,
         (Err(mut known), Some(list)) => {
             let listed = uv_list::releases(context, list).map_err(SourceAnswer::Refused)?;
-            match find(&[&listed], python, platform, tag) {
+            match find(&listed.iter().collect::<Vec<_>>(), python, platform, tag) {
                 Ok(release) => return Ok(release.clone()),
                 Err(others) => {
                     known.extend(others);

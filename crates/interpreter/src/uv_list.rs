@@ -45,29 +45,30 @@ struct Arch {
     variant: Option<String>,
 }
 
-/// The releases of the list. It is fetched into the store once; its digest is checked.
-pub(super) fn releases(context: &Context, list: &ArchiveSource) -> Result<ReleaseTable, BaseErrorKind> {
+/// The releases of the list: the newest build of each Python first, then the one before it, and so on. It is fetched into
+/// the store once; its digest is checked.
+pub(super) fn releases(context: &Context, list: &ArchiveSource) -> Result<Vec<ReleaseTable>, BaseErrorKind> {
     let request = FetchRequest {
         url: list.url.clone(),
         file_name: "python-downloads.json".to_owned(),
         sha256: list.sha256,
         size: None,
+        largest: Some(LARGEST),
     };
     let path = download::fetch(context, &request).map_err(|error| BaseErrorKind::Download(Box::new(error)))?;
     let disk = |source| BaseErrorKind::Disk { action: "read", path: path.clone(), source };
     let refused = |reason| BaseErrorKind::List { url: download::without_secrets(&list.url), reason };
+    // One that the store had for something else.
     if path.metadata().map_err(disk)?.len() > LARGEST {
         return Err(refused(format!("it is larger than {LARGEST} bytes")));
     }
     read(&std::fs::read(&path).map_err(disk)?).map_err(refused)
 }
 
-/// Rows of other implementations, variants and platforms are passed over, as are those without digest. Of two rows for
-/// one Python and platform the newer build counts.
-fn read(text: &[u8]) -> Result<ReleaseTable, String> {
+/// Rows of other implementations, variants and platforms are passed over, as are those without digest.
+fn read(text: &[u8]) -> Result<Vec<ReleaseTable>, String> {
     let rows: BTreeMap<String, Row> = vocab::typed_json::read(text).map_err(|error| error.to_string())?;
-    let mut table = ReleaseTable::default();
-    let mut builds = BTreeMap::new();
+    let mut builds: BTreeMap<_, Vec<(String, PinnedAsset)>> = BTreeMap::new();
     for (key, row) in rows {
         let is_empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         let is_plain =
@@ -77,12 +78,20 @@ fn read(text: &[u8]) -> Result<ReleaseTable, String> {
         let build = row.build.clone().unwrap_or_default();
         let release = release(&row.url, &build, sha256).map_err(|reason| format!("its row `{key}`: {reason}"))?;
         let python = PythonVersion { major: row.major, minor: row.minor, patch: row.patch };
-        if builds.get(&(python, platform)).is_none_or(|known| *known < build) {
-            table.0.entry(python).or_default().insert(platform, release);
-            builds.insert((python, platform), build);
+        builds.entry((python, platform)).or_default().push((build, release));
+    }
+    let mut tables = Vec::new();
+    for ((python, platform), mut releases) in builds {
+        // Of two with the same build the first stays in front.
+        releases.sort_by(|(one, _), (other, _)| other.cmp(one));
+        for (age, (_, release)) in releases.into_iter().enumerate() {
+            if tables.len() == age {
+                tables.push(ReleaseTable::default());
+            }
+            tables[age].0.entry(python).or_default().insert(platform, release);
         }
     }
-    Ok(table)
+    Ok(tables)
 }
 
 fn platform(row: &Row) -> Option<PlatformKey> {
@@ -135,9 +144,9 @@ mod tests {
 
     #[allow(clippy::needless_pass_by_value, reason = "`json!` makes values")]
     fn of(rows: Value) -> Result<Vec<(String, Option<String>)>, String> {
-        let table = read(rows.to_string().as_bytes())?;
+        let tables = read(rows.to_string().as_bytes())?;
         let shown = |release: &PinnedAsset| (release.path.clone(), release.url.clone());
-        Ok(table.0.values().flat_map(|rows| rows.values().map(shown)).collect())
+        Ok(tables.iter().flat_map(|table| table.0.values().flat_map(|rows| rows.values().map(shown))).collect())
     }
 
     #[test]
@@ -150,12 +159,13 @@ mod tests {
         let own = "https://files.example.org/p/base%2B1.tar.gz";
         let expected = Ok(vec![("7/base+1.tar.gz".to_owned(), Some(own.to_owned()))]);
         assert_eq!(of(json!({ "a": row(own, digest.clone(), "7") })), expected);
-        // Two rows for one Python and platform: the newer build, wherever it stands.
+        // Two rows for one Python and platform: the newer build first, wherever it stands; the older is not forgotten.
+        let older = ("20260101/base+1.tar.gz".to_owned(), Some(own.to_owned()));
         for keys in [["a", "b"], ["b", "a"]] {
             let rows = json!({
                 keys[0]: row(own, digest.clone(), "20260101"), keys[1]: row(&upstream, digest.clone(), "20261103"),
             });
-            assert_eq!(of(rows), Ok(vec![(path.clone(), None)]));
+            assert_eq!(of(rows), Ok(vec![(path.clone(), None), older.clone()]));
         }
     }
 

@@ -52,6 +52,6 @@ pub fn fetch_tool_wheel(
     let Some((_, url)) = files.into_iter().find(|(digest, _)| *digest == sha256) else {
         return Err(failed(format!("the index has no file with the SHA-256 {sha256}")).into());
     };
-    download::fetch(context, &FetchRequest { url, file_name: name, sha256, size: None })?;
+    download::fetch(context, &FetchRequest { url, file_name: name, sha256, size: None, largest: None })?;
     Ok(sha256)
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use config_merger::SourcePolicy;
+use store::download::HOW_TO_GIVE_CREDENTIALS;
 use vocab::{DistributionName, Exit, Fault, RuleOutcome};
 
 use crate::registries::{IndexPages, IndexStanding, Registry};
@@ -160,9 +161,10 @@ impl Fault for AllUnavailable {
         let names: Vec<String> = self.0.iter().map(|it| format!("`{}`", it.name)).collect();
         let names = names.join(", ");
         Some(match self.obstacle() {
-            Obstacle::Refused => "put the index's user and password into ~/.netrc; if it refuses everything that it \
-                                  does not have, check the spelling, too"
-                .to_owned(),
+            Obstacle::Refused => format!(
+                "{HOW_TO_GIVE_CREDENTIALS}; if the index refuses everything that it does not have, check the spelling, \
+                 too"
+            ),
             Obstacle::Silent => {
                 format!("check the spelling, or try again when it answers; --allow-missing builds without {names}")
             }

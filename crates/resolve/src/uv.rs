@@ -309,9 +309,7 @@ impl UvQuestion {
         }
         for (position, (url, is_flat)) in self.registries.iter().enumerate() {
             let mut index = toml::Table::new();
-            if uv_settings::authenticates(context, url) {
-                index.insert("authenticate".to_owned(), "always".into());
-            }
+            index.extend(uv_settings::authenticate(context, url).map(|word| ("authenticate".to_owned(), word.into())));
             index.insert("name".to_owned(), uv_settings::index_name(position).into());
             index.insert("url".to_owned(), uv_settings::with_credentials(context, url).into());
             index.insert("format".to_owned(), if *is_flat { "flat" } else { "simple" }.into());

@@ -81,10 +81,11 @@ pub fn with_credentials(context: &Context, place: &str) -> String {
     found().unwrap_or_else(|| place.to_owned())
 }
 
-/// What the user's settings say of an index that the configuration names: whether credentials are looked for at once.
-pub fn authenticates(context: &Context, place: &str) -> bool {
+/// What the user's settings say of an index that the configuration names: when credentials are looked for.
+pub fn authenticate(context: &Context, place: &str) -> Option<&'static str> {
     let indexes = &context.downloader.settings().indexes;
-    indexes.iter().any(|index| index.always && same_place(index.url.as_str(), place))
+    let mut own = indexes.iter().filter(|index| same_place(index.url.as_str(), place));
+    own.find_map(|index| index.authenticate.word())
 }
 
 /// Settings copied from the environment, then the user's file, then the system's. The default index of the
@@ -113,9 +114,7 @@ fn take_default_index(settings: &mut Table, context: &Context) {
         index.extend(name.map(|name| ("name".to_owned(), name.into())));
         index.insert("url".to_owned(), url.into());
         index.insert("default".to_owned(), true.into());
-        if authenticates(context, url) {
-            index.insert("authenticate".to_owned(), "always".into());
-        }
+        index.extend(authenticate(context, url).map(|word| ("authenticate".to_owned(), word.into())));
         if local(url).is_some_and(|folder| is_flat(&folder)) {
             index.insert("format".to_owned(), "flat".into());
         }

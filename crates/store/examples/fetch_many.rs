@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             file_name,
             sha256: sha256.parse()?,
             size: Some(size.parse()?),
+            largest: None,
         });
     }
     let quiet = Context::quiet(folder.into());

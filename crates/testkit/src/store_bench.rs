@@ -74,5 +74,6 @@ pub fn request(url: &str, content: &[u8]) -> FetchRequest {
         file_name: "demo.whl".into(),
         sha256: Digest::of(content),
         size: Some(content.len() as u64),
+        largest: None,
     }
 }

@@ -76,21 +76,22 @@ impl WebClient {
     /// stay with their server.
     ///
     /// # Errors
-    /// There is no answer, or a redirect that must not be followed. Any status is an answer.
-    pub fn send(
+    /// There is no answer, or a redirect that must not be followed, or `credentials` failed, so that nothing was asked.
+    /// Any status is an answer.
+    pub fn send<E: From<WebFailure>>(
         &self,
         mut ask: WebRequest,
-        credentials: &dyn Fn(&Url) -> Option<Credentials>,
-    ) -> Result<WebAnswer, WebFailure> {
+        credentials: &dyn Fn(&Url) -> Result<Option<Credentials>, E>,
+    ) -> Result<WebAnswer, E> {
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.send_once(&ask, credentials)?;
+            let answer = self.send_once(&ask, credentials(&ask.url)?)?;
             if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
             let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             ask.url = redirected(&ask.url, location)?;
         }
-        Err(WebFailure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")))
+        Err(WebFailure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")).into())
     }
 
     /// The answer to this very request, even if it is a redirect.
@@ -98,7 +99,7 @@ impl WebClient {
     /// # Errors
     /// There is no answer. Any status is one.
     pub fn ask(&self, ask: &WebRequest) -> Result<WebAnswer, WebFailure> {
-        self.send_once(ask, &Credentials::of_url)
+        self.send_once(ask, Credentials::of_url(&ask.url))
     }
 
     /// Like [`WebClient::ask`], with the file's content, from its position on.
@@ -141,7 +142,7 @@ impl WebClient {
         (length, sent): (u64, &AtomicU64),
         patience: u32,
     ) -> Result<WebAnswer, WebFailure> {
-        let mut request = self.request(ask, &Credentials::of_url)?;
+        let mut request = request(ask, Credentials::of_url(&ask.url))?;
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         *request.body_mut() = Some(body);
         let mut seen = 0;
@@ -154,38 +155,8 @@ impl WebClient {
         })
     }
 
-    fn send_once(
-        &self,
-        ask: &WebRequest,
-        credentials: &dyn Fn(&Url) -> Option<Credentials>,
-    ) -> Result<WebAnswer, WebFailure> {
-        self.exchange(self.request(ask, credentials)?, || false)
-    }
-
-    fn request(
-        &self,
-        ask: &WebRequest,
-        credentials: &dyn Fn(&Url) -> Option<Credentials>,
-    ) -> Result<reqwest::Request, WebFailure> {
-        let mut bare = ask.url.clone();
-        // The user information is sent as a header, never in a URL that could appear in a message.
-        let _ = bare.set_username("");
-        let _ = bare.set_password(None);
-        bare.set_fragment(None);
-        let mut request = reqwest::Request::new(ask.method.clone(), bare);
-        let secret = credentials(&ask.url).map(|credentials| (header::AUTHORIZATION, credentials.basic()));
-        let unusable = |name: &HeaderName| WebFailure::lasting(format!("the header `{name}` cannot be sent"));
-        for (name, value) in &ask.headers {
-            let mut value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
-            value.set_sensitive(*name == header::AUTHORIZATION);
-            request.headers_mut().append(name, value);
-        }
-        if let Some((name, secret)) = secret {
-            let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| unusable(&name))?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(name, value);
-        }
-        Ok(request)
+    fn send_once(&self, ask: &WebRequest, credentials: Option<Credentials>) -> Result<WebAnswer, WebFailure> {
+        self.exchange(request(ask, credentials)?, || false)
     }
 
     /// `patient` decides after each silence whether to wait for another.
@@ -223,6 +194,28 @@ impl fmt::Debug for WebClient {
         let SharedClient { proxies, limits, .. } = &*self.inner;
         formatter.debug_struct("WebClient").field("proxies", proxies).field("limits", limits).finish_non_exhaustive()
     }
+}
+
+fn request(ask: &WebRequest, credentials: Option<Credentials>) -> Result<reqwest::Request, WebFailure> {
+    let mut bare = ask.url.clone();
+    // The user information is sent as a header, never in a URL that could appear in a message.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_fragment(None);
+    let mut request = reqwest::Request::new(ask.method.clone(), bare);
+    let secret = credentials.map(|credentials| (header::AUTHORIZATION, credentials.basic()));
+    let unusable = |name: &HeaderName| WebFailure::lasting(format!("the header `{name}` cannot be sent"));
+    for (name, value) in &ask.headers {
+        let mut value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
+        value.set_sensitive(*name == header::AUTHORIZATION);
+        request.headers_mut().append(name, value);
+    }
+    if let Some((name, secret)) = secret {
+        let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| unusable(&name))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(name, value);
+    }
+    Ok(request)
 }
 
 /// Where a `Location` header redirects `url` to.

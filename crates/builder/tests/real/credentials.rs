@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
+use store::Context;
+use store::download::{DownloadSettings, Downloader, fetch_bytes};
 use testkit::{FixtureFile, FixtureIndex, HttpServer, WheelBuilder};
+
+use vocab::{Environment, Work};
 
 use crate::support::{self, Bench, PYTHON, assert_says, output};
 
@@ -191,5 +195,96 @@ fn a_proxy_gets_its_password_from_uv_and_from_our_downloads() {
     assert!(got("/simple/demo/") >= 4 && got("/files/demo-") >= 2, "{requests:?}");
     for request in &requests {
         assert_eq!(request.headers.get("proxy-authorization").map(String::as_str), expected, "{request:?}");
+    }
+}
+
+/// A case: what it shows, what stands in uv's settings file (`HOST` is the server), whether netrc has the server, what
+/// wants a password, and the requests with their user and password.
+type RequestCase = (&'static str, String, bool, &'static [&'static str], &'static [&'static str]);
+
+/// As they were seen of uv 0.13.9.
+fn request_cases() -> Vec<RequestCase> {
+    const PAGE: &str = "/one/simple/demo/";
+    const FILE: &str = "/files/demo-1.0-py3-none-any.whl";
+    let index = |url: &str, more: &str| format!("[[index]]\nname = 'corp'\nurl = '{url}'\ndefault = true\n{more}\n");
+    let (plain, given) = ("http://HOST/one/simple/", "http://reader:hush-4711@HOST/one/simple/");
+    let (always, never) = ("authenticate = 'always'", "authenticate = 'never'");
+    let user = "http://reader@HOST/one/simple/";
+    vec![
+        ("given for the index, a public server", index(given, ""), false, &[], &["PAGE full", "FILE -"]),
+        ("given for the index", index(given, ""), false, &["/"], &["PAGE full", "FILE -", "FILE full"]),
+        ("netrc, a public server", index(plain, ""), true, &[], &["PAGE -", "FILE -"]),
+        ("netrc", index(plain, ""), true, &["/"], &["PAGE -", "PAGE full", "FILE -", "FILE full"]),
+        ("a user, a public server", index(user, ""), true, &[], &["PAGE full", "FILE -"]),
+        ("a user", index(user, ""), true, &["/"], &["PAGE full", "FILE -", "FILE full"]),
+        ("always", index(plain, always), true, &[], &["PAGE full", "FILE -"]),
+        (
+            "never, and the files want a password",
+            index(plain, never),
+            true,
+            &[FILE],
+            &["PAGE -", "FILE -", "FILE full"],
+        ),
+        ("never, and the page wants a password", index(plain, never), true, &[PAGE], &["PAGE -"]),
+        ("always, and nobody has any", index(plain, always), false, &[], &[]),
+    ]
+}
+
+#[test]
+fn the_same_requests_have_credentials_as_uvs() {
+    const PAGE: &str = "/one/simple/demo/";
+    const FILE: &str = "/files/demo-1.0-py3-none-any.whl";
+    for (what, settings, with_netrc, wanted, expected) in request_cases() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let wheel = demo();
+        let server = HttpServer::start();
+        let seen = |run: &dyn Fn()| -> Vec<String> {
+            let before = server.requests().len();
+            run();
+            let user = |request: &testkit::HttpRequest| match request.headers.get("authorization").map(String::as_str) {
+                None => "-",
+                Some("Basic cmVhZGVyOmh1c2gtNDcxMQ==") => "full",
+                Some(other) => panic!("{what}: {other}"),
+            };
+            let kind = |path: &str| if path == PAGE { "PAGE" } else { "FILE" };
+            let requests = server.requests().split_off(before);
+            requests.iter().map(|request| format!("{} {}", kind(&request.path), user(request))).collect()
+        };
+        server.put(PAGE, format!("<a href=\"{FILE}\">{}</a>", wheel.file_name));
+        server.put(FILE, wheel.bytes.clone());
+        for prefix in wanted {
+            server.require_basic(prefix, USER, SECRET);
+        }
+        let host = server.url("").replace("http://", "");
+        fs::write(at("uv.toml"), settings.replace("HOST", &host)).unwrap();
+        let machine = if with_netrc { "127.0.0.1" } else { "nowhere.example" };
+        fs::write(at("netrc"), format!("machine {machine} login {USER} password {SECRET}\n")).unwrap();
+        let variables = [
+            ("HOME", folder.path().as_os_str().to_owned()),
+            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("NETRC", at("netrc").into_os_string()),
+            ("UV_CONFIG_FILE", at("uv.toml").into_os_string()),
+            ("UV_CREDENTIALS_DIR", at("kept").into_os_string()),
+        ];
+        let mut uv = Command::new("uv");
+        uv.env_clear().envs(variables.clone()).env("UV_CACHE_DIR", at("cache")).env("UV_HTTP_RETRIES", "0");
+        uv.args(["pip", "install", "--no-deps", "--python-version", "3.14", "--only-binary", ":all:", "demo"]);
+        uv.arg("--target").arg(at("tree"));
+        let uv = std::cell::RefCell::new(uv);
+        assert_eq!(seen(&|| drop(uv.borrow_mut().output().unwrap())), expected, "uv: {what}");
+
+        let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
+        let given = DownloadSettings { attempts: 1, ..DownloadSettings::of(&environment) };
+        let work = Work { offline: false, ..Work::quiet() };
+        let context = Context { work, downloader: Downloader::new(given), ..Context::quiet(at("store")) };
+        let ours = || {
+            for path in [PAGE, FILE] {
+                if fetch_bytes(&context, &server.url(path), 1 << 20).is_err() {
+                    break;
+                }
+            }
+        };
+        assert_eq!(seen(&ours), expected, "ours: {what}");
     }
 }

@@ -130,7 +130,7 @@ fn case_field_index_403_what_another_index_refuses_to_tell_is_a_warning_and_neve
     for options in [&[][..], &["--allow-missing"]] {
         let run = bench.fail(options, 1);
         assert_eq!(run.error()["code"], "E_REGISTRY_REFUSED");
-        assert_says(&run.told(), &["`typo` is not available", "answered 404", "answered 403", "~/.netrc"]);
+        assert_says(&run.told(), &["`typo` is not available", "answered 404", "answered 403", "netrc"]);
     }
 }
 
@@ -147,7 +147,7 @@ fn case_field_index_401_remembered_a_refusal_is_an_error_and_forgotten_with_the_
     for options in [&[][..], &["--allow-missing"]] {
         let run = bench.fail(options, 1);
         assert_eq!(run.error()["code"], "E_REGISTRY_REFUSED", "{}", run.told());
-        assert_says(&run.told(), &["`hnoh` is not available", &url, "answered 401", "~/.netrc"]);
+        assert_says(&run.told(), &["`hnoh` is not available", &url, "answered 401", "netrc"]);
     }
     let netrc = bench.path("netrc");
     fs::write(&netrc, "machine 127.0.0.1 login name password word\n").unwrap();

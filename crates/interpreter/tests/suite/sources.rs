@@ -312,6 +312,30 @@ fn a_list_in_uvs_format_has_what_the_table_lacks_and_is_pinned_by_its_digest() {
     assert!(choose(&bench.context, &request(file.display().to_string(), Digest::of(&list))).is_ok());
     let error = choose(&bench.context, &request(file.display().to_string(), Digest::of("other"))).unwrap_err();
     assert_eq!(error.exit(), Exit::Trust, "{}", told(&error));
+    // An older build is found by its tag while the list has it.
+    let built = |build: &str, place: &str| {
+        let mut row = row(10, server.url(place));
+        row["build"] = build.into();
+        row
+    };
+    let list = serde_json::json!({ "a": built("20261103", "/files/base.tar.gz"), "b": built("20260101", "/files/base-1.tar.gz") });
+    fs::write(&file, list.to_string()).unwrap();
+    server.put("/files/base-1.tar.gz", archive.clone());
+    let of_tag = |tag: Option<&str>| {
+        let asked = request(file.display().to_string(), Digest::of(list.to_string()));
+        choose(&bench.context, &BaseRequest { tag: tag.map(str::to_owned), ..asked })
+    };
+    for (tag, expected) in
+        [(None, "base.tar.gz"), (Some("20261103"), "base.tar.gz"), (Some("20260101"), "base-1.tar.gz")]
+    {
+        assert_eq!(of_tag(tag).unwrap().origin, expected, "for {tag:?}");
+    }
+    let error = of_tag(Some("20200101")).unwrap_err();
+    assert!(told(&error).ends_with("known are 20261103, 20260101"), "{}", told(&error));
+    // One that is too large is not even received.
+    server.put("/large.json", vec![b' '; (64 << 20) + 1]);
+    let error = choose(&bench.context, &request(server.url("/large.json"), Digest::of("large"))).unwrap_err();
+    assert_eq!(error.code(), "E_DOWNLOAD_LARGE", "{}", told(&error));
     // A list that cannot be used.
     let broken = serde_json::json!({ "one": row(10, "ftp://x/a.tar.gz".into()) }).to_string();
     fs::write(&file, &broken).unwrap();

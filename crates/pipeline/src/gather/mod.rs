@@ -338,7 +338,7 @@ fn requests_of(
             file: file.to_owned(),
         };
         let url = urls.get(&sha256).ok_or_else(unlocated)?;
-        requests.push(FetchRequest { url: url.clone(), file_name: file.to_owned(), sha256, size });
+        requests.push(FetchRequest { url: url.clone(), file_name: file.to_owned(), sha256, size, largest: None });
     }
     Ok(requests)
 }

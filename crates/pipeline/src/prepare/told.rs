@@ -11,6 +11,7 @@ use interpreter::{BaseChoice, BaseError};
 use resolve::registries::IndexRefusal;
 use resolve::{MissingRule, Overlap, UnreachableRegistry};
 use store::Context;
+use store::download::HOW_TO_GIVE_CREDENTIALS;
 
 /// A prominent line, so that a stand-in is not overlooked.
 pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {
@@ -82,7 +83,7 @@ pub fn missing(
 pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[IndexRefusal]) {
     for IndexRefusal { url, status, name } in refusals {
         let text = format!("the index {url} answered {status} for `{name}`; using the other indexes");
-        let hint = "where it wants a user and a password, put them into ~/.netrc".to_owned();
+        let hint = format!("if it wants credentials, {HOW_TO_GIVE_CREDENTIALS}");
         context.warn("W_REGISTRY_REFUSED", text, None, Some(hint));
     }
     let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();

@@ -55,7 +55,9 @@ pub fn unreachable(context: &Context, registries: &Registries, afresh: bool) -> 
         }
         let answer = download::probe(context, registry);
         match &answer {
-            Err(unreachable) if unreachable.status.is_some() => context.store.forget(FACT, &url),
+            Err(unreachable) if unreachable.status.is_some() || !unreachable.was_asked => {
+                context.store.forget(FACT, &url)
+            }
             _ => {
                 let reason = answer.as_ref().err().map(|unreachable| unreachable.reason.as_str());
                 // A fact that cannot be remembered is asked for again.

@@ -1,18 +1,21 @@
-//! Which user and password a host gets.
+//! Which user and password a request gets: the same requests as of uv.
 //!
-//! In uv's order: those in the URL itself, those given for its index or host, those in the netrc file, those that `uv
-//! auth login` stored, those of the program `keyring`. They are looked up anew for every hop of a redirect, so one
-//! host's credentials never reach another.
+//! Unasked are only sent those in the URL itself and those given for the index that it belongs to. Other requests go
+//! without first; a server that refuses them (401, 403, 404) gets, in uv's order, those given for its indexes, those in
+//! the netrc file, those that `uv auth login` stored, those of the program `keyring`. They are looked up anew for every
+//! hop of a redirect, so one host's credentials never reach another.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use netrc::Netrc;
 use url::Url;
 use web::{Credentials, Secret};
 
+use super::error::CredentialsError;
 use super::keepers::Keepers;
-use super::uv_indexes::{UserIndex, is_path_below, root_of};
+use super::uv_indexes::{Authenticate, UserIndex, is_path_below, root_of};
 
 /// Credentials for one server: what was given for `https` is never sent in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +58,12 @@ impl HostCredentials {
             && url.port_or_known_default() == Some(self.port)
     }
 
-    /// Those for the URL: of its own index, or else the first of its host.
+    /// Those of the index that the URL belongs to, which are sent unasked: a last folder `simple` aside, its path is
+    /// above that of the URL. Of several the nearest.
     pub fn nearest<'a>(all: &'a [Self], url: &Url) -> Option<&'a Self> {
-        let of_host = || all.iter().filter(|entry| entry.are_for(url));
+        let own = all.iter().filter(|entry| entry.are_for(url) && is_path_below(url.path(), &entry.path));
         // The first of several that are equally near: `max_by_key` takes the last.
-        let own = of_host().rev().filter(|entry| is_path_below(url.path(), &entry.path));
-        own.max_by_key(|entry| entry.path.len()).or_else(|| of_host().next())
+        own.rev().max_by_key(|entry| entry.path.len())
     }
 }
 
@@ -72,6 +75,8 @@ pub(super) struct Keyring {
     netrc: Vec<(String, Credentials)>,
     indexes: Vec<UserIndex>,
     keepers: Keepers,
+    /// What servers have accepted after they had refused the same request without.
+    accepted: Mutex<Vec<HostCredentials>>,
 }
 
 impl Keyring {
@@ -83,7 +88,7 @@ impl Keyring {
         keepers: Keepers,
     ) -> Self {
         let text = netrc.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-        Self { hosts, netrc: parse_netrc(&text), indexes, keepers }
+        Self { hosts, netrc: parse_netrc(&text), indexes, keepers, accepted: Mutex::default() }
     }
 
     /// The program that keeps what `uv auth login` stored.
@@ -91,29 +96,118 @@ impl Keyring {
         self.keepers.learn_uv(program);
     }
 
-    /// What is known already; starts a program only for the password of a user.
-    pub(super) fn for_url(&self, url: &Url) -> Option<Credentials> {
-        let given = || HostCredentials::nearest(&self.hosts, url).map(|entry| entry.credentials.clone());
-        match Credentials::of_url(url).or_else(given) {
-            Some(known) if !known.password.reveal().is_empty() => Some(known),
-            Some(known) => Some(self.with_password(url, known)),
-            None => self
-                .of_netrc(url, None)
-                .or_else(|| self.places(url).into_iter().find_map(|index| self.keepers.remembered(url, index))),
+    /// What is sent with the first request for a URL: what is in the URL itself, or was given for its index, or the
+    /// server has accepted for it. The rest only where the index wants that (`authenticate = "always"`).
+    ///
+    /// # Errors
+    /// The index wants credentials and there are none, or a program does not answer.
+    pub(super) fn unasked(&self, url: &Url) -> Result<Option<Credentials>, CredentialsError> {
+        if let Some(own) = Credentials::of_url(url) {
+            return Ok(Some(self.completed(url, &own)?.unwrap_or(own)));
+        }
+        let index = self.index_of(url);
+        let policy = index.map(|index| index.authenticate).unwrap_or_default();
+        if policy == Authenticate::Never {
+            return Ok(None);
+        }
+        let given = HostCredentials::nearest(&self.hosts, url).map(|entry| entry.credentials.clone());
+        let given = match given {
+            // A user alone may be a token. uv looks for a password first for pages, and for files only if it has to.
+            Some(given) if !is_whole(&given) && index.is_some_and(|index| index.has_page(url)) => {
+                Some(self.completed(url, &given)?.unwrap_or(given))
+            }
+            given => given.or_else(|| self.accepted_for(url)),
+        };
+        match (policy, given) {
+            (Authenticate::Always, given) if given.as_ref().is_none_or(|given| !is_whole(given)) => {
+                let user = given.as_ref().map(|given| given.user.reveal());
+                self.found(url, user)?.filter(is_whole).map(Some).ok_or(CredentialsError::Missing)
+            }
+            (_, given) => Ok(given),
         }
     }
 
-    /// Asks the programs for a server that wants credentials although it got none. Whether there are some now.
-    pub(super) fn ask_for(&self, url: &Url) -> bool {
-        let keepers = &self.keepers;
-        self.for_url(url).is_none() && self.places(url).into_iter().any(|index| keepers.ask(url, index, None).is_some())
+    /// What a server gets that has refused a request with what was sent.
+    ///
+    /// # Errors
+    /// A program does not answer.
+    pub(super) fn after_refusal(
+        &self,
+        url: &Url,
+        sent: Option<&Credentials>,
+    ) -> Result<Option<Credentials>, CredentialsError> {
+        let policy = self.index_of(url).map(|index| index.authenticate).unwrap_or_default();
+        if policy == Authenticate::Never || sent.is_some_and(is_whole) || Credentials::of_url(url).is_some() {
+            return Ok(None);
+        }
+        let found = self.found(url, sent.map(|sent| sent.user.reveal()))?;
+        Ok(found.filter(|found| Some(found) != sent))
     }
 
-    /// A user alone may be a token, so it stays as it is where nobody knows a password.
-    fn with_password(&self, url: &Url, known: Credentials) -> Credentials {
-        let user = known.user.reveal();
-        let kept = || self.places(url).into_iter().find_map(|index| self.keepers.ask(url, index, Some(user)));
-        self.of_netrc(url, Some(user)).or_else(kept).unwrap_or(known)
+    /// The server has accepted them: the next request for this URL, or below it, has them at once.
+    pub(super) fn accept(&self, url: &Url, credentials: Credentials) {
+        let Some(mut entry) = HostCredentials::new(url, credentials) else { return };
+        url.path().trim_end_matches('/').clone_into(&mut entry.path);
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !accepted.contains(&entry) {
+            accepted.push(entry);
+        }
+    }
+
+    /// For a program that asks the index of this URL itself and takes credentials only beforehand.
+    pub(super) fn known(&self, index: &Url) -> Option<Credentials> {
+        match self.unasked(index) {
+            Ok(Some(known)) if is_whole(&known) => Some(known),
+            Ok(known) if self.index_of(index).is_none_or(|own| own.authenticate != Authenticate::Never) => {
+                let remembered = || self.places(index).into_iter().find_map(|own| self.keepers.remembered(index, own));
+                known.or_else(|| self.of_netrc(index, None)).or_else(remembered)
+            }
+            _ => None,
+        }
+    }
+
+    fn accepted_for(&self, url: &Url) -> Option<Credentials> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        HostCredentials::nearest(&accepted, url).map(|entry| entry.credentials.clone())
+    }
+
+    /// Everything that may be for the URL: what was given for indexes of its server, since their files may lie
+    /// anywhere on it; netrc; programs.
+    fn found(&self, url: &Url, user: Option<&str>) -> Result<Option<Credentials>, CredentialsError> {
+        let fits = |entry: &&HostCredentials| {
+            entry.are_for(url) && user.is_none_or(|user| user == entry.credentials.user.reveal())
+        };
+        let nearest = HostCredentials::nearest(&self.hosts, url).filter(fits);
+        let mut user_alone = None;
+        for entry in nearest.into_iter().chain(self.hosts.iter().filter(fits)) {
+            if let Some(whole) = self.completed(url, &entry.credentials)? {
+                return Ok(Some(whole));
+            }
+            user_alone.get_or_insert_with(|| entry.credentials.clone());
+        }
+        let user = user.or_else(|| user_alone.as_ref().map(|given| given.user.reveal()));
+        Ok(self.kept(url, user)?.or_else(|| user_alone.clone()))
+    }
+
+    /// The same with a password, if they have one or somebody knows it.
+    fn completed(&self, url: &Url, given: &Credentials) -> Result<Option<Credentials>, CredentialsError> {
+        if is_whole(given) {
+            return Ok(Some(given.clone()));
+        }
+        self.kept(url, Some(given.user.reveal()))
+    }
+
+    /// What netrc or a program has, of this user if there is one.
+    fn kept(&self, url: &Url, user: Option<&str>) -> Result<Option<Credentials>, CredentialsError> {
+        if let Some(found) = self.of_netrc(url, user) {
+            return Ok(Some(found));
+        }
+        for index in self.places(url) {
+            if let Some(found) = self.keepers.ask(url, index, user)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     fn of_netrc(&self, url: &Url, user: Option<&str>) -> Option<Credentials> {
@@ -123,16 +217,24 @@ impl Keyring {
         entry(&host).or_else(|| entry("")).map(|(_, found)| found.clone())
     }
 
+    /// The index that a URL belongs to. What the user says of it comes before what the configuration says.
+    fn index_of(&self, url: &Url) -> Option<&UserIndex> {
+        self.indexes.iter().filter(|index| index.contains(url)).rev().max_by_key(|index| index.reach())
+    }
+
     /// What to ask the programs for: the index of a URL; the indexes of its server, since their files may lie anywhere
     /// on it; the server.
     fn places(&self, url: &Url) -> Vec<Option<&UserIndex>> {
-        let own = self.indexes.iter().filter(|index| index.contains(url)).max_by_key(|index| index.reach());
         let of_server = self.indexes.iter().filter(|index| index.url.origin() == url.origin());
-        match own {
+        match self.index_of(url) {
             Some(own) => vec![Some(own), None],
             None => of_server.map(Some).chain([None]).collect(),
         }
     }
+}
+
+fn is_whole(credentials: &Credentials) -> bool {
+    !credentials.password.reveal().is_empty()
 }
 
 fn parse_netrc(text: &[u8]) -> Vec<(String, Credentials)> {
@@ -155,36 +257,48 @@ fn parse_netrc(text: &[u8]) -> Vec<(String, Credentials)> {
 mod tests {
     use super::*;
 
-    fn found(keyring: &Keyring, url: &str) -> Option<String> {
-        let credentials = keyring.for_url(&Url::parse(url).unwrap())?;
-        Some(format!("{}:{}", credentials.user.reveal(), credentials.password.reveal()))
+    fn shown(credentials: Option<Credentials>) -> Option<String> {
+        credentials.map(|found| format!("{}:{}", found.user.reveal(), found.password.reveal()))
+    }
+
+    /// What is sent with the first request, and with the second after a refusal of the first.
+    fn sent(keyring: &Keyring, url: &str) -> (Option<String>, Option<String>) {
+        let url = Url::parse(url).unwrap();
+        let first = keyring.unasked(&url).unwrap();
+        let second = keyring.after_refusal(&url, first.as_ref()).unwrap();
+        (shown(first), shown(second))
     }
 
     fn keyring(hosts: Vec<HostCredentials>, netrc: Option<&Path>) -> Keyring {
         Keyring::new(hosts, netrc, Vec::new(), Keepers::default())
     }
 
+    fn is(first: Option<&str>, second: Option<&str>) -> (Option<String>, Option<String>) {
+        (first.map(str::to_owned), second.map(str::to_owned))
+    }
+
     #[test]
-    fn the_url_beats_the_given_hosts_beat_the_netrc_file() {
+    fn those_of_the_url_and_its_index_are_sent_unasked_and_the_others_after_a_refusal() {
         let folder = tempfile::tempdir().unwrap();
         let netrc = folder.path().join("netrc");
         let text = "machine a.example login netrc password file\nmachine b.example login bob password pw\n";
         std::fs::write(&netrc, text).unwrap();
-        let given = HostCredentials::of_url("https://given:p%40ss@A.example/simple/").unwrap();
+        let given = HostCredentials::of_url("https://given:p%40ss@A.example/one/simple/").unwrap();
         let keyring = keyring(vec![given], Some(&netrc));
         let cases = [
-            ("https://own:x@a.example/f", Some("own:x")),
-            ("https://a.example/f", Some("given:p@ss")),
-            ("https://a.example:8443/f", Some("netrc:file")), // another port is another server
-            ("http://a.example:443/f", Some("netrc:file")),   // so is one without encryption
-            ("https://b.example/f", Some("bob:pw")),
+            ("https://own:x@a.example/f", is(Some("own:x"), None)),
+            ("https://a.example/one/f", is(Some("given:p@ss"), None)),
+            ("https://a.example/f", is(None, Some("given:p@ss"))),
+            ("https://a.example:8443/one/f", is(None, Some("netrc:file"))), // another port is another server
+            ("http://a.example:443/one/f", is(None, Some("netrc:file"))),   // so is one without encryption
+            ("https://b.example/f", is(None, Some("bob:pw"))),
             // A user without a password gets the one that netrc has for it, and no other.
-            ("https://bob@b.example/f", Some("bob:pw")),
-            ("https://eve@b.example/f", Some("eve:")),
-            ("https://c.example/f", None),
+            ("https://bob@b.example/f", is(Some("bob:pw"), None)),
+            ("https://eve@b.example/f", is(Some("eve:"), None)),
+            ("https://c.example/f", is(None, None)),
         ];
         for (url, expected) in cases {
-            assert_eq!(found(&keyring, url).as_deref(), expected, "for {url}");
+            assert_eq!(sent(&keyring, url), expected, "for {url}");
         }
     }
 
@@ -195,29 +309,43 @@ mod tests {
         let hosts = given.iter().filter_map(|url| HostCredentials::of_url(url)).collect();
         let keyring = keyring(hosts, None);
         let cases = [
-            ("https://h.example/one/simple/demo/", Some("a:1")),
-            ("https://h.example/one/files/demo.whl", Some("a:1")),
-            ("https://h.example/two/simple/demo/", Some("b:2")),
-            ("https://h.example/twofold/", Some("a:1")),
-            ("https://h.example.org/one/simple/", None),
-            ("http://h.example/one/simple/", None),
+            ("https://h.example/one/simple/demo/", is(Some("a:1"), None)),
+            ("https://h.example/one/files/demo.whl", is(Some("a:1"), None)),
+            ("https://h.example/two/simple/demo/", is(Some("b:2"), None)),
+            ("https://h.example/twofold/", is(None, Some("a:1"))),
+            ("https://h.example.org/one/simple/", is(None, None)),
+            ("http://h.example/one/simple/", is(None, None)),
         ];
         for (url, expected) in cases {
-            assert_eq!(found(&keyring, url).as_deref(), expected, "for {url}");
+            assert_eq!(sent(&keyring, url), expected, "for {url}");
         }
+    }
+
+    #[test]
+    fn what_the_user_says_of_an_index_comes_before_the_same_index_of_the_configuration() {
+        let index = |authenticate| UserIndex { authenticate, ..UserIndex::of_url("https://h.example/simple").unwrap() };
+        let keyring = |authenticate| Keyring {
+            indexes: vec![index(authenticate), index(Authenticate::Auto)],
+            netrc: parse_netrc(b"machine h.example login ada password x"),
+            ..Keyring::default()
+        };
+        let of = |authenticate| sent(&keyring(authenticate), "https://h.example/simple/demo/");
+        assert_eq!(of(Authenticate::Auto), is(None, Some("ada:x")));
+        assert_eq!(of(Authenticate::Always), is(Some("ada:x"), None));
+        assert_eq!(of(Authenticate::Never), is(None, None));
     }
 
     #[test]
     fn the_default_entry_of_netrc_serves_every_other_host() {
         let netrc = parse_netrc(b"machine a login x password y\ndefault login d password e");
         let keyring = Keyring { netrc, ..Keyring::default() };
-        assert_eq!(found(&keyring, "http://z/").as_deref(), Some("d:e"));
+        assert_eq!(sent(&keyring, "http://z/"), is(None, Some("d:e")));
     }
 
     #[test]
     fn a_broken_netrc_counts_as_empty() {
         assert!(parse_netrc(b"login without machine \xff").is_empty());
-        assert!(found(&keyring(vec![], Some(Path::new("/nowhere/netrc"))), "http://a/").is_none());
+        assert_eq!(sent(&keyring(vec![], Some(Path::new("/nowhere/netrc"))), "http://a/"), is(None, None));
     }
 
     #[test]

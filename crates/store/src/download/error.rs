@@ -101,7 +101,37 @@ pub enum DownloadErrorKind {
     #[error("`{}` cannot be read", path.display())]
     Local { path: PathBuf, source: io::Error },
     #[error(transparent)]
+    #[fault(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How to give credentials, for hints about servers that want some.
+pub const HOW_TO_GIVE_CREDENTIALS: &str = "give its user and password as uv takes them: UV_INDEX_<NAME>_USERNAME and \
+    UV_INDEX_<NAME>_PASSWORD, `uv auth login`, netrc, a keyring, or the index's URL in a variable or uv.toml \
+    (docs/closed-networks.md)";
+
+/// Why nothing was asked of a server that may want credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[fault("E_CREDENTIALS", Build)]
+pub enum CredentialsError {
+    #[error("`{program}` was asked for the credentials and did not answer within {} s", limit.as_secs_f32())]
+    #[fault(hint(
+        "unlock the keyring and run it again; or give user and password in UV_INDEX_<NAME>_USERNAME and \
+         UV_INDEX_<NAME>_PASSWORD"
+    ))]
+    Silent { program: &'static str, limit: Duration },
+    #[error("there are no credentials, and its index is asked with some only (`authenticate = \"always\"`)")]
+    #[fault(hint_with = Self::how_to_give)]
+    Missing,
+}
+
+impl CredentialsError {
+    #[allow(clippy::unused_self, reason = "hints are made by methods")]
+    fn how_to_give(&self) -> Option<String> {
+        Some(HOW_TO_GIVE_CREDENTIALS.to_owned())
+    }
 }
 
 impl DownloadError {
@@ -115,10 +145,7 @@ impl DownloadErrorKind {
     fn hint_of_status(&self) -> Option<String> {
         let Self::Status { status } = self else { return None };
         let hint = match status {
-            401 | 403 => {
-                "give user and password as uv takes them: in ~/.netrc, with `uv auth login`, or in UV_INDEX_<NAME>_USERNAME \
-                          and UV_INDEX_<NAME>_PASSWORD"
-            }
+            401 | 403 => HOW_TO_GIVE_CREDENTIALS,
             407 => "give the proxy's user and password in its variable: `http://user:password@host:port`",
             404 | 410 => "the file is gone; refresh the lock with `builder lock`",
             _ => return None,

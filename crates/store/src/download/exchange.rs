@@ -5,14 +5,18 @@
 //! stall limit at the latest. It touches no file.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use url::Url;
-use web::{Method, WebAnswer, WebFailure, header};
+use web::{Credentials, Method, WebAnswer, WebFailure, header};
 
+use super::error::CredentialsError;
 use super::retry::DownloadSetback;
 use super::{DownloadErrorKind, DownloadWatch, Downloader};
 
@@ -48,7 +52,7 @@ pub(super) enum AnswerPiece {
     Head(AnswerHead),
     Body(Vec<u8>),
     End,
-    Failed(WebFailure),
+    Failed(DownloadSetback),
 }
 
 pub(super) fn no_answer() -> WebFailure {
@@ -57,8 +61,16 @@ pub(super) fn no_answer() -> WebFailure {
 
 const PIECE: usize = 64 * 1024;
 
+/// How often the one who waits looks up.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How many servers on the way to a file may refuse it at first.
+const MOST_REFUSALS: usize = 10;
+
 pub(super) struct Exchange {
     pieces: Receiver<AnswerPiece>,
+    /// While a program is asked for credentials: no server is to blame for the wait, and programs have their own limit.
+    is_asking: Arc<AtomicBool>,
     /// Silence after which the reading thread is given up, whatever it is doing.
     patience: Duration,
 }
@@ -69,25 +81,34 @@ impl Exchange {
         let settings = downloader.settings();
         let patience = settings.connect_limit * 2 + settings.stall_limit + Duration::from_secs(1);
         let downloader = downloader.clone();
+        let is_asking = Arc::<AtomicBool>::default();
+        let asking = Arc::clone(&is_asking);
         let spawned = thread::Builder::new().name("download".into()).spawn(move || {
-            if let Err(failure) = answer(&downloader, ask, &sender) {
-                let _ = sender.send(AnswerPiece::Failed(failure));
+            if let Err(setback) = answer(&downloader, ask, &sender, &asking) {
+                let _ = sender.send(AnswerPiece::Failed(setback));
             }
         });
         // Without a thread the sender is dropped, and `next` reports that there is no answer.
         drop(spawned);
-        Self { pieces, patience }
+        Self { pieces, is_asking, patience }
     }
 
     /// The next piece, or the reason why the wait ended before it came.
     pub(super) fn next(&self, watch: &DownloadWatch<'_>) -> Result<AnswerPiece, DownloadErrorKind> {
-        let begun = Instant::now();
+        let mut silent = Duration::ZERO;
         loop {
             watch.check()?;
-            match self.pieces.recv_timeout(Duration::from_millis(50)) {
+            let begun = Instant::now();
+            let piece = self.pieces.recv_timeout(GLANCE);
+            if self.is_asking.load(Ordering::Relaxed) {
+                watch.pause(begun.elapsed());
+            } else {
+                silent += begun.elapsed();
+            }
+            match piece {
                 Ok(piece) => return Ok(piece),
-                Err(RecvTimeoutError::Timeout) if begun.elapsed() < self.patience => {}
-                Err(_) => return Ok(AnswerPiece::Failed(no_answer())),
+                Err(RecvTimeoutError::Timeout) if silent < self.patience => {}
+                Err(_) => return Ok(AnswerPiece::Failed(no_answer().into())),
             }
         }
     }
@@ -96,15 +117,20 @@ impl Exchange {
     pub(super) fn head(&self, watch: &DownloadWatch<'_>) -> Result<AnswerHead, DownloadSetback> {
         match self.next(watch)? {
             AnswerPiece::Head(head) => Ok(head),
-            AnswerPiece::Failed(failure) => Err(failure.into()),
+            AnswerPiece::Failed(setback) => Err(setback),
             AnswerPiece::Body(_) | AnswerPiece::End => Err(no_answer().into()),
         }
     }
 }
 
-fn answer(downloader: &Downloader, ask: DownloadRequest, sender: &SyncSender<AnswerPiece>) -> Result<(), WebFailure> {
+fn answer(
+    downloader: &Downloader,
+    ask: DownloadRequest,
+    sender: &SyncSender<AnswerPiece>,
+    is_asking: &AtomicBool,
+) -> Result<(), DownloadSetback> {
     let is_head = ask.method == Method::HEAD;
-    let response = send(downloader, ask)?;
+    let response = send(downloader, ask, is_asking)?;
     let head = head_of(&response);
     let length = head.length;
     if sender.send(AnswerPiece::Head(head)).is_err() {
@@ -124,38 +150,60 @@ fn answer(downloader: &Downloader, ask: DownloadRequest, sender: &SyncSender<Ans
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(WebFailure::of_body(&error)),
+            Err(error) => return Err(WebFailure::of_body(&error).into()),
         }
     }
     if let Some(length) = length.filter(|length| !is_head && received < *length) {
-        return Err(WebFailure::passing(format!("the connection ended after {received} of {length} bytes")));
+        return Err(WebFailure::passing(format!("the connection ended after {received} of {length} bytes")).into());
     }
     let _ = sender.send(AnswerPiece::End);
     Ok(())
 }
 
-fn send(downloader: &Downloader, ask: DownloadRequest) -> Result<WebAnswer, WebFailure> {
+/// Each hop of a redirect may be refused at first, and is then asked again with credentials, as by uv.
+fn send(downloader: &Downloader, ask: DownloadRequest, is_asking: &AtomicBool) -> Result<WebAnswer, DownloadSetback> {
     let mut headers = Vec::new();
     if let Some(from) = ask.from {
         headers.push((header::RANGE, format!("bytes={from}-")));
         headers.extend(ask.if_range.map(|tag| (header::IF_RANGE, tag)));
     }
-    let ask = web::WebRequest { method: ask.method, url: ask.url, headers };
+    let mut ask = web::WebRequest { method: ask.method, url: ask.url, headers };
     let keyring = downloader.keyring();
-    let last = RefCell::new(ask.url.clone());
-    let send = |ask| {
-        downloader.client().send(ask, &|url| {
-            last.borrow_mut().clone_from(url);
-            keyring.for_url(url)
-        })
+    let while_asking = |question: &dyn Fn() -> Result<Option<Credentials>, CredentialsError>| {
+        is_asking.store(true, Ordering::Relaxed);
+        let answer = question();
+        is_asking.store(false, Ordering::Relaxed);
+        answer
     };
-    let answer = send(ask.clone())?;
-    // Some servers hide with a 403 or 404 what they show to those who have a password.
-    if matches!(answer.status().as_u16(), 401 | 403 | 404) && keyring.ask_for(&last.borrow()) {
+    let last = RefCell::new((ask.url.clone(), None));
+    let mut found = BTreeMap::<Url, Credentials>::new();
+    loop {
+        let answer = downloader.client().send(ask.clone(), &|url| {
+            let credentials = match found.get(url) {
+                Some(found) => Some(found.clone()),
+                None => while_asking(&|| keyring.unasked(url))?,
+            };
+            *last.borrow_mut() = (url.clone(), credentials.clone());
+            Ok::<_, DownloadSetback>(credentials)
+        })?;
+        let (url, sent) = last.borrow().clone();
+        // Some servers hide with a 403 or 404 what they show to those who have a password.
+        if !matches!(answer.status().as_u16(), 401 | 403 | 404) {
+            for (url, credentials) in found.into_iter().filter(|_| answer.status().as_u16() < 400) {
+                keyring.accept(&url, credentials);
+            }
+            return Ok(answer);
+        }
+        if found.len() >= MOST_REFUSALS || found.contains_key(&url) {
+            return Ok(answer);
+        }
+        let Some(credentials) = while_asking(&|| keyring.after_refusal(&url, sent.as_ref()))? else {
+            return Ok(answer);
+        };
         drop(answer);
-        return send(ask);
+        found.insert(url.clone(), credentials);
+        ask.url = url;
     }
-    Ok(answer)
 }
 
 fn head_of(response: &WebAnswer) -> AnswerHead {

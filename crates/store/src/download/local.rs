@@ -42,7 +42,7 @@ pub(super) fn take_in(
     let unreadable = |error| DownloadErrorKind::Local { path: source.to_owned(), source: error };
     let store = &watch.context.store;
     let mut from = open(source)?;
-    let limit = request.size.unwrap_or(watch.context.downloader.settings().largest);
+    let limit = request.size.unwrap_or(request.largest(watch.context));
     let size = from.metadata().map_err(unreadable)?.len();
     match request.size {
         Some(expected) if expected != size => {

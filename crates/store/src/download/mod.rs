@@ -21,6 +21,7 @@ mod small;
 mod transfer;
 pub mod uv_indexes;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,14 +29,15 @@ use std::time::{Duration, Instant};
 use vocab::Digest;
 
 use crate::Context;
+use crate::remote::NearStore;
 use crate::{BlobState, EntryKind, LockOutcome};
 
 pub use credentials::HostCredentials;
-pub use error::{DownloadError, DownloadErrorKind};
+pub use error::{CredentialsError, DownloadError, DownloadErrorKind, HOW_TO_GIVE_CREDENTIALS};
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{UnreachableServer, fetch_bytes, head_status, probe};
-pub use uv_indexes::{UserIndex, UvSettingsError, check_settings};
+pub use uv_indexes::{Authenticate, UserIndex, UvSettingsError, check_settings};
 pub use web::{
     Credentials, Pace, Proxies, Secret, TlsTrust, system_bundle, system_has_authorities, without_credentials,
     without_secrets,
@@ -51,6 +53,15 @@ pub struct FetchRequest {
     pub sha256: Digest,
     /// In bytes, where known in advance.
     pub size: Option<u64>,
+    /// In bytes; limit of a file whose size is not known. `None`: that of the settings.
+    pub largest: Option<u64>,
+}
+
+impl FetchRequest {
+    /// What the file may not exceed if its size is not known.
+    fn largest(&self, context: &Context) -> u64 {
+        self.largest.unwrap_or(context.downloader.settings().largest)
+    }
 }
 
 /// The blob's path in the store; it is there and its digest was checked when it arrived.
@@ -65,11 +76,22 @@ struct DownloadWatch<'a> {
     stopped: &'a AtomicBool,
     /// The limit that was exceeded.
     deadline: Option<(Instant, Duration)>,
+    /// What does not count: programs were asked for credentials.
+    paused: Cell<Duration>,
 }
 
 impl<'a> DownloadWatch<'a> {
     fn start(context: &'a Context, stopped: &'a AtomicBool) -> Self {
-        Self { context, stopped, deadline: context.timeout.map(|limit| (Instant::now() + limit, limit)) }
+        Self::within(context, stopped, context.timeout)
+    }
+
+    fn within(context: &'a Context, stopped: &'a AtomicBool, limit: Option<Duration>) -> Self {
+        let deadline = limit.map(|limit| (Instant::now() + limit, limit));
+        Self { context, stopped, deadline, paused: Cell::default() }
+    }
+
+    fn pause(&self, time: Duration) {
+        self.paused.set(self.paused.get() + time);
     }
 
     fn check(&self) -> Result<(), DownloadErrorKind> {
@@ -77,7 +99,9 @@ impl<'a> DownloadWatch<'a> {
             return Err(DownloadErrorKind::Cancelled);
         }
         match self.deadline {
-            Some((deadline, limit)) if Instant::now() >= deadline => Err(DownloadErrorKind::TimedOut { limit }),
+            Some((deadline, limit)) if Instant::now() >= deadline + self.paused.get() => {
+                Err(DownloadErrorKind::TimedOut { limit })
+            }
             _ => Ok(()),
         }
     }
@@ -110,10 +134,10 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
         watch.check().map_err(failed)?;
         return Err(failed(DownloadErrorKind::Cancelled));
     };
+    let near = || NearStore { largest: request.largest(context), ..context.near() };
     // The former holder of the lock may have fetched it.
     if have(context, request).map_err(failed)?
-        || remote
-            .is_some_and(|remote| remote.bring_blob(&context.near(), &request.sha256, &request.file_name, request.size))
+        || remote.is_some_and(|remote| remote.bring_blob(&near(), &request.sha256, &request.file_name, request.size))
     {
         return Ok(blob);
     }

@@ -27,6 +27,8 @@ pub struct DownloadSettings {
     pub asks_keyring: bool,
     /// The environment in which these programs are looked up and run. Empty: there are none.
     pub programs: Environment,
+    /// How long such a program may take: a keyring may have to ask the user to unlock it.
+    pub programs_limit: Duration,
     /// Read once; absent is fine.
     pub netrc: Option<PathBuf>,
     pub proxies: Proxies,
@@ -54,6 +56,7 @@ impl Default for DownloadSettings {
             indexes: Vec::new(),
             asks_keyring: false,
             programs: Environment::default(),
+            programs_limit: Duration::from_secs(120),
             netrc: None,
             proxies: Proxies::default(),
             trust: TlsTrust::default(),
@@ -106,7 +109,7 @@ struct SharedDownloader {
 impl Downloader {
     /// Reads the netrc file; connects to nothing.
     pub fn new(settings: DownloadSettings) -> Self {
-        let keepers = Keepers::new(settings.programs.clone(), settings.asks_keyring);
+        let keepers = Keepers::new(settings.programs.clone(), settings.asks_keyring, settings.programs_limit);
         let (hosts, indexes) = (settings.credentials.clone(), settings.indexes.clone());
         let keyring = Keyring::new(hosts, settings.netrc.as_deref(), indexes, keepers);
         // The time limit of a file is enforced by the waiting thread.
@@ -127,9 +130,9 @@ impl Downloader {
         self.inner.keyring.learn_uv(program);
     }
 
-    /// User and password for a URL as far as they are known without asking its server.
-    pub fn credentials_for(&self, url: &Url) -> Option<Credentials> {
-        self.inner.keyring.for_url(url)
+    /// User and password for an index as far as they are known without asking it, for programs that ask it themselves.
+    pub fn credentials_for(&self, index: &Url) -> Option<Credentials> {
+        self.inner.keyring.known(index)
     }
 
     pub(super) fn keyring(&self) -> &Keyring {

@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use url::Url;
 use web::Method;
@@ -20,6 +19,8 @@ pub struct UnreachableServer {
     pub reason: String,
     /// Status of an error answer; absent if there was no answer.
     pub status: Option<u16>,
+    /// False if there are no credentials to ask it with: nothing is known of the server.
+    pub was_asked: bool,
 }
 
 /// The whole content of a small file, which must not be larger than `limit` bytes. Nothing is kept. A `file:` URL
@@ -52,7 +53,7 @@ fn receive(watch: &DownloadWatch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, 
                 return Err(DownloadErrorKind::TooLarge { limit }.into());
             }
             AnswerPiece::Body(piece) => bytes.extend_from_slice(&piece),
-            AnswerPiece::Failed(failure) => return Err(failure.into()),
+            AnswerPiece::Failed(setback) => return Err(setback),
             AnswerPiece::End | AnswerPiece::Head(_) => return Ok(bytes),
         }
     }
@@ -61,7 +62,7 @@ fn receive(watch: &DownloadWatch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, 
 /// Asks once whether the server behind `url` answers, within the connect limit. Any answer counts, even 404 or 401; an
 /// answer of the proxy or a server error (5xx) does not.
 pub fn probe(context: &Context, url: &str) -> Result<(), UnreachableServer> {
-    let unreachable = |reason: String| UnreachableServer { reason, status: None };
+    let unreachable = |reason: String| UnreachableServer { reason, status: None, was_asked: true };
     if let Some(path) = local::path_of(url) {
         return std::fs::metadata(&path).map(drop).map_err(|error| unreachable(error.to_string()));
     }
@@ -71,7 +72,7 @@ pub fn probe(context: &Context, url: &str) -> Result<(), UnreachableServer> {
     match head_status(context, url)? {
         status @ (407 | 500..) => {
             let reason = DownloadErrorKind::Status { status }.to_string();
-            Err(UnreachableServer { reason, status: Some(status) })
+            Err(UnreachableServer { reason, status: Some(status), was_asked: true })
         }
         _ => Ok(()),
     }
@@ -80,27 +81,31 @@ pub fn probe(context: &Context, url: &str) -> Result<(), UnreachableServer> {
 /// The status with which a server answers a `HEAD` request (a `GET` whose body is not read, where it knows no
 /// `HEAD`), asked once and within the connect limit. The build must not be offline.
 pub fn head_status(context: &Context, url: &str) -> Result<u16, UnreachableServer> {
-    let unreachable = |reason: String| UnreachableServer { reason, status: None };
+    let unreachable = |reason: String| UnreachableServer { reason, status: None, was_asked: true };
     let web = web_url(url).map_err(|kind| unreachable(kind.to_string()))?;
     let limit = context.downloader.settings().connect_limit;
     let stopped = AtomicBool::new(false);
-    let watch = DownloadWatch { context, stopped: &stopped, deadline: Some((Instant::now() + limit, limit)) };
-    let status = ask_head(&watch, Method::HEAD, &web).map_err(unreachable)?;
+    let watch = DownloadWatch::within(context, &stopped, Some(limit));
+    let status = ask_head(&watch, Method::HEAD, &web)?;
     if matches!(status, 405 | 501) {
-        return ask_head(&watch, Method::GET, &web).map_err(unreachable);
+        return ask_head(&watch, Method::GET, &web);
     }
     Ok(status)
 }
 
-fn ask_head(watch: &DownloadWatch<'_>, method: Method, url: &Url) -> Result<u16, String> {
+fn ask_head(watch: &DownloadWatch<'_>, method: Method, url: &Url) -> Result<u16, UnreachableServer> {
+    let unreachable = |reason: String| UnreachableServer { reason, status: None, was_asked: true };
     let exchange =
         Exchange::start(&watch.context.downloader, DownloadRequest { method, ..DownloadRequest::whole(url.clone()) });
     match exchange.head(watch) {
         Ok(head) => Ok(head.status),
         Err(DownloadSetback::Final(DownloadErrorKind::TimedOut { limit })) => {
-            Err(format!("there is no answer within {} s", limit.as_secs_f32()))
+            Err(unreachable(format!("there is no answer within {} s", limit.as_secs_f32())))
         }
-        Err(DownloadSetback::Final(kind) | DownloadSetback::Passing { kind, .. }) => Err(kind.to_string()),
+        Err(DownloadSetback::Final(DownloadErrorKind::Credentials(error))) => {
+            Err(UnreachableServer { reason: error.to_string(), status: None, was_asked: false })
+        }
+        Err(DownloadSetback::Final(kind) | DownloadSetback::Passing { kind, .. }) => Err(unreachable(kind.to_string())),
     }
 }
 

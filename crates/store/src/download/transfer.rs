@@ -77,7 +77,7 @@ fn receive_rest(
     {
         return Err(DownloadErrorKind::SizeMismatch { expected, actual }.into());
     }
-    let largest = watch.context.downloader.settings().largest;
+    let largest = request.largest(watch.context);
     if request.size.is_none() && total.is_some_and(|total| total > largest) {
         return Err(DownloadErrorKind::TooLarge { limit: largest }.into());
     }
@@ -88,7 +88,7 @@ fn receive_rest(
         total: request.size.or(total),
         already: partial.length(),
     });
-    let received = receive(watch, &exchange, partial, request.size, &mut |bytes| {
+    let received = receive(watch, &exchange, partial, request, &mut |bytes| {
         watch.context.tell(Event::TransferAdvanced { id, bytes });
     });
     watch.context.tell(Event::TransferFinished { id });
@@ -118,7 +118,7 @@ fn receive(
     watch: &DownloadWatch<'_>,
     exchange: &Exchange,
     partial: &mut PartialDownload,
-    size: Option<u64>,
+    request: &FetchRequest,
     advanced: &mut dyn FnMut(u64),
 ) -> Result<(), DownloadSetback> {
     loop {
@@ -126,8 +126,8 @@ fn receive(
             AnswerPiece::Body(bytes) => {
                 partial.append(&bytes)?;
                 advanced(bytes.len() as u64);
-                let (actual, limit) = (partial.length(), watch.context.downloader.settings().largest);
-                match size {
+                let (actual, limit) = (partial.length(), request.largest(watch.context));
+                match request.size {
                     Some(expected) if actual > expected => {
                         return Err(DownloadErrorKind::SizeMismatch { expected, actual }.into());
                     }
@@ -136,7 +136,7 @@ fn receive(
                 }
             }
             AnswerPiece::End => return Ok(()),
-            AnswerPiece::Failed(failure) => return Err(failure.into()),
+            AnswerPiece::Failed(setback) => return Err(setback),
             AnswerPiece::Head(_) => return Err(no_answer().into()),
         }
     }

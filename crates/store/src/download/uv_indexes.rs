@@ -21,13 +21,40 @@ pub struct UserIndex {
     pub url: Url,
     /// Those of `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD`, or else those in the URL. The password may be empty.
     pub credentials: Option<Credentials>,
-    /// `authenticate = "always"`: credentials are looked for before anything is asked.
-    pub always: bool,
+    pub authenticate: Authenticate,
+}
+
+/// When an index gets credentials, as `authenticate` in uv's settings says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authenticate {
+    /// Those given for it at once, others if it refuses a request without.
+    #[default]
+    Auto,
+    /// At once, wherever they come from. Nothing is asked without.
+    Always,
+    /// None at all.
+    Never,
+}
+
+impl Authenticate {
+    /// The word in uv's settings, unless it is uv's own default.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some("always"),
+            Self::Never => Some("never"),
+        }
+    }
+
+    fn of_word(word: Option<&str>) -> Self {
+        let known = [Self::Always, Self::Never].into_iter().find(|it| it.word() == word);
+        known.unwrap_or_default()
+    }
 }
 
 impl UserIndex {
     /// `entry` is a URL or `name=URL`. `None` if that is not the URL of a server.
-    fn read(entry: &str, name: Option<&str>, always: bool, environment: &Environment) -> Option<Self> {
+    fn read(entry: &str, name: Option<&str>, authenticate: Authenticate, environment: &Environment) -> Option<Self> {
         let (own_name, text) = named(entry);
         let name = name.or(own_name).map(str::to_owned);
         let mut url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
@@ -35,19 +62,25 @@ impl UserIndex {
             name.as_deref().and_then(|name| of_variables(name, environment)).or_else(|| Credentials::of_url(&url));
         url.set_username("").ok()?;
         url.set_password(None).ok()?;
-        Some(Self { name, url, credentials, always })
+        Some(Self { name, url, credentials, authenticate })
     }
 }
 
 impl UserIndex {
     /// An index of the configuration. `None` if that is not the URL of a server.
     pub fn of_url(text: &str) -> Option<Self> {
-        Self::read(text, None, false, &Environment::default())
+        Self::read(text, None, Authenticate::Auto, &Environment::default())
     }
 
     /// Whether the URL is one of the index's pages or files, which may lie beside a last folder `simple`.
     pub(super) fn contains(&self, url: &Url) -> bool {
         url.origin() == self.url.origin() && is_path_below(url.path(), root_of(self.url.path()))
+    }
+
+    /// Whether the URL is the page of a distribution.
+    pub(super) fn has_page(&self, url: &Url) -> bool {
+        let name = url.path().strip_prefix(self.url.path().trim_end_matches('/'));
+        self.contains(url) && name.is_some_and(|name| name.starts_with('/') && !name.trim_matches('/').contains('/'))
     }
 
     /// How much of a URL it decides about.
@@ -82,7 +115,7 @@ pub(super) fn of(environment: &Environment) -> Vec<UserIndex> {
         .iter()
         .filter_map(|name| environment.text(name))
         .flat_map(str::split_whitespace)
-        .filter_map(|entry| UserIndex::read(entry, None, false, environment));
+        .filter_map(|entry| UserIndex::read(entry, None, Authenticate::Auto, environment));
     let of_files = settings(environment).into_iter().flat_map(|settings| of_settings(&settings, environment));
     of_variables.chain(of_files).collect()
 }
@@ -93,14 +126,14 @@ fn of_settings(settings: &Table, environment: &Environment) -> Vec<UserIndex> {
     for table in [Some(settings), pip].into_iter().flatten() {
         for index in table.get("index").and_then(Value::as_array).into_iter().flatten() {
             let text = |key: &str| index.get(key).and_then(Value::as_str);
-            let always = text("authenticate") == Some("always");
-            found.extend(text("url").and_then(|url| UserIndex::read(url, text("name"), always, environment)));
+            let authenticate = Authenticate::of_word(text("authenticate"));
+            found.extend(text("url").and_then(|url| UserIndex::read(url, text("name"), authenticate, environment)));
         }
         let urls = table.get("index-url").into_iter().chain(table.get("extra-index-url"));
         for value in urls {
             let several = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
             let several = several.iter().filter_map(Value::as_str);
-            found.extend(several.filter_map(|url| UserIndex::read(url, None, false, environment)));
+            found.extend(several.filter_map(|url| UserIndex::read(url, None, Authenticate::Auto, environment)));
         }
     }
     found
@@ -291,7 +324,7 @@ mod tests {
             (None, "https://extra.example/", String::new()),
         ];
         assert_eq!(indexes.iter().map(shown).collect::<Vec<_>>(), expected);
-        assert_eq!(indexes.iter().map(|index| index.always).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(indexes.iter().filter_map(|index| index.authenticate.word()).collect::<Vec<_>>(), ["always"]);
         assert!(asks_keyring(&environment));
         std::fs::write(&file, "a = 1\nindex = 'https://u:secret@x/' y").unwrap();
         let fault = check_settings(&environment).unwrap_err();

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use store::download::{DownloadSettings, fetch_bytes};
+use store::Context;
+use store::download::{DownloadSettings, fetch_bytes, probe};
 use testkit::HttpServer;
-use vocab::Environment;
+use vocab::{Environment, Fault as _, Work};
 
 use testkit::store_bench::StoreBench;
 
@@ -58,6 +59,74 @@ fn what_uv_auth_and_a_keyring_keep_is_asked_for_once_and_only_where_a_server_wan
     }
     let told = format!("{:?}", bench.events());
     assert!(!told.contains("lovelace") && !told.contains("YWRh"), "{told}");
+}
+
+/// Downloads with this keyring, which is asked for the password of a user.
+fn with_keyring(bin: &Path, script: &str) -> DownloadSettings {
+    program(bin, "uv", "exit 1");
+    program(bin, "keyring", &format!("echo \"$*\" >> {}/calls\n{script}", bin.display()));
+    let environment = Environment::new([
+        ("PATH".into(), std::env::join_paths([bin, Path::new("/usr/bin"), Path::new("/bin")]).unwrap()),
+        ("UV_KEYRING_PROVIDER".into(), "subprocess".into()),
+        ("UV_NO_CONFIG".into(), "1".into()),
+    ]);
+    DownloadSettings { first_pause: Duration::from_millis(1), ..DownloadSettings::of(&environment) }
+}
+
+fn user_alone(server: &HttpServer, path: &str) -> String {
+    server.url_as("ada", "", path).replace(":@", "@")
+}
+
+#[test]
+fn a_keyring_may_take_longer_than_a_server_and_others_are_asked_meanwhile() {
+    let [slow, quick] = [(), ()].map(|()| HttpServer::start());
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path();
+    for server in [&slow, &quick] {
+        server.put("/demo.whl", "content");
+        server.require_basic("/", "ada", "lovelace");
+    }
+    // The answer for one server waits until the other has served its file, or for 20 s.
+    let wait =
+        format!("i=0\nwhile [ ! -e {}/served ] && [ $i -lt 200 ]; do sleep 0.1; i=$((i+1)); done", bin.display());
+    let script = format!("case $2 in *{}*) {wait};; esac\necho lovelace", slow.url("").replace("http://", ""));
+    let limit = Duration::from_millis(200);
+    let given = DownloadSettings { connect_limit: limit, ..with_keyring(bin, &script) };
+    let bench = StoreBench::with(given);
+    let context =
+        Context { work: Work { timeout: Some(limit), ..bench.context.work.clone() }, ..bench.context.clone() };
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| probe(&context, &user_alone(&slow, "/demo.whl")));
+        let fetched = scope.spawn(|| fetch_bytes(&context, &user_alone(&slow, "/demo.whl"), 100));
+        while !bin.join("calls").exists() {
+            std::thread::yield_now();
+        }
+        assert_eq!(fetch_bytes(&context, &user_alone(&quick, "/demo.whl"), 100).unwrap(), b"content");
+        // Longer than the limits of the server and of the file.
+        std::thread::sleep(limit * 2);
+        fs::write(bin.join("served"), "").unwrap();
+        assert_eq!(asked.join().unwrap(), Ok(()));
+        assert_eq!(fetched.join().unwrap().unwrap(), b"content");
+    });
+    let calls = fs::read_to_string(bin.join("calls")).unwrap();
+    assert_eq!(calls.lines().count(), 2, "each was asked once: {calls}");
+}
+
+#[test]
+fn a_keyring_that_does_not_answer_is_one_clear_error_and_says_nothing_of_its_server() {
+    let server = HttpServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let given = with_keyring(folder.path(), "sleep 60");
+    let bench = StoreBench::with(DownloadSettings { programs_limit: Duration::from_millis(100), ..given });
+    let url = user_alone(&server, "/demo.whl");
+    for _ in 0..2 {
+        let error = fetch_bytes(&bench.context, &url, 100).unwrap_err();
+        assert_eq!(error.code(), "E_CREDENTIALS");
+        assert_eq!(error.kind.to_string(), "`keyring` was asked for the credentials and did not answer within 0.1 s");
+    }
+    assert!(!probe(&bench.context, &url).unwrap_err().was_asked);
+    assert_eq!(server.requests(), []);
+    assert_eq!(fs::read_to_string(folder.path().join("calls")).unwrap().lines().count(), 1);
 }
 
 /// A script on `PATH`.

@@ -342,14 +342,15 @@ fn endless(headers: &'static str) -> String {
 #[test]
 fn attack_4_a_download_of_unknown_size_ends_at_the_maximum_and_leaves_nothing() {
     let cases = [
-        // (headers, size in the lock, code)
-        ("Connection: close\r\n", None, "E_DOWNLOAD_LARGE"),
-        ("Content-Length: 9000000000000\r\n", None, "E_DOWNLOAD_LARGE"),
-        ("Connection: close\r\n", Some(5), "E_DIGEST"),
+        // (headers, size in the lock, the file's own limit, code)
+        ("Connection: close\r\n", None, None, "E_DOWNLOAD_LARGE"),
+        ("Content-Length: 9000000000000\r\n", None, None, "E_DOWNLOAD_LARGE"),
+        ("Connection: close\r\n", Some(5), None, "E_DIGEST"),
+        ("Content-Length: 900000\r\n", None, Some(800_000), "E_DOWNLOAD_LARGE"),
     ];
-    for (headers, size, code) in cases {
+    for (headers, size, largest, code) in cases {
         let bench = StoreBench::with(DownloadSettings { largest: 1_000_000, ..settings() });
-        let request = FetchRequest { size, ..request(&endless(headers), b"x") };
+        let request = FetchRequest { size, largest, ..request(&endless(headers), b"x") };
         let error = fetch(&bench.context, &request).unwrap_err();
         assert_eq!((error.code(), error.attempts), (code, 1), "{headers:?}: {}", told(&error));
         assert!(!bench.context.store.partial_blob(&request.sha256).exists(), "{headers:?}");

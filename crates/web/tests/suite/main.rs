@@ -34,7 +34,7 @@ fn through(proxy: &str, except: &str) -> WebClient {
 
 fn text(client: &WebClient, url: &str) -> Result<String, WebFailure> {
     let mut text = String::new();
-    let answer = client.send(get(url), &Credentials::of_url)?;
+    let answer = client.send::<WebFailure>(get(url), &|url| Ok(Credentials::of_url(url)))?;
     answer.into_body().read_to_string(&mut text).map_err(|error| WebFailure::of_body(&error))?;
     Ok(text)
 }
