@@ -6,7 +6,7 @@ use vocab::{DistributionName, PlatformKey};
 
 use crate::places::ValuePlaces;
 use crate::report::FindingReport;
-use crate::{Config, FindingCode, Layout, MarkerAnswer, Requirement, Scope, TextPlace};
+use crate::{BaseSource, Config, FindingCode, Layout, MarkerAnswer, Requirement, Scope, TextPlace};
 use vocab::quoted::shown;
 
 pub(crate) fn check(config: &Config, places: &ValuePlaces, fallback: &TextPlace, report: &mut FindingReport) {
@@ -17,6 +17,7 @@ pub(crate) fn check(config: &Config, places: &ValuePlaces, fallback: &TextPlace,
     check.kernel_markers();
     check.resolved_alone();
     check.shipped_sources();
+    check.unused_sources();
 }
 
 /// A branch or a tag can move, so the same configuration could give another runtime tomorrow.
@@ -187,6 +188,24 @@ impl ConflictCheck<'_> {
             let text = format!("`{name}` is in `shipSourceList`, and sources can only be shipped in a wheelhouse");
             let hint = "write `\"layout\": \"wheelhouse\"`, or move it to `allowSourceList`";
             self.report.fault(FindingCode::Conflict, self.list_place("shipSourceList", name), text, Some(hint.into()));
+        }
+    }
+
+    /// What `python` says of a source that `sources` leaves out.
+    fn unused_sources(&mut self) {
+        let python = &self.config.python;
+        let released = BaseSource::PythonBuildStandalone;
+        let keys = [
+            ("tag", released, python.tag.is_some()),
+            ("flavor", released, python.flavor.is_some()),
+            ("releases", released, !python.releases.is_empty()),
+            ("downloads", released, python.downloads.is_some()),
+            ("archives", BaseSource::Archive, !python.archives.is_empty()),
+        ];
+        for (key, source, _) in keys.iter().filter(|(_, source, given)| *given && !python.sources.contains(source)) {
+            let text = format!("`{key}` has no effect: `sources` does not have `{}`", source.as_str());
+            let hint = format!("add `{}` to `sources`, or remove `{key}`", source.as_str());
+            self.report.warning(FindingCode::Conflict, self.place(&format!("/python/{key}")), text, Some(hint));
         }
     }
 

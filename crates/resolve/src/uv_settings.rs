@@ -177,6 +177,30 @@ fn how_to_connect(own: &Table) -> Table {
     kept
 }
 
+/// Warns of settings that hold for uv alone: our downloads and pip believe the system's authorities whatever they say.
+pub fn warn_of_foreign_authorities(context: &Context) {
+    let environment = &context.environment;
+    let variable = ["UV_SYSTEM_CERTS", "UV_NATIVE_TLS"].into_iter().find(|name| environment.text(name).is_some());
+    let is_off = match variable {
+        Some(name) => environment.text(name).and_then(vocab::yes_or_no) == Some(false),
+        None => {
+            let settings = settings(context);
+            ["system-certs", "native-tls"].iter().any(|key| settings.get(*key).and_then(Value::as_bool) == Some(false))
+        }
+    };
+    if is_off {
+        let name = variable.unwrap_or("system-certs");
+        context.warn(
+            "W_UV_SETTING",
+            format!(
+                "`{name}` is off for uv alone: pip and the builder's own downloads believe the system's authorities"
+            ),
+            None,
+            Some("name the authorities in SSL_CERT_FILE, which holds for all of them".to_owned()),
+        );
+    }
+}
+
 /// Warns of indexes in the environment that are not asked, the default one among them where the configuration names
 /// another. Those that the configuration also names are not foreign:
 /// the variables only add their credentials.
@@ -352,6 +376,26 @@ mod tests {
         for name in ["UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
             assert_eq!(of(name, "x"), None, "for {name}");
             assert_eq!(of(name, ""), default, "for an empty {name}");
+        }
+    }
+
+    #[test]
+    fn authorities_that_hold_for_uv_alone_are_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let warned = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+            let listener = std::sync::Arc::clone(&heard);
+            let context = context_of(folder.path(), variables.chain([("UV_NO_CONFIG".into(), "1".into())]).collect())
+                .with_listener(std::sync::Arc::new(move |event| listener.lock().unwrap().push(event)));
+            warn_of_foreign_authorities(&context);
+            let heard = heard.lock().unwrap();
+            format!("{heard:?}")
+        };
+        assert!(warned(&[("UV_SYSTEM_CERTS", "0")]).contains("`UV_SYSTEM_CERTS` is off for uv alone"));
+        assert!(warned(&[("UV_NATIVE_TLS", "false")]).contains("W_UV_SETTING"));
+        for variables in [&[][..], &[("UV_SYSTEM_CERTS", "1")], &[("UV_NATIVE_TLS", "true")]] {
+            assert_eq!(warned(variables), "[]");
         }
     }
 

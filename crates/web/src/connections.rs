@@ -46,13 +46,14 @@ impl FirstMeeting {
 /// Clients by what they need; each is created at its first use.
 pub(crate) struct ConnectionPool {
     limits: WebLimits,
-    /// For TLS, by the proxy's URL (empty for direct connections).
-    clients: Mutex<BTreeMap<String, reqwest::Client>>,
+    /// For TLS, by the proxy's URL (empty for direct connections), and whether the server is believed anyway.
+    clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
     /// For all without TLS.
     lanes: Arc<Lanes>,
     tls_settings: Tls,
     /// Reading the system's certificates takes a while, and is not needed without TLS.
     tls: OnceLock<Result<ClientConfig, String>>,
+    unverified_tls: OnceLock<Result<ClientConfig, String>>,
     /// Keyed by the server's origin. Without TLS they speak HTTP/1.1, where each request needs a connection anyway.
     meetings: Mutex<BTreeMap<String, Arc<FirstMeeting>>>,
 }
@@ -60,7 +61,8 @@ pub(crate) struct ConnectionPool {
 impl ConnectionPool {
     pub(crate) fn new(limits: WebLimits, tls_settings: Tls) -> Self {
         let (clients, lanes, meetings) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { limits, clients, lanes, tls_settings, tls: OnceLock::new(), meetings }
+        let (tls, unverified_tls) = (OnceLock::new(), OnceLock::new());
+        Self { limits, clients, lanes, tls_settings, tls, unverified_tls, meetings }
     }
 
     /// The client for the URL's host, and what drives it. It follows no redirect and accepts every status.
@@ -68,15 +70,16 @@ impl ConnectionPool {
         let proxy = proxy.map(Secret::reveal).unwrap_or_default();
         if url.scheme() != "https" && !proxy.to_ascii_lowercase().starts_with("https:") {
             let lane = self.lanes.take()?;
-            let client = lane.client(proxy, || self.connect(proxy, false))?;
+            let client = lane.client(proxy, || self.connect(proxy, tls::unused()))?;
             return Ok((client, Driver::Lane(lane)));
         }
+        let key = (proxy.to_owned(), self.tls_settings.is_unverified(url));
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = match clients.get(proxy) {
+        let client = match clients.get(&key) {
             Some(client) => client.clone(),
             None => {
-                let client = self.connect(proxy, true)?;
-                clients.insert(proxy.to_owned(), client.clone());
+                let client = self.connect(proxy, self.tls(key.1))?;
+                clients.insert(key, client.clone());
                 client
             }
         };
@@ -91,12 +94,12 @@ impl ConnectionPool {
         Some(Arc::clone(meetings.entry(url.origin().ascii_serialization()).or_default()))
     }
 
-    fn connect(&self, proxy: &str, with_tls: bool) -> Result<reqwest::Client, WebFailure> {
+    fn connect(&self, proxy: &str, tls: Result<ClientConfig, String>) -> Result<reqwest::Client, WebFailure> {
         let WebLimits { connect, stall, .. } = self.limits;
         let mut headers = HeaderMap::new();
         // Ranges and digests refer to the file itself.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut tls = self.tls(with_tls)?;
+        let mut tls = tls.map_err(|error| WebFailure::lasting(format!("TLS cannot be used: {error}")))?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -120,9 +123,9 @@ impl ConnectionPool {
         builder.build().map_err(|error| WebFailure::of(&error))
     }
 
-    fn tls(&self, with_tls: bool) -> Result<ClientConfig, WebFailure> {
-        let tls = if with_tls { self.tls.get_or_init(|| self.tls_settings.config()).clone() } else { tls::unused() };
-        tls.map_err(|error| WebFailure::lasting(format!("TLS cannot be used: {error}")))
+    fn tls(&self, unverified: bool) -> Result<ClientConfig, String> {
+        let slot = if unverified { &self.unverified_tls } else { &self.tls };
+        slot.get_or_init(|| self.tls_settings.config(unverified)).clone()
     }
 }
 

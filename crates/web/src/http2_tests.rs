@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use url::Url;
 
 use crate::{
-    ClientIdentity, Credentials, FailureKind, Method, Proxies, Secret, Tls, TlsTrust, WebClient, WebFailure, WebLimits,
-    WebRequest,
+    ClientIdentity, Credentials, FailureKind, Method, Proxies, Secret, Tls, TlsTrust, UnverifiedHost, WebClient,
+    WebFailure, WebLimits, WebRequest,
 };
 
 struct Http2Server {
@@ -152,7 +152,7 @@ fn pem(certificate: &[u8]) -> String {
 }
 
 fn trusting(limits: WebLimits, trust: TlsTrust) -> WebClient {
-    WebClient::with(Proxies::default(), limits, Tls { trust, identity: None })
+    WebClient::with(Proxies::default(), limits, Tls { trust, ..Tls::default() })
 }
 
 #[test]
@@ -160,8 +160,7 @@ fn who_is_believed_can_be_said() {
     let server = Http2Server::start();
     let of = |trust| server.ask(&trusting(WebLimits::default(), trust), "/x");
     assert_eq!(of(TlsTrust::Anyone).unwrap(), "/x");
-    let other = pem(rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.der());
-    assert_eq!(of(TlsTrust::Authorities(other.into_bytes())).unwrap_err().kind, FailureKind::Lasting);
+    assert_eq!(of(TlsTrust::Authorities(pem_of_another().into_bytes())).unwrap_err().kind, FailureKind::Lasting);
     for nothing in ["", "not PEM"] {
         let failure = of(TlsTrust::Authorities(nothing.as_bytes().to_vec())).unwrap_err();
         assert_eq!(failure.reason, "TLS cannot be used: the file of certificates holds none in PEM");
@@ -192,8 +191,26 @@ fn who_is_believed_can_be_said() {
     }
     let identity =
         Some(ClientIdentity { certificates: server.certificate.clone().into_bytes(), key: Secret::new("no key") });
-    let client = WebClient::with(Proxies::default(), WebLimits::default(), Tls { trust: TlsTrust::Anyone, identity });
+    let tls = Tls { trust: TlsTrust::Anyone, identity, ..Tls::default() };
+    let client = WebClient::with(Proxies::default(), WebLimits::default(), tls);
     let failure = server.ask(&client, "/x").unwrap_err();
     assert!(failure.reason.contains("the private key is not a key in PEM"), "{failure:?}");
     assert!(!failure.reason.contains("no key"), "{failure:?}");
+}
+
+#[test]
+fn only_the_named_servers_are_believed_without_a_look_at_their_certificate() {
+    let servers = [Http2Server::start(), Http2Server::start()];
+    let named = UnverifiedHost::new(format!("localhost:{}", servers[0].address.port()));
+    let tls =
+        Tls { trust: TlsTrust::Authorities(pem_of_another().into_bytes()), unverified: vec![named], identity: None };
+    let client = WebClient::with(Proxies::default(), WebLimits::default(), tls);
+    for _ in 0..2 {
+        assert_eq!(servers[0].ask(&client, "/x").unwrap(), "/x");
+        assert_eq!(servers[1].ask(&client, "/x").unwrap_err().kind, FailureKind::Lasting);
+    }
+}
+
+fn pem_of_another() -> String {
+    pem(rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.der())
 }

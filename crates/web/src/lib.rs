@@ -51,4 +51,4 @@ pub use pace::{Deadline, OverLimit, Pace, PaceMeter};
 pub use proxies::Proxies;
 pub use retry::{Retries, RetryChance, Setback, may_pass};
 pub use shown_url::{without_credentials, without_secrets};
-pub use tls::{ClientIdentity, Tls, TlsTrust, system_bundle, system_has_authorities};
+pub use tls::{ClientIdentity, Tls, TlsTrust, UnverifiedHost, system_bundle, system_has_authorities};

@@ -12,6 +12,7 @@ use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use url::Url;
 
 use crate::Secret;
 
@@ -21,6 +22,36 @@ pub struct Tls {
     pub trust: TlsTrust,
     /// Absent: servers that ask for a certificate get none.
     pub identity: Option<ClientIdentity>,
+    /// Servers that are believed whatever certificate they show.
+    pub unverified: Vec<UnverifiedHost>,
+}
+
+/// A server that is believed without a look at its certificate, as uv's `allow-insecure-host` names it: `*`, or a host
+/// with or without scheme and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnverifiedHost(String);
+
+impl UnverifiedHost {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the URL leads to this server. As with uv, the port that the scheme has anyway cannot be named.
+    pub fn is_of(&self, url: &Url) -> bool {
+        let (scheme, rest) =
+            self.0.split_once("://").map_or((None, self.0.as_str()), |(scheme, it)| (Some(scheme), it));
+        let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+        let host = host.split('/').next().unwrap_or_default();
+        self.0 == "*"
+            || scheme.is_none_or(|scheme| scheme == url.scheme())
+                && port.is_none_or(|port| port.parse().is_ok_and(|port| url.port() == Some(port)))
+                && url.host_str() == Some(host)
+    }
 }
 
 /// Which servers are trusted.
@@ -78,10 +109,16 @@ impl TlsTrust {
 }
 
 impl Tls {
-    pub(crate) fn config(&self) -> Result<ClientConfig, String> {
+    /// Whether the server of the URL is believed anyway.
+    pub(crate) fn is_unverified(&self, url: &Url) -> bool {
+        self.unverified.iter().any(|host| host.is_of(url))
+    }
+
+    /// For servers that are believed anyway, or for the others.
+    pub(crate) fn config(&self, unverified: bool) -> Result<ClientConfig, String> {
         let said = |error: Error| error.to_string();
         let config = config().map_err(said)?;
-        let judged = match &self.trust {
+        let judged = match if unverified { &TlsTrust::Anyone } else { &self.trust } {
             TlsTrust::System => config.with_platform_verifier().map_err(said)?,
             TlsTrust::Authorities(pem) => config.with_root_certificates(authorities(pem)?),
             TlsTrust::Files(places) => config.with_root_certificates(authorities_in(places)?),
@@ -183,5 +220,31 @@ impl ServerCertVerifier for AnyoneVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_believed_anyway_is_named_as_uv_does() {
+        let cases = [
+            ("*", true, true),
+            ("h.example", true, true),
+            ("https://h.example", true, true),
+            ("https://h.example/simple", true, true),
+            ("http://h.example", false, false),
+            ("h.example:8443", false, true),
+            ("https://h.example:8443", false, true),
+            ("h.example:443", false, false),
+            ("other.example", false, false),
+            ("", false, false),
+        ];
+        for (text, usual, other_port) in cases {
+            let host = UnverifiedHost::new(text);
+            let of = |url: &str| host.is_of(&Url::parse(url).unwrap());
+            assert_eq!((of("https://h.example/x"), of("https://h.example:8443/")), (usual, other_port), "for {text}");
+        }
     }
 }

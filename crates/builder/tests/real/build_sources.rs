@@ -537,3 +537,14 @@ fn case_field_offline_source_build_a_whole_build_needs_the_store_alone() {
     support::remove(&bench.path("store/built"));
     assert_eq!(bench.build_with(&["--offline"]).installed(), ["demo 1.0"]);
 }
+
+#[test]
+fn a_tag_that_no_release_has_is_named_by_the_plan_too() {
+    let bench = Bench::new([]);
+    bench.config(json!({ "python": { "sources": ["python-build-standalone"], "tag": "20991231" } }));
+    for platforms in ["linux-x64", "all"] {
+        let mut command = bench.command(&["plan", PYTHON, "--platform", platforms]);
+        let run = support::run(command.env("PYDIST_PYTHON_MIRROR", bench.path("empty")));
+        assert_eq!((run.code, &run.error()["code"]), (2, &json!("E_BASE_TAG")), "{}", run.told());
+    }
+}

@@ -230,6 +230,30 @@ fn warnings_are_told_and_strictly_end_the_run() {
 }
 
 #[test]
+fn keys_of_python_for_a_source_that_is_left_out_are_warned_of_with_their_place() {
+    let sha256 = "a".repeat(64);
+    let file = json!({ "url": "https://files.example.org/a.tar.gz", "sha256": sha256 });
+    let release = json!({ "tag": "20261103", "asset": "a.tar.gz", "sha256": sha256 });
+    let keys = [
+        ("tag", json!("20261103"), "python-build-standalone"),
+        ("flavor", json!("install_only"), "python-build-standalone"),
+        ("releases", json!({ "3.12.10": { "linux-x64": release } }), "python-build-standalone"),
+        ("downloads", file.clone(), "python-build-standalone"),
+        ("archives", json!({ "linux-x64": file }), "archive"),
+    ];
+    for (key, value, source) in keys {
+        for sources in [json!(["system"]), json!([source, "system"])] {
+            let own = json!({ "python": { "sources": sources, key: value } });
+            let shown = program(Case::new(&json!({}), &own).path(), &["3.12.10", "--digest"]);
+            let expected = format!(" /python/{key}: `{key}` has no effect: `sources` does not have `{source}`");
+            let is_left_out = sources == json!(["system"]);
+            assert_eq!(shown.contains(&expected), is_left_out, "for {key} and {sources}: {shown}");
+            assert_eq!(shown.contains("warning[E_CONFIG_CONFLICT]"), is_left_out, "for {key} and {sources}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn the_program_prints_the_canonical_configuration_from_any_folder_of_the_repository() {
     let shared = json!({ "packages": { "dependencies": ["NumPy == 2.2.6"], "skip": { "cudf_cu12": { "windows-x64": "no CUDA" } } } });
     let own = json!({ "packages": { "dependencies": [] } });

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config_merger::{Config, LoadedConfig, Repository, RequirementSource};
-use vocab::{Digest, Fault, PlatformKey, RuleRecord, TreePath};
+use vocab::{Digest, Exit, Fault, PlatformKey, RuleRecord, TreePath};
 
 use crate::asked_once::AskedOnce;
 use crate::local_file::local_size;
@@ -134,6 +134,7 @@ pub fn prepare(
         }
         (_, choices) => choices,
     };
+    let choices = refuse_unusable(choices)?;
     told::stand_ins(context, &choices);
 
     let answered = &asked_once.resolver;
@@ -157,6 +158,20 @@ pub fn prepare(
     };
     let cells = rows.into_iter().zip(choices).zip(faults);
     Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
+}
+
+/// Where no platform has an interpreter because of what the configuration says, no other search may hide that.
+fn refuse_unusable(
+    mut choices: Vec<Result<BaseChoice, BaseError>>,
+) -> Result<Vec<Result<BaseChoice, BaseError>>, BaseError> {
+    let is_fault_of_configuration = |choice: &Result<BaseChoice, BaseError>| match choice {
+        Ok(_) => false,
+        Err(error) => error.exit() == Exit::Usage,
+    };
+    if choices.is_empty() || !choices.iter().all(is_fault_of_configuration) {
+        return Ok(choices);
+    }
+    choices.swap_remove(0).map(|choice| vec![Ok(choice)])
 }
 
 /// By index among the locked rows, those for a native runner.

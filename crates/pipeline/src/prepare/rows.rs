@@ -196,6 +196,7 @@ impl RowsSearch<'_> {
         let logs = self.folder.join("logs");
         if let Some(request) = open.first() {
             uv_settings::warn_of_foreign_indexes(self.context, &request.registries.additional);
+            uv_settings::warn_of_foreign_authorities(self.context);
         }
         let resolve = |request: &Request, refresh, preferred: &PreferredVersions| -> RowsAnswer {
             let repository = self.repository.root();

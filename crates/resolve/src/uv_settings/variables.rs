@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use store::Context;
 
 /// Caches, places of credentials and certificates, and how patient to be. Indexes and credentials are settings.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 16] = [
+    "SSL_CLIENT_CERT",
     "UV_CACHE_DIR",
     "UV_CONCURRENT_BUILDS",
     "UV_CONCURRENT_DOWNLOADS",
@@ -105,6 +106,7 @@ mod tests {
             // (variable, passes)
             ("PATH", true),
             ("SSL_CERT_FILE", true),
+            ("SSL_CLIENT_CERT", true),
             ("HTTPS_PROXY", true),
             ("NETRC", true),
             ("UV_DEFAULT_INDEX", false),

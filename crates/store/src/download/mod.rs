@@ -19,6 +19,7 @@ mod retry;
 mod settings;
 mod small;
 mod transfer;
+pub mod uv_connection;
 pub mod uv_indexes;
 
 use std::cell::Cell;
@@ -39,8 +40,8 @@ pub use settings::{DownloadSettings, Downloader};
 pub use small::{UnreachableServer, fetch_bytes, head_status, probe};
 pub use uv_indexes::{Authenticate, UserIndex, UvSettingsError, check_settings};
 pub use web::{
-    Credentials, Pace, Proxies, Secret, TlsTrust, system_bundle, system_has_authorities, without_credentials,
-    without_secrets,
+    Credentials, Pace, Proxies, Secret, TlsTrust, UnverifiedHost, system_bundle, system_has_authorities,
+    without_credentials, without_secrets,
 };
 
 /// One file to have in the store.

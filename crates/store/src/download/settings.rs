@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use url::Url;
 use vocab::TransferId;
-use web::{Credentials, Pace, Proxies, Retries, Tls, TlsTrust, WebClient, WebLimits};
+use web::{Credentials, Pace, Proxies, Retries, Tls, TlsTrust, UnverifiedHost, WebClient, WebLimits};
 
 use super::HostCredentials;
 use super::credentials::Keyring;
 use super::keepers::Keepers;
+use super::uv_connection;
 use super::uv_indexes::{self, UserIndex};
 use vocab::Environment;
 
@@ -34,6 +35,10 @@ pub struct DownloadSettings {
     pub proxies: Proxies,
     /// Which servers are believed to be who they say.
     pub trust: TlsTrust,
+    /// Servers that are believed whatever certificate they show.
+    pub unverified: Vec<UnverifiedHost>,
+    /// What servers get that ask for a certificate: a file in PEM with certificate and key, read at the first use.
+    pub client_certificate: Option<PathBuf>,
     /// Limit for resolving the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
@@ -60,6 +65,8 @@ impl Default for DownloadSettings {
             netrc: None,
             proxies: Proxies::default(),
             trust: TlsTrust::default(),
+            unverified: Vec::new(),
+            client_certificate: None,
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
@@ -71,7 +78,7 @@ impl Default for DownloadSettings {
 }
 
 impl DownloadSettings {
-    /// Proxies, certificates, the netrc file (NETRC, else `~/.netrc`, on Windows also `~/_netrc`), the credentials
+    /// Proxies and certificates (also those of uv's settings files), the netrc file (NETRC, else `~/.netrc`, on Windows also `~/_netrc`), the credentials
     /// that uv's and pip's variables and uv's settings files have for indexes, and the programs that keep some.
     pub fn of(environment: &Environment) -> Self {
         let home = environment.path("HOME").or_else(|| environment.path("USERPROFILE"));
@@ -86,7 +93,9 @@ impl DownloadSettings {
             netrc,
             asks_keyring: uv_indexes::asks_keyring(environment),
             programs: environment.clone(),
-            proxies: Proxies::of(&|name| environment.text(name).map(str::to_owned)),
+            proxies: uv_connection::proxies(environment),
+            unverified: uv_connection::unverified(environment),
+            client_certificate: uv_connection::client_certificate(environment),
             trust: TlsTrust::of(&|name| environment.path(name).map(|path| path.as_os_str().to_owned())),
             ..Self::default()
         }
@@ -115,7 +124,8 @@ impl Downloader {
         // The time limit of a file is enforced by the waiting thread.
         let DownloadSettings { connect_limit: connect, stall_limit: stall, pace, .. } = settings;
         let limits = WebLimits { connect, stall, pace, deadline: None };
-        let tls = Tls { trust: settings.trust.clone(), identity: None };
+        let identity = settings.client_certificate.as_deref().map(uv_connection::identity);
+        let tls = Tls { trust: settings.trust.clone(), identity, unverified: settings.unverified.clone() };
         let client = WebClient::with(settings.proxies.clone(), limits, tls);
         Self { inner: Arc::new(SharedDownloader { settings, keyring, client, transfers: AtomicU64::new(0) }) }
     }

@@ -8,6 +8,8 @@ use url::Url;
 use vocab::{Environment, Fault, FlagError, TextPlace};
 use web::{Credentials, Secret};
 
+use super::uv_connection;
+
 /// Variables of uv and pip whose values are index URLs, separated by blanks where several may be given.
 const INDEX_VARIABLES: [&str; 6] =
     ["UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"];
@@ -184,7 +186,7 @@ pub fn settings(environment: &Environment) -> Vec<Table> {
     files(environment).into_iter().filter_map(read).collect()
 }
 
-/// Why uv's settings files cannot be used. The message holds nothing of their text, which may have a password in it.
+/// Why uv's settings cannot be used. The message holds nothing of their text, which may have a password in it.
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(
     "E_UV_SETTINGS",
@@ -198,18 +200,27 @@ pub enum UvSettingsError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("uv's settings file is not TOML: {}:{}:{}", place.file, place.line, place.column)]
     Toml { place: TextPlace },
+    #[error("`{}`, which SSL_CLIENT_CERT names, cannot be used: {reason}", path.display())]
+    #[fault(hint("name a file in PEM that has the client's certificate and its key, or unset SSL_CLIENT_CERT"))]
+    ClientCertificate { path: PathBuf, reason: String },
     #[error(transparent)]
     #[fault(transparent)]
     Flag(#[from] FlagError),
 }
 
-/// Whether uv's settings files can be read. Otherwise what they say of indexes would be lost, and another index asked
+/// Whether uv's settings files can be read, and the client's certificate. Otherwise what they say of indexes would be lost, and another index asked
 /// in place of the one that they name.
 ///
 /// # Errors
-/// The file that UV_CONFIG_FILE names is absent, or one that is there cannot be read or understood.
+/// The file that UV_CONFIG_FILE names is absent, or one that is there cannot be read or understood; or the file of
+/// SSL_CLIENT_CERT has no certificate or no key.
 pub fn check_settings(environment: &Environment) -> Result<(), UvSettingsError> {
     environment.flag("UV_NO_CONFIG")?;
+    if let Some(path) = uv_connection::client_certificate(environment)
+        && let Some(reason) = uv_connection::unusable(&path)
+    {
+        return Err(UvSettingsError::ClientCertificate { path, reason });
+    }
     let is_named = environment.path("UV_CONFIG_FILE").is_some();
     for path in files(environment) {
         let text = match vocab::read_regular_text(&path) {

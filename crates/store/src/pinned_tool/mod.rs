@@ -11,7 +11,7 @@ use std::path::Path;
 use url::Url;
 
 use crate::Context;
-use crate::download::{system_bundle, uv_indexes};
+use crate::download::{UnverifiedHost, system_bundle, uv_connection, uv_indexes};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 
@@ -113,6 +113,13 @@ fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
     if let Some(url) = default_index(context).filter(|_| !is_set(&"PIP_INDEX_URL")) {
         variables.push(("PIP_INDEX_URL", url.into()));
     }
+    let unverified: Vec<_> =
+        uv_connection::unverified(&context.environment).iter().filter_map(for_trusted_host).collect();
+    if !unverified.is_empty() && !is_set(&"PIP_TRUSTED_HOST") {
+        variables.push(("PIP_TRUSTED_HOST", unverified.join(" ").into()));
+    }
+    let client = uv_connection::client_certificate(&context.environment).filter(|_| !is_set(&"PIP_CLIENT_CERT"));
+    variables.extend(client.map(|file| ("PIP_CLIENT_CERT", file.into_os_string())));
     // Before 24.2 pip believes only its own list of authorities, in which a company's is missing.
     if !["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().any(&is_set) {
         let own = context.environment.path("SSL_CERT_FILE").map(std::path::Path::to_owned);
@@ -121,6 +128,12 @@ fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
         variables.extend(own.or_else(system).map(|file| ("PIP_CERT", file.into_os_string())));
     }
     variables
+}
+
+/// pip knows hosts with or without port, and nothing for all of them.
+fn for_trusted_host(host: &UnverifiedHost) -> Option<String> {
+    let text = host.text().split_once("://").map_or(host.text(), |(_, rest)| rest);
+    text.split('/').next().filter(|text| !text.is_empty() && *text != "*").map(str::to_owned)
 }
 
 /// The default index of the configuration or else of the user, with user and password as far as they are known. `None`
@@ -172,6 +185,19 @@ mod tests {
             [("UV_DEFAULT_INDEX", "https://a.example"), ("PIP_INDEX_URL", "https://b.example"), ("PIP_CERT", "/x.pem")];
         assert_eq!(of(&of_pip), (String::new(), String::new()));
         assert_eq!(of(&[("SSL_CERT_DIR", "/certs")]).1, "");
+        let told = |variables: &[(&str, &str)]| {
+            let all = variables.iter().chain(&[("UV_NO_CONFIG", "1")]);
+            let all = all.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            let context = Context::quiet(folder.path().join("store")).in_environment(Environment::new(all));
+            let mut told = for_pip(&context);
+            told.retain(|(name, _)| ["PIP_TRUSTED_HOST", "PIP_CLIENT_CERT"].contains(name));
+            told
+        };
+        let both = [("UV_INSECURE_HOST", "https://h.example:8443/simple * i.example"), ("SSL_CLIENT_CERT", "/me.pem")];
+        let expected =
+            vec![("PIP_TRUSTED_HOST", "h.example:8443 i.example".into()), ("PIP_CLIENT_CERT", "/me.pem".into())];
+        assert_eq!(told(&both), expected);
+        assert_eq!(told(&[("UV_INSECURE_HOST", "*")]), []);
         let context = Context::quiet(folder.path().join("store")).with_default_index(Some("https://c.example/simple"));
         assert_eq!(default_index(&context).as_deref(), Some("https://c.example/simple"), "the configuration's");
     }

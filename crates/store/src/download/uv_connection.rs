@@ -1,0 +1,118 @@
+//! How to reach servers, as the user has told uv, for our own downloads and for pip: proxies, servers that are believed
+//! without a look at their certificate, the client's certificate.
+
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+use vocab::Environment;
+use web::{ClientIdentity, Proxies, Secret, UnverifiedHost};
+
+use super::uv_indexes::settings;
+
+/// Those of the variables, and for what they do not say those of uv's settings files.
+pub(super) fn proxies(environment: &Environment) -> Proxies {
+    let of_variables = Proxies::of(&|name| environment.text(name).map(str::to_owned));
+    let text = |key: &str| setting(environment, key)?.as_str().map(Secret::new);
+    let except = || {
+        let hosts = setting(environment, "no-proxy")?;
+        let hosts: Vec<&str> = hosts.as_array()?.iter().filter_map(Value::as_str).collect();
+        Some(hosts.join(","))
+    };
+    let Proxies { http, https, except: given } = of_variables;
+    Proxies {
+        http: http.or_else(|| text("http-proxy")),
+        https: https.or_else(|| text("https-proxy")),
+        except: Some(given).filter(|given| !given.is_empty()).or_else(except).unwrap_or_default(),
+    }
+}
+
+/// `UV_INSECURE_HOST`, with blanks between several, or else `allow-insecure-host`.
+pub fn unverified(environment: &Environment) -> Vec<UnverifiedHost> {
+    if let Some(text) = environment.text("UV_INSECURE_HOST") {
+        return text.split_whitespace().map(UnverifiedHost::new).collect();
+    }
+    let hosts = setting(environment, "allow-insecure-host");
+    let hosts = hosts.as_ref().and_then(Value::as_array).into_iter().flatten();
+    hosts.filter_map(Value::as_str).map(UnverifiedHost::new).collect()
+}
+
+/// The file that `SSL_CLIENT_CERT` names.
+pub fn client_certificate(environment: &Environment) -> Option<PathBuf> {
+    environment.path("SSL_CLIENT_CERT").map(Path::to_owned)
+}
+
+/// Why the file cannot serve as the client's certificate, if it cannot.
+pub(super) fn unusable(file: &Path) -> Option<String> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return Some(error.to_string()),
+    };
+    let lacks = |label: &str| !text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(label));
+    let missing = [("CERTIFICATE", "certificate"), ("PRIVATE KEY", "private key")].into_iter();
+    let missing: Vec<&str> = missing.filter(|(label, _)| lacks(label)).map(|(_, word)| word).collect();
+    (!missing.is_empty()).then(|| format!("it has no {} in PEM", missing.join(" and no ")))
+}
+
+/// Of a file that cannot be read, nothing: the first use of TLS says so.
+pub(super) fn identity(file: &Path) -> ClientIdentity {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    ClientIdentity { certificates: text.clone().into_bytes(), key: Secret::new(text) }
+}
+
+fn setting(environment: &Environment, key: &str) -> Option<Value> {
+    settings(environment).into_iter().find_map(|mut settings| {
+        let of_pip = settings.get("pip").and_then(|pip| pip.get(key)).cloned();
+        of_pip.or_else(|| settings.remove(key))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(file: &Path, variables: &[(&str, &str)]) -> Environment {
+        let all = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Environment::new(all.chain([("UV_CONFIG_FILE".into(), file.as_os_str().to_owned())]))
+    }
+
+    #[test]
+    fn what_uvs_settings_say_of_the_way_to_servers_holds_for_our_downloads_and_variables_come_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("uv.toml");
+        let text = "
+            http-proxy = 'http://u:secret@one:1'
+            https-proxy = 'two:2'
+            no-proxy = ['a.example', 'b.example']
+            allow-insecure-host = ['h.example:8443', 'i.example']
+        ";
+        std::fs::write(&file, text).unwrap();
+        let of = |variables: &[(&str, &str)]| {
+            let environment = environment(&file, variables);
+            let found = proxies(&environment);
+            let shown = |proxy: &Option<Secret>| proxy.as_ref().map(|it| it.reveal().to_owned()).unwrap_or_default();
+            let hosts: Vec<String> = unverified(&environment).iter().map(|host| host.text().to_owned()).collect();
+            format!("{} {} {} {}", shown(&found.http), shown(&found.https), found.except, hosts.join("+"))
+        };
+        assert_eq!(of(&[]), "http://u:secret@one:1 two:2 a.example,b.example h.example:8443+i.example");
+        let variables = [("HTTPS_PROXY", "x:1"), ("NO_PROXY", "c.example"), ("UV_INSECURE_HOST", "j.example *")];
+        assert_eq!(of(&variables), "http://u:secret@one:1 x:1 c.example j.example+*");
+    }
+
+    #[test]
+    fn a_client_certificate_is_a_readable_file_with_certificate_and_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("client.pem");
+        assert!(unusable(&file).is_some());
+        let (certificate, key) = ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN EC PRIVATE KEY-----\n");
+        let cases = [
+            (String::new(), Some("it has no certificate and no private key in PEM")),
+            (certificate.to_owned(), Some("it has no private key in PEM")),
+            (key.to_owned(), Some("it has no certificate in PEM")),
+            (format!("{certificate}{key}"), None),
+        ];
+        for (text, expected) in cases {
+            std::fs::write(&file, &text).unwrap();
+            assert_eq!(unusable(&file).as_deref(), expected, "for {text:?}");
+        }
+    }
+}
