@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cli::Table;
 use config_merger::{ConfigFaults, LoadOptions, LoadedConfig};
-use export::{Export, ListedFile, list, wanted};
+use export::{Export, ListedFile, interpreters_of_hosts, list, wanted};
 use pipeline::asked_once::AskedOnce;
 use pipeline::options::BuildOptions;
 use pipeline::prepare::{self, PreparedPlatform};
@@ -98,7 +98,8 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
             let export = Export { context: &context, repository, options: &options, hosts: &hosts, asked_once };
             let Some(growing) = &mut growing else {
                 let prepared = prepared(&export, loaded, &platforms)?;
-                listed.extend(list(prepared.iter(), &hosts));
+                let others = interpreters_of_hosts(export.context, &prepared, &hosts)?;
+                listed.extend(list(prepared.iter(), &others, &hosts));
                 return Ok(());
             };
             export.version(growing, loaded, &platforms, &mut |platform, exported| {

@@ -9,7 +9,7 @@
 //! use vocab::PlatformKey;
 //!
 //! // Even without a runtime a host needs its uv.
-//! let files = list(std::iter::empty(), &[PlatformKey::LinuxX64]);
+//! let files = list(std::iter::empty(), &[], &[PlatformKey::LinuxX64]);
 //! assert!(files.iter().any(|file| file.name == "uv" && file.sha256.is_some()));
 //! ```
 
@@ -37,7 +37,7 @@ use pipeline::options::BuildOptions;
 use pipeline::prepare::{self, PlatformPreparation, PreparedPlatform};
 use pipeline::steps::TimedSteps;
 
-pub use listing::{ListedFile, list};
+pub use listing::{ListedFile, interpreters_of_hosts, list};
 pub use wanted::wanted;
 
 /// What an export is made with.

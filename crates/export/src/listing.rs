@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use interpreter::{BaseChoice, BaseError};
 use resolve::{LockedSource, UV_VERSION, pinned_uv};
 use serde::Serialize;
+use store::Context;
 use vocab::{Digest, PlatformKey};
 use wheel::windows_launcher;
 
@@ -22,18 +24,30 @@ pub struct ListedFile {
     pub sha256: Option<Digest>,
 }
 
-/// Sorted, each once.
-pub fn list<'a>(prepared: impl Iterator<Item = &'a PreparedPlatform>, hosts: &[PlatformKey]) -> BTreeSet<ListedFile> {
-    let mut files = BTreeSet::new();
+/// The interpreters that work on these machines for the builder, whatever they build: uv needs one for runtimes of other
+/// platforms.
+///
+/// # Errors
+/// No source has one for a machine.
+pub fn interpreters_of_hosts(
+    context: &Context,
+    prepared: &[PreparedPlatform],
+    hosts: &[PlatformKey],
+) -> Result<Vec<BaseChoice>, BaseError> {
+    // All platforms of a version ask the same.
+    let python = prepared.first().map(|it| &it.host);
+    python.into_iter().flat_map(|python| hosts.iter().map(|host| python.on(*host).choice(context))).collect()
+}
+
+/// Sorted, each once. `others` are the interpreters that no runtime stands on.
+pub fn list<'a>(
+    prepared: impl Iterator<Item = &'a PreparedPlatform>,
+    others: &[BaseChoice],
+    hosts: &[PlatformKey],
+) -> BTreeSet<ListedFile> {
+    let mut files: BTreeSet<ListedFile> = others.iter().map(interpreter).collect();
     for it in prepared {
-        let base = &it.base;
-        files.insert(ListedFile {
-            kind: "interpreter",
-            name: "CPython".to_owned(),
-            version: base.actual.to_string(),
-            file: base.origin.clone(),
-            sha256: base.source_sha256(),
-        });
+        files.insert(interpreter(&it.base));
         for row in &it.rows.distributions {
             let (file, sha256) = match &row.source {
                 LockedSource::Wheel { file, sha256, .. } | LockedSource::Sdist { file, sha256, .. } => {
@@ -66,6 +80,16 @@ pub fn list<'a>(prepared: impl Iterator<Item = &'a PreparedPlatform>, hosts: &[P
         files.extend(pinned_uv(*host).into_iter().flat_map(|uv| tool(uv.name, UV_VERSION, &uv.digests[..1])));
     }
     files
+}
+
+fn interpreter(base: &BaseChoice) -> ListedFile {
+    ListedFile {
+        kind: "interpreter",
+        name: "CPython".to_owned(),
+        version: base.actual.to_string(),
+        file: base.origin.clone(),
+        sha256: base.source_sha256(),
+    }
 }
 
 fn tool(name: &str, version: &str, digests: &[String]) -> Vec<ListedFile> {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use vocab::{Digest, PlatformKey};
 
-use crate::{BaseError, BaseRequest, BaseTree};
+use crate::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use store::Context;
 
 /// Found when it is first needed, and then kept.
@@ -43,7 +43,7 @@ impl HostPython {
         if let Some(found) = &*slot {
             return Ok(found.clone());
         }
-        let choice = crate::choose(context, &self.request)?;
+        let choice = self.choice(context)?;
         let tree = crate::provide(context, &choice)?;
         Ok(slot.insert(tree).clone())
     }
@@ -63,6 +63,14 @@ impl HostPython {
     /// See [`BaseRequest::question`].
     pub fn question(&self) -> Digest {
         self.request.question()
+    }
+
+    /// Where [`Self::tree`] will come from.
+    ///
+    /// # Errors
+    /// As for it.
+    pub fn choice(&self, context: &Context) -> Result<BaseChoice, BaseError> {
+        crate::choose(context, &self.request)
     }
 
     /// The program of [`Self::tree`].

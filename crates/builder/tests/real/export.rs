@@ -194,6 +194,52 @@ fn a_folder_with_a_sha256sums_of_others_is_refused() {
 }
 
 #[test]
+fn a_build_from_a_damaged_export_takes_nothing_and_a_second_export_mends_it() {
+    let bench = bench();
+    let reference = digest(&bench.build());
+    let stick = bench.path("stick");
+    export(&bench, &stick, &[]);
+    let base = files_with_bytes(&stick).into_iter().find(|(path, _)| path.starts_with("v1/bases")).unwrap();
+    let flipped = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        bytes[base.1.len() / 2] ^= 1;
+        bytes
+    };
+    let path = stick.join(&base.0);
+    let harms: [(&str, &dyn Fn()); 3] = [
+        ("one byte flipped", &|| fs::write(&path, flipped(&base.1)).unwrap()),
+        ("cut", &|| fs::write(&path, &base.1[..1000]).unwrap()),
+        ("a link", &|| {
+            fs::rename(&path, bench.path("outside")).unwrap();
+            std::os::unix::fs::symlink(bench.path("outside"), &path).unwrap();
+        }),
+    ];
+    let from = ["--from", stick.to_str().unwrap()];
+    for (number, (what, harm)) in harms.into_iter().enumerate() {
+        forget_product(&bench);
+        harm();
+        let machine = format!("machine-{number}");
+        let run = elsewhere(&bench, &machine, &from);
+        let errors = run.lines.iter().filter(|line| line["event"] == "error").count();
+        assert_eq!(
+            (run.code, &run.error()["code"], errors),
+            (4, &json!("E_EXPORT_DAMAGED"), 1),
+            "{what}: {}",
+            run.told()
+        );
+        assert!(run.told().contains(&base.0.display().to_string()), "{what}: {}", run.told());
+        assert!(!bench.prefix().exists() && !bench.repository.at("dist").exists(), "{what}");
+        let taken = testkit::files_below(&bench.path(&machine));
+        assert!(
+            !taken.iter().any(|file| ["bases", "blobs", "built"].iter().any(|kind| file.starts_with(kind))),
+            "{what}"
+        );
+        export(&bench, &stick, &[]);
+        assert_eq!(digest(&elsewhere(&bench, &machine, &from)), reference, "{what}");
+    }
+}
+
+#[test]
 fn a_disk_without_room_leaves_no_export_and_a_second_export_mends_it() {
     let bench = bench();
     let reference = digest(&bench.build());
@@ -236,4 +282,32 @@ fn what_a_mirror_must_hold_is_listed_with_the_tools_and_without_hosts() {
     assert!(has("interpreter", "CPython").is_some() && has("tool", "uv").unwrap()["sha256"].is_string(), "{listed:?}");
     assert_eq!(has("tool", "auditwheel").unwrap()["version"], json!("6.8.2"));
     assert!(!run.told().contains("127.0.0.1") && !run.told().contains("://"), "{}", run.told());
+}
+
+#[test]
+fn the_interpreters_of_the_hosts_are_listed_beside_those_of_the_runtimes() {
+    let bench = bench();
+    bench.build();
+    let (here, there) = (support::host().as_str(), "windows-x64");
+    let mut archives = serde_json::Map::new();
+    for key in [here, there] {
+        bench.repository.file(&format!("python-{PYTHON}/{key}.tar.gz"), key);
+        let archive = json!({ "url": format!("./{key}.tar.gz"), "sha256": vocab::Digest::of(key) });
+        archives.insert(key.to_owned(), archive);
+    }
+    let python = json!({ "sources": ["archive"], "archives": archives });
+    bench.config(json!({ "packages": { "dependencies": ["one", "two", "made"] }, "python": python }));
+    let listed = |hosts: &str| -> Vec<String> {
+        let run = bench.run(&["export", PYTHON, "--list", "--for-host", hosts]);
+        assert_eq!(run.code, 0, "{}", run.told());
+        let files = run.line("mirror").unwrap()["files"].as_array().unwrap().clone();
+        let interpreters = files.iter().filter(|it| it["kind"] == "interpreter");
+        interpreters.map(|it| it["sha256"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut both = [here, there].map(|key| vocab::Digest::of(key).to_string());
+    both.sort();
+    let mut found = listed(&format!("{here},{there}"));
+    found.sort();
+    assert_eq!(found, both);
+    assert_eq!(listed(here), [vocab::Digest::of(here).to_string()]);
 }
