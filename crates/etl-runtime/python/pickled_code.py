@@ -80,26 +80,28 @@ def check(pickled, refused):
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise refused(f"the class cannot be deserialized: {text}") from None
     here = "Python {}.{}".format(*sys.version_info[:2])
+    if sys.version_info < (3, 10) and not all(map(of_3_10, found)):
+        # In 3.9 a function that ends with lines nobody reaches looks like one of 3.10; not all of a class do.
+        found = [fields for fields in found if not of_3_10(fields)]
     for fields in found:
         if not fits(fields):
-            name = next((field for field in fields[10:13] if isinstance(field, str)), "?")
-            maker = maker_of(fields)
             raise refused(
-                f"the class was pickled by {maker}, and this runtime has {here} "
-                f"(function `{fields[11] if isinstance(fields[11], str) else name}`); "
-                "use a runtime of the version that pickled it"
+                f"the class was pickled by {maker_of(fields)}, and this runtime has {here} "
+                f"(function `{fields[11]}`); use a runtime of the version that pickled it"
             )
 
 
 def fits(fields):
     if sys.version_info < (3, 11):
-        return len(fields) == 16 and lines_are_of_3_10(fields) == (sys.version_info >= (3, 10))
+        return len(fields) == 16 and of_3_10(fields) == (sys.version_info >= (3, 10))
     return len(fields) == 18 and reads_here(fields[6])
 
 
-def lines_are_of_3_10(fields):
-    """Since 3.10 each row gives the length of a run of code, and all together are the whole; before, the distance to the
+def of_3_10(fields):
+    """Among Pythons up to 3.10. Since then each row gives the length of a run of code, and all together are the whole; before, the distance to the
     next line, which leaves the last line out."""
+    if len(fields) != 16:
+        return False
     code, table = fields[6], fields[13]
     return sum(table[0::2]) == len(code) and len(code) > 0
 
@@ -139,7 +141,7 @@ def cache_sizes(opcode):
 
 def maker_of(fields):
     if len(fields) == 16:
-        return "Python 3.10" if lines_are_of_3_10(fields) else "Python 3.9 or older"
+        return "Python 3.10" if of_3_10(fields) else "Python 3.9 or older"
     for number in fields[6][0:16:2]:
         if number in _RESUME:
             maker = _RESUME[number]

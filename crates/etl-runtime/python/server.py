@@ -454,6 +454,9 @@ def serve_gunicorn(app, port, workers):
         def load_config(self):
             for name, value in (("bind", f"0.0.0.0:{port}"), ("workers", workers), ("loglevel", "debug")):
                 self.cfg.set(name, value)
+            # Newer versions open a socket in the user's home to be steered by.
+            if "control_socket_disable" in self.cfg.settings:
+                self.cfg.set("control_socket_disable", True)
 
         def load(self):
             return app

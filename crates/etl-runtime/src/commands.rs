@@ -8,7 +8,7 @@ use cli::{Printer, Process};
 use etl_runtime::{Facts, Plan, RuntimeFacts, Settings, install, launch, plan};
 use serde_json::json;
 use store::download::Downloader;
-use store::{Context, Store};
+use store::{Context, Store, StoreError};
 use vocab::{Environment, Exit, Fault, Os, Work};
 
 use crate::arguments::{EtlArguments, EtlCommand, RunArguments};
@@ -49,16 +49,14 @@ impl Surroundings {
         }
     }
 
-    /// The store holds the installer if it has to be set up; in a pod it may be anywhere.
-    fn context(&self, work: &Work, folder: &Path) -> Context {
-        let root = store::choose_root(None, &self.environment, Os::Linux).unwrap_or_else(|| folder.join("store"));
-        Context {
-            store: Store::at(root),
-            downloader: Downloader::default(),
-            remote: None,
-            default_index: None,
-            work: work.clone(),
-        }
+    /// The store holds the installer, if that has to be set up. Where the user's own cannot be written, as in a
+    /// container, it is below `folder`.
+    fn context(&self, work: &Work, folder: &Path) -> Result<Context, StoreError> {
+        let own = folder.join("store");
+        let root = store::choose_root(None, &self.environment, Os::Linux).unwrap_or_else(|| own.clone());
+        let store = Store::open(root).or_else(|_| Store::open(own))?;
+        let downloader = Downloader::default();
+        Ok(Context { store, downloader, remote: None, default_index: None, work: work.clone() })
     }
 }
 
@@ -109,7 +107,9 @@ fn perform(plan: &Plan, runtime: &RuntimeFacts, folder: &Path, surroundings: &Su
     if let Some(step) = &plan.os_packages {
         install::os_packages(step, &work, &surroundings.folder)?;
     }
-    install::packages(plan, runtime, &surroundings.context(&work, folder))?;
+    if plan.overlay.as_deref().is_some_and(|overlay| !overlay.is_dir()) {
+        install::packages(plan, runtime, &surroundings.context(&work, folder)?)?;
+    }
     if work.is_cancelled() {
         return Ok(Exit::Interrupted);
     }

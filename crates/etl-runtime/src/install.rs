@@ -131,16 +131,16 @@ impl Installer<'_> {
         let bound: String = bound.map(|(name, installed)| format!("{name}=={}\n", installed.version)).collect();
         let constraints = self.folder.join("runtime.txt");
         fs::write(&constraints, bound).map_err(|source| InstallError::Write { path: constraints.clone(), source })?;
-        let words = ["pip", "compile", "-", "--no-header", "--no-annotate", "--no-progress", "--constraint"];
-        let invocation = self.invocation(&words).arg(&constraints);
+        let words = ["pip", "compile", "-", "--no-header", "--no-annotate", "--no-progress"];
+        let invocation = self.invocation(&words).arg("--constraint").arg(&constraints);
         self.run(Invocation { stdin: (self.names.join("\n") + "\n").into_bytes(), ..invocation })
     }
 
     fn install(&self, locked: &str, target: &Path) -> Result<(), InstallError> {
         let list = self.folder.join("locked.txt");
         fs::write(&list, locked).map_err(|source| InstallError::Write { path: list.clone(), source })?;
-        let invocation = self.invocation(&["pip", "install", "--no-deps", "--no-progress", "--target"]);
-        self.run(invocation.arg(target).arg("--requirement").arg(&list)).map(drop)
+        let invocation = self.invocation(&["pip", "install", "--no-deps", "--no-progress"]);
+        self.run(invocation.arg("--target").arg(target).arg("--requirement").arg(&list)).map(drop)
     }
 
     fn invocation(&self, words: &[&str]) -> Invocation {
