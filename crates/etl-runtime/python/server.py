@@ -489,7 +489,7 @@ def prepare():
         pass
     import lazy_packages
 
-    lazy_packages.install("aistore", ("aistore", "aistore.sdk", "aistore.sdk.etl", "aistore.sdk.etl.webserver"))
+    lazy_packages.install_sdk()
 
 
 def load():
