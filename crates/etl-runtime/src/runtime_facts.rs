@@ -159,8 +159,10 @@ fn installed_in(folder: &Path) -> Result<BTreeMap<DistributionName, InstalledDis
     Ok(installed)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use super::*;
 
     fn runtime(distributions: &[(&str, &str)]) -> (tempfile::TempDir, RuntimeFacts) {
@@ -183,7 +185,7 @@ mod tests {
         facts.answer(&config_merger::requirement_of_metadata(text).unwrap())
     }
 
-    // attack E6 of the runtime: nothing is started to find out what is there
+    // E6
     #[test]
     fn a_requirement_is_compared_with_the_installed_version() {
         let (_folder, facts) = runtime(&[("six 1.17.0", ""), ("Foo_Bar 2.0rc1", "")]);

@@ -11,7 +11,7 @@ use super::{root, sources};
 pub const PROGRAMS: [&str; 6] = ["builder", "publisher", "archive", "pydist", "config-merger", "etl-runtime"];
 
 /// Options of other programs that documents and messages name.
-const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [
+const OTHERS_OPTIONS: [(&str, &[&str]); 9] = [
     ("pip", &["--find-links", "--no-index"]),
     (
         "cargo, npm and pnpm",
@@ -76,6 +76,21 @@ const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("a line that is refused", &["--hash"]),
+    (
+        "uvicorn and gunicorn",
+        &[
+            "--host",
+            "--port",
+            "--workers",
+            "--log-level",
+            "--ws-max-size",
+            "--ws-ping-interval",
+            "--ws-ping-timeout",
+            "--no-access-log",
+            "--bind",
+        ],
+    ),
+    ("apk and apt-get", &["--no-cache", "--no-install-recommends"]),
 ];
 
 /// A document's name and text.

@@ -1,23 +1,16 @@
 //! Behind real targets: a cluster of this machine whose pods are processes. Left out, and why is printed, unless
 //! PYDIST_AISNODE_ETL names an `aisnode` that was built with the tag `etl`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+use testkit::aistore::aisnode_with_etl;
 
 use crate::support::{sdk, text};
 
-#[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
-fn aisnode() -> Option<PathBuf> {
-    let named = std::env::var_os("PYDIST_AISNODE_ETL").filter(|path| !path.is_empty()).map(PathBuf::from);
-    if named.is_none() {
-        eprintln!("skipped: PYDIST_AISNODE_ETL names no `aisnode` that was built with the tag `etl`");
-    }
-    named
-}
-
 /// What `cluster.py` prints of these checks; all have to succeed.
 fn checked(names: &[&str]) -> Option<String> {
-    let (aisnode, python) = (aisnode()?, sdk("3.12")?);
+    let (aisnode, python) = (aisnode_with_etl()?, sdk("3.12")?);
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = tempfile::Builder::new().prefix("etl-cluster-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let folder = scratch.path().join("cluster");

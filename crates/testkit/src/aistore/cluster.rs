@@ -55,6 +55,17 @@ fn program() -> Option<PathBuf> {
     found
 }
 
+/// An `aisnode` that was built with the tag `etl`, which PYDIST_AISNODE_ETL names. `None`, and why, where it is unset.
+/// `pods.py`, beside this file, stands in for the Kubernetes that its targets ask for pods.
+#[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
+pub fn aisnode_with_etl() -> Option<PathBuf> {
+    let named = std::env::var_os("PYDIST_AISNODE_ETL").filter(|path| !path.is_empty()).map(PathBuf::from);
+    if named.is_none() {
+        eprintln!("skipped: PYDIST_AISNODE_ETL names no `aisnode` that was built with the tag `etl`");
+    }
+    named
+}
+
 impl Cluster {
     /// Feature bits: S3 at the root, and without redirects. Clusters start with these.
     pub const S3_AT_THE_ROOT_RELAYED: &str = "8200";

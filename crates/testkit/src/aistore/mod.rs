@@ -9,7 +9,7 @@ mod relay;
 mod server;
 
 #[cfg(unix)]
-pub use cluster::Cluster;
+pub use cluster::{Cluster, aisnode_with_etl};
 pub use memory::AIStoreMemory;
 pub use relay::Relay;
 pub use server::{AIStoreMishap, AIStoreReply, AIStoreRequest, FakeAIStore, error, redirect, reply};
