@@ -18,13 +18,15 @@ mod survey_tables;
 
 use std::process::ExitCode;
 
+use store::download::uv_connection::with_absolute_paths;
 use vocab::Environment;
 
 use arguments::BuilderArguments;
 
 fn main() -> ExitCode {
     cli::run(&cli::build!(), |arguments: &BuilderArguments, process| {
-        let environment = Environment::new(process.variables.clone());
+        let folder = std::env::current_dir().unwrap_or_default();
+        let environment = with_absolute_paths(&Environment::new(process.variables.clone()), &folder);
         commands::run(arguments, &environment, &process.printer, &process.cancelled)
     })
 }

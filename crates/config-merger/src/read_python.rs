@@ -24,19 +24,27 @@ impl ConfigReader<'_> {
         let layer = PythonLayer {
             sources: sources.or(provider.map(|source| vec![source])),
             provider: None,
-            tag: fields.take("tag").and_then(|at| self.plain_word(&at, "a release such as `20250529`, a string,")),
+            tag: fields
+                .take("tag")
+                .inspect(|at| self.remember(at, "/python/tag"))
+                .and_then(|at| self.plain_word(&at, "a release such as `20250529`, a string,")),
             flavor: fields
                 .take("flavor")
+                .inspect(|at| self.remember(at, "/python/flavor"))
                 .and_then(|at| self.plain_word(&at, "a build flavour such as `install_only`, a string,")),
             archives: fields
                 .take("archives")
+                .inspect(|at| self.remember(at, "/python/archives"))
                 .and_then(|at| self.by_platform(&at, "/python/archives", |reader, at, _| reader.archive(at))),
-            releases: fields.take("releases").and_then(|at| {
+            releases: fields.take("releases").inspect(|at| self.remember(at, "/python/releases")).and_then(|at| {
                 self.by_version(&at, "/python/releases", |reader, at, pointer| {
                     reader.by_platform(at, pointer, |reader, at, _| reader.release(at))
                 })
             }),
-            downloads: fields.take("downloads").and_then(|at| self.archive(&at)),
+            downloads: fields
+                .take("downloads")
+                .inspect(|at| self.remember(at, "/python/downloads"))
+                .and_then(|at| self.archive(&at)),
         };
         self.finish(&fields);
         Some(layer)

@@ -7,6 +7,7 @@ use archive::{ExtractError, ExtractErrorKind};
 use config_merger::BaseSource;
 use vocab::{Fault, PlatformKey, PythonVersion};
 
+use super::known::WITHOUT_TAG;
 use process::ProcessError;
 use store::StoreError;
 use store::download::DownloadError;
@@ -43,11 +44,7 @@ pub enum BaseErrorKind {
     OnlyStandIn { offered: PythonVersion, source_name: BaseSource, asked: Vec<(BaseSource, String)> },
     /// Another release would be another interpreter than the one that was asked for.
     #[error("no file of release `{tag}` of python-build-standalone is known for it{}", known_tags(known))]
-    #[fault(
-        "E_BASE_TAG",
-        Usage,
-        hint("add its file with its SHA-256 to `python.releases`, or remove `python.tag` to use a known release")
-    )]
+    #[fault("E_BASE_TAG", Usage, hint("{WITHOUT_TAG}"))]
     Tag {
         tag: String,
         /// The releases that have the version for this platform.

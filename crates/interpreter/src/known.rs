@@ -17,15 +17,21 @@ pub enum KnownBase {
     Anywhere { trees: Vec<Digest> },
     /// No file is known, but a machine of the platform may have an installation to copy.
     OnItsPlatform,
-    /// Each source's reason for not having it, in the order of the configuration.
-    Nowhere { asked: Vec<(BaseSource, String)> },
+    /// Each source's reason for not having it, in the order of the configuration, and what helps.
+    Nowhere { asked: Vec<(BaseSource, String)>, hint: &'static str },
 }
+
+/// What helps where no file is known of the release that `python.tag` names.
+pub(super) const WITHOUT_TAG: &str =
+    "add its file with its SHA-256 to `python.releases`, or remove `python.tag` to use a known release";
+
+const WITHOUT_BASE: &str = "name an archive of it in `python.archives`, or another release";
 
 /// Looks `python` up for `platform` in the pinned tables and in `settings.archives`, source by source in their order.
 pub fn known(python: PythonVersion, platform: PlatformKey, settings: &PythonSettings) -> KnownBase {
     let mut trees = Vec::new();
     let mut asked = Vec::new();
-    let (mut installed, mut listed) = (false, false);
+    let (mut installed, mut listed, mut hint) = (false, false, WITHOUT_BASE);
     for &source in &settings.sources {
         let pinned = pinned(source, python, platform, settings);
         if let (BaseSource::PythonBuildStandalone, true, Err(_)) = (source, settings.downloads.is_some(), &pinned) {
@@ -36,6 +42,7 @@ pub fn known(python: PythonVersion, platform: PlatformKey, settings: &PythonSett
         if let (BaseSource::PythonBuildStandalone, Some(_), Err(reason)) = (source, &settings.tag, &pinned) {
             // A build ends here, too: no later source takes the place of a release that was asked for.
             asked.push((source, reason.clone()));
+            hint = WITHOUT_TAG;
             break;
         }
         match pinned {
@@ -47,7 +54,7 @@ pub fn known(python: PythonVersion, platform: PlatformKey, settings: &PythonSett
     match (trees.is_empty() && !listed, installed) {
         (false, _) => KnownBase::Anywhere { trees },
         (true, true) => KnownBase::OnItsPlatform,
-        (true, false) => KnownBase::Nowhere { asked },
+        (true, false) => KnownBase::Nowhere { asked, hint },
     }
 }
 
@@ -100,7 +107,12 @@ mod tests {
         ) {
             KnownBase::Anywhere { trees } => format!("anywhere, {}", trees.len()),
             KnownBase::OnItsPlatform => "on its platform".to_owned(),
-            KnownBase::Nowhere { asked } => format!("nowhere, {}", asked.len()),
+            KnownBase::Nowhere { asked, hint } => {
+                // As in a build: see `BaseErrorKind::Tag`.
+                let is_tag = hint.contains("`python.tag`");
+                assert_eq!(is_tag, settings.tag.is_some(), "{hint}");
+                format!("nowhere, {}", asked.len())
+            }
         };
         let cases = [
             // (Python, platform, settings, answer)

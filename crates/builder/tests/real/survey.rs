@@ -121,3 +121,36 @@ fn what_could_be_newer_is_told_apart_by_what_the_configuration_allows() {
     let kept = fs::read(bench.repository.at(&format!("python-{PYTHON}/lock.json"))).unwrap();
     assert_eq!(kept, lock, "the lock is left as it is");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_published_list_in_a_file_renews_the_table_of_releases() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let table = fs::read_to_string(root.join("crates/interpreter/data/python-build-standalone.json")).unwrap();
+    let table: Value = serde_json::from_str(&table).unwrap();
+    let known = &table["3.14.6"]["linux-x64"];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("list.json");
+    let check = |path: &str, sha256: &str| {
+        let url = format!("https://github.com/astral-sh/python-build-standalone/releases/download/{path}");
+        let arch = json!({ "family": "x86_64", "variant": null });
+        let row = json!({
+            "name": "cpython", "arch": arch, "os": "linux", "libc": "gnu", "major": 3, "minor": 14, "patch": 6,
+            "prerelease": "", "variant": null, "url": url.replace('+', "%2B"), "sha256": sha256,
+        });
+        fs::write(&file, json!({ "one": row }).to_string()).unwrap();
+        let mut script = std::process::Command::new(root.join("scripts/python-releases"));
+        let output = script.arg(&file).arg("--check").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let path = known["path"].as_str().unwrap();
+    assert_eq!(check(path, known["sha256"].as_str().unwrap()), (Some(0), String::new()));
+    let (day, asset) = path.split_once('/').unwrap();
+    let newer = format!("20991231/{}", asset.replace(day, "20991231"));
+    assert_eq!(check(&newer, &"a".repeat(64)), (Some(1), format!("3.14.6 linux-x64: {newer}\n")));
+    let older = format!("20200101/{}", asset.replace(day, "20200101"));
+    let told = "1 rows of the list are older than ours and were left aside\n";
+    assert_eq!(check(&older, &"a".repeat(64)), (Some(0), told.to_owned()));
+    // What is no file of a release ends it.
+    assert_eq!(check("20991231/../x-install_only.tar.gz", &"a".repeat(64)).0, Some(1));
+}

@@ -1,6 +1,7 @@
 //! How to reach servers, as the user has told uv, for our own downloads and for pip: proxies, servers that are believed
 //! without a look at their certificate, the client's certificate.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -8,6 +9,27 @@ use vocab::Environment;
 use web::{ClientIdentity, Proxies, Secret, UnverifiedHost};
 
 use super::uv_indexes::settings;
+
+/// Variables that name files and folders for uv and pip, which are started in other folders than the builder.
+const PATHS: [&str; 6] =
+    ["NETRC", "SSL_CERT_FILE", "SSL_CLIENT_CERT", "UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_CREDENTIALS_DIR"];
+
+/// The same environment with paths that also hold elsewhere; relative ones are meant from `folder`.
+#[must_use]
+pub fn with_absolute_paths(environment: &Environment, folder: &Path) -> Environment {
+    let from_folder = |name: &OsString, value: &OsString| {
+        let is_path = !value.is_empty() && name.to_str().is_some_and(|name| PATHS.contains(&name));
+        if is_path { folder.join(value).into_os_string() } else { value.clone() }
+    };
+    let is_list = |name: &OsString, value: &OsString| name == "SSL_CERT_DIR" && !value.is_empty();
+    let absolute = |(name, value): (&OsString, &OsString)| {
+        let joined = is_list(name, value)
+            .then(|| std::env::join_paths(std::env::split_paths(value).map(|place| folder.join(place))).ok())
+            .flatten();
+        (name.clone(), joined.unwrap_or_else(|| from_folder(name, value)))
+    };
+    Environment::new(environment.iter().map(absolute))
+}
 
 /// Those of the variables, and for what they do not say those of uv's settings files.
 pub(super) fn proxies(environment: &Environment) -> Proxies {
@@ -96,6 +118,27 @@ mod tests {
         assert_eq!(of(&[]), "http://u:secret@one:1 two:2 a.example,b.example h.example:8443+i.example");
         let variables = [("HTTPS_PROXY", "x:1"), ("NO_PROXY", "c.example"), ("UV_INSECURE_HOST", "j.example *")];
         assert_eq!(of(&variables), "http://u:secret@one:1 x:1 c.example j.example+*");
+    }
+
+    #[test]
+    fn relative_paths_are_meant_from_the_folder_of_the_builder() {
+        let folder = std::env::temp_dir();
+        let list = std::env::join_paths([Path::new("one"), &folder]).unwrap();
+        let variables = [
+            ("SSL_CLIENT_CERT".into(), "me.pem".into()),
+            ("NETRC".into(), folder.join("netrc").into_os_string()),
+            ("UV_CACHE_DIR".into(), OsString::new()),
+            ("SSL_CERT_DIR".into(), list),
+            ("CFLAGS".into(), "me".into()),
+        ];
+        let found = with_absolute_paths(&Environment::new(variables), &folder);
+        let value =
+            |name: &str| found.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()).unwrap();
+        assert_eq!(value("SSL_CLIENT_CERT"), folder.join("me.pem"));
+        assert_eq!(value("NETRC"), folder.join("netrc"));
+        assert_eq!(value("UV_CACHE_DIR"), "");
+        assert_eq!(value("SSL_CERT_DIR"), std::env::join_paths([&folder.join("one"), &folder]).unwrap());
+        assert_eq!(value("CFLAGS"), "me");
     }
 
     #[test]

@@ -125,9 +125,9 @@ fn check_version(
             let error = LockError { path: folder.join(resolve::LOCK_FILE), kind };
             checked.faults.push((version.folder_name(), error.into()));
         }
-        if let MachineNeed::Nowhere(reason) = need(&config, &request, fresh.as_ref()) {
+        if let MachineNeed::Nowhere { reason, hint } = need(&config, &request, fresh.as_ref()) {
             let text = format!("{version} cannot be built for {platform}: {reason}");
-            checked.remark("W_NO_BASE", text, version.folder_name(), "name an archive of it in `python.archives`");
+            checked.remark("W_NO_BASE", text, version.folder_name(), hint);
         }
         platforms.push(SurveyedPlatform { request, rows: fresh });
     }

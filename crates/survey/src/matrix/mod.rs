@@ -190,8 +190,8 @@ impl VersionCells {
                     of_the_host = reasons;
                 }
                 MachineNeed::ItsPlatform(reasons) => alone.push((platform, reasons)),
-                MachineNeed::Nowhere(reason) => {
-                    let hint = Some("name an archive of it in `python.archives`, or another release".to_owned());
+                MachineNeed::Nowhere { reason, hint } => {
+                    let hint = Some(hint.to_owned());
                     matrix.impossible.push(ImpossibleCell { version: version.clone(), platform, reason, hint });
                 }
             }

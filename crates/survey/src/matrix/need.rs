@@ -15,8 +15,8 @@ pub enum MachineNeed {
     Anywhere,
     /// A machine of the platform, for these reasons; never empty.
     ItsPlatform(Vec<MachineReason>),
-    /// No source has the interpreter; the reason in words.
-    Nowhere(String),
+    /// No source has the interpreter; the reason in words, and what helps.
+    Nowhere { reason: String, hint: &'static str },
 }
 
 /// Why a machine of the platform is needed.
@@ -47,14 +47,11 @@ pub fn need(config: &Config, request: &Request, rows: Option<&PlatformLock>) -> 
                 format!("no source has Python {} as a file, only a machine may have it", config.version.python());
             vec![MachineReason { package: None, text }]
         }
-        KnownBase::Nowhere { asked } => {
+        KnownBase::Nowhere { asked, hint } => {
             let said: Vec<String> =
                 asked.iter().map(|(source, answer)| format!("{} {answer}", source.as_str())).collect();
-            return MachineNeed::Nowhere(format!(
-                "no source has Python {}: {}",
-                config.version.python(),
-                said.join("; ")
-            ));
+            let reason = format!("no source has Python {}: {}", config.version.python(), said.join("; "));
+            return MachineNeed::Nowhere { reason, hint };
         }
     };
     match rows {
