@@ -121,7 +121,7 @@ impl Fault for ExportError {
                 format!("where there is a network, run `{command}`")
             }
             ExportErrorKind::Lacks { command, .. } => {
-                format!("build with what it was exported with, or, where there is a network, run `{command}`")
+                format!("build with what it was exported with, or export again with what is set here: `{command}`")
             }
             ExportErrorKind::Write { .. } | ExportErrorKind::Object { .. } => {
                 "check the folder's permissions and the free space there, and export again: what has arrived stays"
