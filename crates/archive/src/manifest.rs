@@ -16,11 +16,12 @@ pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     struct NumberedManifest {
         format: u64,
     }
-    let numbered: NumberedManifest = typed_json::read(bytes).map_err(|source| ManifestError::Shape { source })?;
+    let document = typed_json::parse(bytes)?;
+    let numbered: NumberedManifest = document.read()?;
     if !(1..=u64::from(MANIFEST_FORMAT)).contains(&numbered.format) {
         return Err(ManifestError::Format { found: numbered.format, known: MANIFEST_FORMAT });
     }
-    let manifest: Manifest = typed_json::read(bytes).map_err(|source| ManifestError::Shape { source })?;
+    let manifest: Manifest = document.read()?;
     if let Some(artifact) = &manifest.artifact {
         // Readers look for the artifact beside the manifest, and must not be led elsewhere.
         artifact.file.parse::<FileName>().map_err(ManifestError::FileName)?;
@@ -78,7 +79,10 @@ pub enum ManifestError {
     Format { found: u64, known: u32 },
     #[error("the manifest is malformed: {source}")]
     #[fault("E_MANIFEST_MALFORMED", hint("fetch the artifact and its manifest again, or build the runtime again"))]
-    Shape { source: TypedJsonError },
+    Shape {
+        #[from]
+        source: TypedJsonError,
+    },
     #[error("the manifest's artifact has an invalid name: {0}")]
     #[fault("E_MANIFEST_MALFORMED")]
     FileName(FileNameError),

@@ -26,9 +26,10 @@ fn read<T: DeserializeOwned>(what: &'static str, known: RangeInclusive<u32>, byt
         format: u64,
     }
     let shape = |source| ReadError::Shape { what, source };
-    let numbered: NumberedText = typed_json::read(bytes).map_err(shape)?;
+    let document = typed_json::parse(bytes).map_err(shape)?;
+    let numbered: NumberedText = document.read().map_err(shape)?;
     check(what, numbered.format, known)?;
-    typed_json::read(bytes).map_err(shape)
+    document.read().map_err(shape)
 }
 
 fn check(what: &'static str, found: u64, known: RangeInclusive<u32>) -> Result<(), ReadError> {

@@ -110,8 +110,8 @@ impl FileTable {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(format!("the table of its files cannot be read: {error}")),
         };
-        let table: Self =
-            vocab::typed_json::read(&bytes).map_err(|error| format!("the table of its files is damaged: {error}"))?;
+        let table: Self = vocab::typed_json::read_record(&bytes)
+            .map_err(|error| format!("the table of its files is damaged: {error}"))?;
         Ok(Some(table).filter(|table| table.format == FILE_TABLE_FORMAT))
     }
 

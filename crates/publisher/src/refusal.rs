@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use vocab::json::JsonDocument;
-use vocab::typed_json;
-use vocab::{
-    Digest, IF_REQUIRED, Manifest, PlatformKey, RuleOutcome, SourceFile, TextPlace, VersionString, WheelOrigin,
-};
+use vocab::typed_json::{self, TypedJsonError};
+use vocab::{Digest, IF_REQUIRED, Manifest, PlatformKey, RuleOutcome, TextPlace, VersionString, WheelOrigin};
 
 /// One concern about publishing. Each has an option that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,12 +179,11 @@ pub fn lock_rows(
     runtime: &VersionString,
     platform: PlatformKey,
 ) -> Result<CommittedLock, LockFault> {
-    let source = SourceFile::new(name, &String::from_utf8_lossy(text));
-    if let Some(fault) = JsonDocument::parse(&source).1.into_iter().next() {
-        return Err(LockFault { place: fault.place, text: fault.kind.to_string() });
-    }
     let failed = |text: String| LockFault { place: TextPlace::of_file(name), text };
-    let lock: serde_json::Value = typed_json::read(text).map_err(|error| failed(error.to_string()))?;
+    let lock: serde_json::Value = typed_json::read(text).map_err(|TypedJsonError { place, text }| {
+        let place = TextPlace { file: name.into(), ..*place };
+        LockFault { place, text }
+    })?;
     let named = lock.get("runtime").and_then(serde_json::Value::as_str);
     if named != Some(runtime.to_string().as_str()) {
         return Err(failed(format!("it is the lock of {}, not of {runtime}", named.unwrap_or("nothing"))));

@@ -244,11 +244,12 @@ impl Lock {
         }
         let failed = |kind| LockError { path: path.to_owned(), kind };
         let malformed = |error| failed(LockErrorKind::Malformed(error));
-        let head: LockHead = typed_json::read(text).map_err(malformed)?;
+        let document = typed_json::parse(text).map_err(malformed)?;
+        let head: LockHead = document.read().map_err(malformed)?;
         if !(OLDEST_FORMAT..=u64::from(LOCK_FORMAT)).contains(&head.format) {
             return Err(failed(LockErrorKind::Format { actual: head.format }));
         }
-        let mut lock: Self = typed_json::read(text).map_err(malformed)?;
+        let mut lock: Self = document.read().map_err(malformed)?;
         lock.format = LOCK_FORMAT;
         if lock.runtime != *runtime {
             return Err(failed(LockErrorKind::Runtime { expected: runtime.clone(), actual: lock.runtime }));

@@ -17,7 +17,7 @@
 //! ```
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Number, Value};
@@ -94,8 +94,9 @@ pub enum JsonFaultKind {
     Comment,
     #[error("not JSON: {0}")]
     Syntax(String),
-    #[error("duplicate key")]
-    RepeatedKey,
+    /// Where the first one is; the fault itself is at the later one.
+    #[error("duplicate key; the first is in line {line}, column {column}")]
+    RepeatedKey { line: usize, column: usize },
 }
 
 impl JsonFaultKind {
@@ -103,7 +104,7 @@ impl JsonFaultKind {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TrailingComma => Some("remove the comma"),
-            Self::RepeatedKey => Some("keep one of them, or join what they hold"),
+            Self::RepeatedKey { .. } => Some("keep one of them, or join what they hold"),
             Self::Comment => Some("JSON has no comments"),
             Self::Empty | Self::TooDeep | Self::Syntax(_) => None,
         }
@@ -126,9 +127,9 @@ impl JsonDocument {
             line_starts: line_starts(&source.text),
             counted: Cell::default(),
         };
-        let faults = repeated.into_iter().map(|(pointer, span)| JsonFault {
-            place: document.place(&pointer, span),
-            kind: JsonFaultKind::RepeatedKey,
+        let faults = repeated.into_iter().map(|(pointer, first, span)| {
+            let TextPlace { line, column, .. } = document.place("", first);
+            JsonFault { place: document.place(&pointer, span), kind: JsonFaultKind::RepeatedKey { line, column } }
         });
         let faults = faults.collect();
         (Some(document), faults)
@@ -254,8 +255,8 @@ fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> JsonFault {
 struct JsonScanner<'a> {
     text: &'a str,
     at: usize,
-    /// Keys that occurred earlier in their object.
-    repeated: Vec<(String, JsonSpan)>,
+    /// Keys that occurred earlier in their object: pointer, first place, this place.
+    repeated: Vec<(String, JsonSpan, JsonSpan)>,
 }
 
 impl JsonScanner<'_> {
@@ -274,7 +275,7 @@ impl JsonScanner<'_> {
 
     fn object(&mut self, pointer: &mut String) -> JsonKind {
         let mut members = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         self.at += 1;
         loop {
             self.skip_blanks();
@@ -293,8 +294,9 @@ impl JsonScanner<'_> {
             self.at += 1; // the colon
             let length = pointer.len();
             *pointer = below(pointer, short(&key));
-            if !seen.insert(key.clone()) && self.repeated.len() < MAX_REPEATED {
-                self.repeated.push((pointer.clone(), key_span));
+            let first = *seen.entry(key.clone()).or_insert(key_span);
+            if first != key_span && self.repeated.len() < MAX_REPEATED {
+                self.repeated.push((pointer.clone(), first, key_span));
             }
             let value = self.value(pointer);
             pointer.truncate(length);
@@ -386,6 +388,6 @@ mod tests {
         let JsonKind::String(text) = &items[1].kind else { panic!("a string") };
         assert_eq!(text, "x\"y");
         assert_eq!(faults[0].place.to_string(), "a.json:3:3 /é");
-        assert_eq!(faults[0].kind, JsonFaultKind::RepeatedKey);
+        assert_eq!(faults[0].kind, JsonFaultKind::RepeatedKey { line: 2, column: 3 });
     }
 }

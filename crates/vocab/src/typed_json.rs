@@ -1,5 +1,5 @@
-//! JSON that programs write, read into a type. What is wrong with it is said in words and with its place, which
-//! `serde_json`'s own messages do not do.
+//! JSON read into a type. What is wrong with it is said in words and with its place, which `serde_json`'s own messages do
+//! not do.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::json::{JsonDocument, JsonKind, JsonMember, JsonNode, JsonSpan, below, short};
+use crate::json::{JsonDocument, JsonFaultKind, JsonKind, JsonMember, JsonNode, JsonSpan, below, short};
 use crate::{SourceFile, TextPlace, quoted};
 
 /// Why JSON is not what it should be, and where. The message does not name the file.
@@ -33,39 +33,48 @@ fn pointer_of(place: &TextPlace) -> String {
     if place.pointer.is_empty() { String::new() } else { format!(", {}", quoted::escaped(&place.pointer)) }
 }
 
-/// Reads a document; it is as strict as `serde_json`.
+/// A document without repeated keys, from which types are read.
+#[derive(Debug)]
+pub struct TypedDocument(JsonDocument);
+
+/// Reads a document that a person may have written or changed. It is stricter than `serde_json`: an object has no key
+/// twice, and a list is not taken for an object.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TypedJsonError> {
-    // Only what is refused is read once more, with places.
-    serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))
+    parse(bytes)?.read()
 }
 
-fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> TypedJsonError {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let place = TextPlace::at_offset("", &valid, valid.len());
-            return TypedJsonError { place: Box::new(place), text: "the text is not UTF-8 from here on".to_owned() };
-        }
-    };
+/// Reads a long record that only our programs write, such as the table of a wheel's files: as fast as `serde_json`, and
+/// no stricter.
+pub fn read_record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TypedJsonError> {
+    serde_json::from_slice(bytes).or_else(|_| read(bytes))
+}
+
+/// The document, for reading several types from it, such as its format number before all else.
+pub fn parse(bytes: &[u8]) -> Result<TypedDocument, TypedJsonError> {
+    let fault = |place, text: String| TypedJsonError { place: Box::new(place), text };
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        fault(TextPlace::at_offset("", &valid, valid.len()), "the text is not UTF-8 from here on".to_owned())
+    })?;
     if text.starts_with('\u{feff}') {
-        let place = TextPlace::at_offset("", text, 0);
-        return TypedJsonError { place: Box::new(place), text: "a byte order mark is not part of JSON".to_owned() };
+        return Err(fault(TextPlace::at_offset("", text, 0), "a byte order mark is not part of JSON".to_owned()));
     }
     let (document, faults) = JsonDocument::parse(&SourceFile::new("", text));
-    if let Some(fault) = faults.into_iter().next() {
-        return TypedJsonError { place: Box::new(fault.place), text: fault.kind.to_string() };
+    match (document, faults.into_iter().next()) {
+        (Some(document), None) => Ok(TypedDocument(document)),
+        (_, Some(found)) => Err(fault(found.place, found.kind.to_string())),
+        (None, None) => Err(fault(TextPlace::default(), JsonFaultKind::Empty.to_string())),
     }
-    match document.as_ref().map(|document| (document, T::deserialize(Typed(&document.root)))) {
-        Some((document, Err(fault))) => TypedJsonError {
-            place: Box::new(document.place(&fault.pointer, fault.span.unwrap_or(document.root.span))),
-            text: fault.text,
-        },
-        // Not reached: what `serde_json` refuses of valid JSON does not fit the type.
-        _ => {
-            let place = TextPlace { line: error.line(), column: error.column(), ..TextPlace::default() };
-            TypedJsonError { place: Box::new(place), text: error.to_string() }
-        }
+}
+
+impl TypedDocument {
+    /// Reads the whole document as `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, TypedJsonError> {
+        let root = &self.0.root;
+        T::deserialize(Typed(root)).map_err(|misfit| TypedJsonError {
+            place: Box::new(self.0.place(&misfit.pointer, misfit.span.unwrap_or(root.span))),
+            text: misfit.text,
+        })
     }
 }
 
@@ -73,7 +82,7 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Type
 #[derive(Debug)]
 struct Misfit {
     text: String,
-    /// Of the innermost value.
+    /// The innermost value.
     span: Option<JsonSpan>,
     pointer: String,
     /// A key is absent.
@@ -435,7 +444,35 @@ mod tests {
         let error = read::<Sample>(br#"{"format": 1, "platforms": {"linux/~": {}}}"#).unwrap_err();
         assert!(error.to_string().starts_with("line 1, column 29, /platforms/linux~1~0: "), "{error}");
         let error = read::<Sample>(br#"{"format": 1, "format": 1}"#).unwrap_err();
-        assert_eq!(error.to_string(), "line 1, column 15, /format: duplicate key");
+        assert_eq!(error.to_string(), "line 1, column 15, /format: duplicate key; the first is in line 1, column 2");
+    }
+
+    #[test]
+    fn what_serde_takes_silently_is_refused_with_both_places() {
+        let cases = [
+            // The values of a struct, in the order of its fields.
+            ("[1, 7, true, [], null, null, {}, null]", "line 1, column 1: an object is expected, not a list"),
+            (
+                r#"{"format": 1, "platforms": {"linux-x64": ["wheel", 7]}}"#,
+                "line 1, column 42, /platforms/linux-x64: an object is expected, not a list",
+            ),
+            // Of two values the last.
+            (
+                "{\"format\": 1,\n \"platforms\": {\"linux-x64\": {\"kind\": \"wheel\", \"size\": 1},\n  \"linux-x64\": {\"kind\": \"wheel\", \"size\": 2}}}",
+                "line 3, column 3, /platforms/linux-x64: duplicate key; the first is in line 2, column 16",
+            ),
+            (
+                r#"{"format": 1, "a": {"b": 1, "b": 2}}"#,
+                "line 1, column 29, /a/b: duplicate key; the first is in line 1, column 21",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(read::<Sample>(text.as_bytes()).unwrap_err().to_string(), message, "for {text}");
+        }
+        // Of a record of our own only the type counts.
+        assert!(read_record::<How>(b"\"fast\"").is_ok());
+        let error = read_record::<Sample>(b"{}").unwrap_err();
+        assert_eq!(error.to_string(), "line 1, column 1: `format` is missing");
     }
 
     #[test]

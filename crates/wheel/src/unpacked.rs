@@ -92,7 +92,7 @@ impl UnpackedWheel {
             Err(error) => return Err(format!("its table cannot be read: {error}")),
         };
         let contents: WheelContents =
-            vocab::typed_json::read(&bytes).map_err(|error| format!("its table is damaged: {error}"))?;
+            vocab::typed_json::read_record(&bytes).map_err(|error| format!("its table is damaged: {error}"))?;
         if contents.format != UNPACKED_FORMAT {
             return Err(format!("its table has format {}, not {UNPACKED_FORMAT}", contents.format));
         }

@@ -424,7 +424,7 @@ mod tests {
             ),
             ("", "w.json:1:1: the file is empty"),
             ("{", "w.json:1:1: not JSON: EOF while parsing an object"),
-            (r#"{"a": {}, "a": {}}"#, "w.json:1:11 /a: duplicate key"),
+            (r#"{"a": {}, "a": {}}"#, "w.json:1:11 /a: duplicate key; the first is in line 1, column 2"),
         ];
         for (text, message) in cases {
             let faults = Whitelist::parse("w.json", text).unwrap_err();

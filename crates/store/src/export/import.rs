@@ -223,11 +223,12 @@ pub fn refuse_as_remote_store(settings: &RemoteSettings) -> Result<(), ExportErr
 /// The format is looked at first: a newer one may have anything in it.
 fn parse(bytes: &[u8]) -> Result<ExportManifest, ExportErrorKind> {
     let unreadable = |error: TypedJsonError| ExportErrorKind::Unreadable { reason: error.to_string() };
-    let value: serde_json::Value = typed_json::read(bytes).map_err(unreadable)?;
+    let document = typed_json::parse(bytes).map_err(unreadable)?;
+    let value: serde_json::Value = document.read().map_err(unreadable)?;
     let manifest: ExportManifest = match value["format"].as_u64() {
         Some(found) if found > u64::from(EXPORT_FORMAT) => return Err(ExportErrorKind::Newer { found }),
-        Some(found) if found == u64::from(EXPORT_FORMAT) => typed_json::read(bytes).map_err(unreadable)?,
-        Some(1) => typed_json::read::<ManifestOfFormat1>(bytes).map_err(unreadable)?.into(),
+        Some(found) if found == u64::from(EXPORT_FORMAT) => document.read().map_err(unreadable)?,
+        Some(1) => document.read::<ManifestOfFormat1>().map_err(unreadable)?.into(),
         _ => return Err(ExportErrorKind::Unreadable { reason: "it has no format number that is known".to_owned() }),
     };
     let odd = |key: &&String| key.parse::<objects::ObjectKey>().is_err();
