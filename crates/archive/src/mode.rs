@@ -15,16 +15,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Like [`fs::create_dir_all`]. Each folder created here gets mode 0755; existing ones keep theirs.
 pub fn make_folders(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-        make_folders(parent)?;
-    }
-    match make_folder(path) {
-        Err(_) if path.is_dir() => Ok(()),
-        other => other,
-    }
+    make_missing(path, make_folder)
 }
 
 /// Gives a file 0755 if it is `executable`, else 0644.
@@ -35,15 +26,20 @@ pub fn set_file_mode(path: &Path, executable: bool) -> io::Result<()> {
 /// Like [`fs::create_dir_all`], for folders that several users share. Everybody may read those created here, whatever the
 /// umask of this process: the bits of 0755 are added to what it leaves. Existing ones keep their mode.
 pub fn make_shared_folders(path: &Path) -> io::Result<()> {
+    make_missing(path, |folder| fs::create_dir(folder).and_then(|()| add_mode(folder, 0o755)))
+}
+
+/// Makes the folder and those above it that are missing; another process may make some of them meanwhile.
+fn make_missing(path: &Path, make: fn(&Path) -> io::Result<()>) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-        make_shared_folders(parent)?;
+        make_missing(parent, make)?;
     }
-    match fs::create_dir(path) {
+    match make(path) {
         Err(_) if path.is_dir() => Ok(()),
-        other => other.and_then(|()| add_mode(path, 0o755)),
+        other => other,
     }
 }
 

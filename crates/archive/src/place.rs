@@ -28,7 +28,7 @@ pub struct DestinationFolder {
     /// Directories with the times that they get when nothing more is written to them.
     times: Mutex<Vec<(TreePath, u64)>>,
     /// One of them is held while a piece is written, by the name of its file. The system lets one write to a file at a
-    /// time, and whoever waits for that spins on a processor that another worker could decode on.
+    /// time, and a worker that waits for that spins on a processor that another worker could decode on.
     pieces: [Mutex<()>; 16],
 }
 

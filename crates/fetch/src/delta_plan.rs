@@ -114,12 +114,6 @@ impl DeltaPlan {
         }
         ranges
     }
-
-    /// Bytes that come from older artifacts.
-    pub fn local_bytes(&self) -> u64 {
-        let local = self.pieces.iter().filter(|piece| matches!(piece.from, PieceOrigin::Local { .. }));
-        local.map(|piece| piece.size).sum()
-    }
 }
 
 /// Parts of older artifacts by digest.

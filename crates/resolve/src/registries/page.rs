@@ -34,11 +34,6 @@ pub struct PageFile {
 }
 
 impl PageFile {
-    /// Whether its author has withdrawn it (PEP 592).
-    pub fn is_yanked(&self) -> bool {
-        self.attributes.iter().any(|(name, _)| name == "data-yanked")
-    }
-
     /// Whether `Requires-Python` allows `python`; true if there is none or it cannot be read.
     pub fn is_for(&self, python: PythonVersion) -> bool {
         !self.requires_python.as_deref().is_some_and(|text| excludes(text, python))
@@ -182,7 +177,8 @@ mod tests {
         let [wheel, sdist] = &page.files[..] else { panic!("{page:?}") };
         assert_eq!(wheel.file_name, "Demo-1.0+cu1-py3-none-any.whl");
         assert_eq!(wheel.url, "https://index.example.org/files/Demo-1.0%2Bcu1-py3-none-any.whl");
-        assert_eq!((wheel.sha256, wheel.is_yanked(), wheel.is_sdist()), (Some(digest), true, false));
+        assert_eq!((wheel.sha256, wheel.is_sdist()), (Some(digest), false));
+        assert!(page.to_html().contains("data-yanked"));
         assert_eq!(wheel.requires_python.as_deref(), Some(">=3.9"));
         assert_eq!((sdist.url.as_str(), sdist.is_sdist()), ("https://index.example.org/pool/demo-2.tar.gz", true));
         let elsewhere = Url::parse("file:///tmp/demo/").unwrap();
