@@ -12,7 +12,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use url::{Position, Url};
 use web::{
-    FailureKind, HeaderName, Method, RequestContent, RetryChance, WebAnswer, WebClient, WebFailure, WebRequest, header,
+    FailureKind, HeaderName, Method, RequestContent, RetryChance, Secret, WebAnswer, WebClient, WebFailure, WebRequest,
+    header,
 };
 
 use crate::client::Client;
@@ -23,7 +24,7 @@ use crate::{Error, Refusal, RefusalKind};
 /// Redirects of one call.
 const MOST_HOPS: usize = 5;
 
-/// The longest answer that is no object, in bytes.
+/// The longest answer other than an object, in bytes.
 const LONGEST_ANSWER: u64 = 256 << 20;
 
 /// What is asked.
@@ -156,11 +157,12 @@ impl Client {
     fn follow(&self, url: &Url, call: &mut ApiCall) -> Result<WebAnswer, Error> {
         let mut url = url.clone();
         for hop in 0..=MOST_HOPS {
-            let mut headers = call.headers.clone();
-            if let Some(token) = &self.settings().token {
-                headers.push((header::AUTHORIZATION, format!("Bearer {}", token.reveal())));
-            }
-            let ask = WebRequest { method: call.method.clone(), url: url.clone(), headers };
+            let token = self.settings().token.as_ref();
+            let ask = WebRequest {
+                headers: call.headers.clone(),
+                authorization: token.map(|token| Secret::new(format!("Bearer {}", token.reveal()))),
+                ..WebRequest::new(call.method.clone(), url.clone())
+            };
             let content = for_hop(call.content.clone(), hop, self.settings().redirect_wait);
             let answer = ask_once(self.web(), &ask, content);
             let answer = answer.map_err(|failure| Error::Unanswered { request: call.shown(), failure })?;
@@ -190,7 +192,7 @@ fn ask_once(web: &WebClient, ask: &WebRequest, content: Option<RequestContent>) 
     }
 }
 
-/// Makes the content fit for another request. `false` when it is a stream that was begun and can be had once only.
+/// Makes the content fit for another request. `false` when it is a stream that was begun and cannot be read again.
 fn renew(call: &mut ApiCall) -> bool {
     let Some(RequestContent::Stream(stream)) = &call.content else { return true };
     let renewed =
@@ -200,7 +202,7 @@ fn renew(call: &mut ApiCall) -> bool {
     true
 }
 
-/// Content as the first hop, or a later one, gets it. Who was redirected to takes it.
+/// Content as the first hop, or a later one, gets it. A server that was redirected to takes it.
 fn for_hop(content: Option<RequestContent>, hop: usize, wait: Duration) -> Option<RequestContent> {
     let Some(RequestContent::Stream(stream)) = content else { return content };
     let wait = if hop == 0 && stream.length() >= HELD_FROM { wait } else { Duration::ZERO };

@@ -1,4 +1,4 @@
-//! What a client needs to know: where the cluster is, who asks, how long to wait.
+//! What a client needs to know: where the cluster is, the token, how long to wait.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub struct Settings {
     pub retries: Retries,
     /// How long to ask again while the cluster is busy with something that does not allow it, such as a rebalance.
     pub busy_limit: Duration,
-    /// How long content of 256 KiB and more waits for a redirect before it is sent to whoever was asked first. A server
+    /// How long content of 256 KiB and more waits for a redirect before it is sent to the first server. A server
     /// that redirects reads none of it, and what is a stream can be sent once only.
     pub redirect_wait: Duration,
     pub reads: Reads,
@@ -187,6 +187,16 @@ mod tests {
         let shown = format!("{settings:?}");
         assert!(!shown.contains("secret"), "{shown}");
         assert_eq!(of(&[("AIS_ENDPOINT", "x"), ("AIS_SKIP_VERIFY_CRT", "True")]).unwrap().tls.trust, TlsTrust::Anyone);
+    }
+
+    #[test]
+    fn no_value_of_a_variable_is_shown() {
+        let variable = |name: &str| (name == "AIS_AUTHN_TOKEN").then(|| "a-token".to_owned());
+        let variables = Variables::of(&variable);
+        let settings = Settings::of(Some("http://h:1"), &|name| variables.get(name)).unwrap();
+        assert_eq!(settings.token.as_ref().map(Secret::reveal), Some("a-token"));
+        let shown = format!("{variables:?} {settings:?} {:?}", crate::Client::new(settings.clone()).unwrap());
+        assert!(!shown.contains("a-token"), "{shown}");
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl WebOrigin {
     }
 
     pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<WebAnswer, ServerSetback> {
-        let ask = WebRequest { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
+        let ask = WebRequest { headers: headers.to_vec(), ..WebRequest::new(Method::GET, url.clone()) };
         Ok(self.client.send::<WebFailure>(ask, &|url| Ok(Credentials::of_url(url)))?)
     }
 }

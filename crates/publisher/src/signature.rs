@@ -1,6 +1,5 @@
 //! Signatures in the form of minisign (Ed25519), which its stock program verifies.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 
 use base64::Engine as _;
@@ -9,6 +8,7 @@ use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use minisign_verify::{Signature, StreamVerifier};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use vocab::Fault;
+use web::Secret;
 
 /// Offset in the bytes of an unlocked secret key: algorithms, salt, limits and the key's number come before.
 const ED25519_AT: usize = 62;
@@ -38,33 +38,22 @@ pub enum SignatureError {
     Wrong { what: String, reason: String },
 }
 
-/// An unlocked secret key. Debug output shows only its number.
+/// An unlocked secret key.
+#[derive(Debug)]
 pub struct Signer {
-    secret: SecretKey,
+    secret: Secret<SecretKey>,
     public: PublicKey,
     /// The same key, for signatures over plain bytes.
-    plain: Ed25519KeyPair,
-}
-
-impl fmt::Debug for Signer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Signer").field(&self.public_key()).finish()
-    }
+    plain: Secret<Ed25519KeyPair>,
 }
 
 /// What can open a key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum KeyPassword {
     None,
-    Text(String),
+    Text(Secret),
     /// The terminal is asked, where the key needs one.
     Ask,
-}
-
-impl fmt::Debug for KeyPassword {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("KeyPassword")
-    }
 }
 
 impl Signer {
@@ -76,9 +65,9 @@ impl Signer {
         let secret = match (plain, password) {
             (Some(secret), _) => secret,
             (None, KeyPassword::None) => return Err(fault("it has a password, and none was given")),
-            (None, KeyPassword::Text(password)) => {
-                boxed.into_secret_key(Some(password)).map_err(|_| fault("the password does not fit"))?
-            }
+            (None, KeyPassword::Text(password)) => boxed
+                .into_secret_key(Some(password.reveal().to_owned()))
+                .map_err(|_| fault("the password does not fit"))?,
             (None, KeyPassword::Ask) => boxed.into_secret_key(None).map_err(|_| fault("the password does not fit"))?,
         };
         let public = PublicKey::from_secret_key(&secret).map_err(|_| fault("it holds no key pair"))?;
@@ -86,7 +75,7 @@ impl Signer {
         let halves = bytes.get(ED25519_AT..ED25519_AT + 2 * ED25519_SIZE).map(|key| key.split_at(ED25519_SIZE));
         let plain = halves.and_then(|(seed, public)| Ed25519KeyPair::from_seed_and_public_key(seed, public).ok());
         let plain = plain.ok_or_else(|| fault("it holds no key pair"))?;
-        Ok(Self { secret, public, plain })
+        Ok(Self { secret: Secret::hiding(secret), public, plain: Secret::hiding(plain) })
     }
 
     /// In minisign's one-line form.
@@ -103,14 +92,14 @@ impl Signer {
     /// Ed25519 over `message` as it is, where [`Signer::sign`] signs a digest of it. For formats that begin with a mark
     /// of their own, so that it can never be taken for something else that this key signed.
     pub fn sign_plain(&self, message: &[u8]) -> Vec<u8> {
-        self.plain.sign(message).as_ref().to_vec()
+        self.plain.as_inner().sign(message).as_ref().to_vec()
     }
 
     /// A signature file. `comment`, one line, is also signed.
     pub fn sign(&self, what: &str, data: impl Read, comment: &str) -> Result<Vec<u8>, SignatureError> {
         let signed = minisign::sign(
             Some(&self.public),
-            &self.secret,
+            self.secret.as_inner(),
             data,
             Some(comment),
             Some("signature of a pydist runtime"),
@@ -219,7 +208,7 @@ pub fn public_key_pem(public_key: &str) -> Result<String, SignatureError> {
 pub fn new_key_pair(password: KeyPassword) -> Result<(String, String), SignatureError> {
     let fault = |_| SignatureError::Key { given: "a new pair".to_owned(), reason: "it cannot be made" };
     let pair = match password {
-        KeyPassword::Text(password) => KeyPair::generate_encrypted_keypair(Some(password)),
+        KeyPassword::Text(password) => KeyPair::generate_encrypted_keypair(Some(password.reveal().to_owned())),
         KeyPassword::Ask => KeyPair::generate_encrypted_keypair(None),
         KeyPassword::None => KeyPair::generate_unencrypted_keypair(),
     };
@@ -227,4 +216,22 @@ pub fn new_key_pair(password: KeyPassword) -> Result<(String, String), Signature
     let secret = pair.sk.to_box(Some("pydist secret key")).map_err(fault)?.into_string();
     let public = pair.pk.to_box().map_err(fault)?.into_string();
     Ok((secret, public))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_key_nor_its_password_is_shown() {
+        let (secret, public) = new_key_pair(KeyPassword::None).unwrap();
+        let signer = Signer::new(&secret, "a test", KeyPassword::None).unwrap();
+        let bytes = signer.secret.as_inner().to_bytes();
+        let password = KeyPassword::Text(Secret::new("hunter2"));
+        let shown = format!("{signer:?} {password:?}");
+        // As derived `Debug` writes bytes.
+        let seed = format!("{:?}", &bytes[ED25519_AT..ED25519_AT + 4]);
+        assert!(!shown.contains(seed.trim_matches(['[', ']'])) && !shown.contains("hunter2"), "{shown}");
+        assert!(public.contains(&signer.public_key()));
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use publisher::{KeyPassword, Signer};
 use vocab::Fault;
+use web::Secret;
 
 use crate::command_error::CommandError;
 
@@ -26,7 +27,7 @@ pub fn signer(
         (None, None) => return Ok(None),
     };
     let password = match environment("PYDIST_SIGNING_PASSWORD") {
-        Some(password) => KeyPassword::Text(password),
+        Some(password) => KeyPassword::Text(Secret::new(password)),
         None if interactive => KeyPassword::Ask,
         None => KeyPassword::None,
     };

@@ -93,9 +93,15 @@ impl fmt::Debug for Work {
     }
 }
 
-/// Environment variables as plain data.
-#[derive(Clone, Debug, Default)]
+/// Environment variables as plain data. `Debug` shows the names alone: values may be passwords.
+#[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Environment {
     /// For tests and `main.rs`; libraries receive an environment and never read the process's own.
@@ -163,6 +169,12 @@ pub struct FlagError {
 mod tests {
     use super::*;
     use crate::Exit;
+
+    #[test]
+    fn the_values_of_variables_are_not_shown() {
+        let environment = Environment::new([("TOKEN".into(), "secret".into())]);
+        assert_eq!(format!("{environment:?}"), r#"{"TOKEN"}"#);
+    }
 
     #[test]
     fn a_variable_says_yes_or_no_in_the_usual_words_and_nothing_else() {

@@ -12,7 +12,7 @@ use crate::connections::ConnectionPool;
 use crate::content::{OutgoingStream, RequestContent};
 use crate::pace::OverLimit;
 use crate::upload::FileUpload;
-use crate::{Credentials, Deadline, Proxies, Tls, WebAnswer, WebFailure, WebLimits, failure, without_secrets};
+use crate::{Credentials, Deadline, Proxies, Secret, Tls, WebAnswer, WebFailure, WebLimits, failure, without_secrets};
 
 /// A request without content.
 #[derive(Clone)]
@@ -22,21 +22,27 @@ pub struct WebRequest {
     pub url: Url,
     /// [`WebClient::send`] sends them to every host that the request is redirected to, so they must not be secret.
     pub headers: Vec<(HeaderName, String)>,
+    /// The value of `Authorization`, for this URL alone. It comes before what the URL or `credentials` say.
+    pub authorization: Option<Secret>,
 }
 
-/// Omits the content of `Authorization`.
+impl WebRequest {
+    /// Without headers.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: Vec::new(), authorization: None }
+    }
+}
+
+/// The URL without what may be secret in it.
 impl fmt::Debug for WebRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |(name, value): &(HeaderName, String)| {
-            (name.clone(), if *name == header::AUTHORIZATION { "****".to_owned() } else { value.clone() })
-        };
-        let headers: Vec<_> = self.headers.iter().map(shown).collect();
-        let url = without_secrets(self.url.as_str());
+        let Self { method, url, headers, authorization } = self;
         formatter
             .debug_struct("WebRequest")
-            .field("method", &self.method)
-            .field("url", &url)
-            .field("headers", &headers)
+            .field("method", method)
+            .field("url", &without_secrets(url.as_str()))
+            .field("headers", headers)
+            .field("authorization", authorization)
             .finish()
     }
 }
@@ -90,6 +96,7 @@ impl WebClient {
             }
             let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             ask.url = redirected(&ask.url, location)?;
+            ask.authorization = None;
         }
         Err(WebFailure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")).into())
     }
@@ -203,17 +210,16 @@ fn request(ask: &WebRequest, credentials: Option<Credentials>) -> Result<reqwest
     let _ = bare.set_password(None);
     bare.set_fragment(None);
     let mut request = reqwest::Request::new(ask.method.clone(), bare);
-    let secret = credentials.map(|credentials| (header::AUTHORIZATION, credentials.basic()));
+    let secret = ask.authorization.clone().or_else(|| credentials.map(|credentials| credentials.basic()));
     let unusable = |name: &HeaderName| WebFailure::lasting(format!("the header `{name}` cannot be sent"));
     for (name, value) in &ask.headers {
-        let mut value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
-        value.set_sensitive(*name == header::AUTHORIZATION);
+        let value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
         request.headers_mut().append(name, value);
     }
-    if let Some((name, secret)) = secret {
-        let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| unusable(&name))?;
+    if let Some(secret) = secret {
+        let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| unusable(&header::AUTHORIZATION))?;
         value.set_sensitive(true);
-        request.headers_mut().insert(name, value);
+        request.headers_mut().insert(header::AUTHORIZATION, value);
     }
     Ok(request)
 }
@@ -270,7 +276,7 @@ mod tests {
     fn a_proxy_that_is_no_url_is_said_without_its_text() {
         let proxies = Proxies::of(&|name| (name == "HTTP_PROXY").then(|| "http://u:secret@".to_owned()));
         let client = WebClient::new(proxies, WebLimits::default());
-        let ask = WebRequest { method: Method::GET, url: Url::parse("http://a.example/").unwrap(), headers: vec![] };
+        let ask = WebRequest::new(Method::GET, Url::parse("http://a.example/").unwrap());
         let failure = client.ask(&ask).unwrap_err();
         assert_eq!(failure, WebFailure::lasting("the proxy variable for this URL holds no usable URL"));
     }

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-/// Text that must not be shown: its `Display` and `Debug` hide it.
+/// A text, or a key of another library, that must not be shown: `Display` and `Debug` hide it. A type that holds one derives
+/// `Debug` and shows nothing of it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret<T = String>(T);
 
 impl Secret {
     /// Hides the text from `Display` and `Debug` from here on; memory is not wiped.
@@ -22,13 +23,25 @@ impl Secret {
     }
 }
 
-impl fmt::Display for Secret {
+impl<T> Secret<T> {
+    /// As [`Secret::new`], for a value of any type.
+    pub fn hiding(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself, for its one use.
+    pub fn as_inner(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Display for Secret<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("****")
     }
 }
 
-impl fmt::Debug for Secret {
+impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("****")
     }
@@ -91,6 +104,7 @@ fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ClientIdentity, Method, Proxies, WebClient, WebLimits, WebRequest};
 
     #[test]
     fn the_user_information_of_a_url_is_decoded_and_hidden_wherever_it_is_printed() {
@@ -99,6 +113,14 @@ mod tests {
         assert_eq!((found.user.reveal(), found.password.reveal()), ("ada", "p@ss"));
         let found = of("https://ada:secret@host/").unwrap();
         let shown = format!("{found:?} {} {:?}", found.password, found.basic());
+        assert!(!shown.contains("secret") && !shown.contains("ada"), "{shown}");
+        let key = Secret::hiding(vec!["secret"]);
+        let identity = ClientIdentity { certificates: Vec::new(), key: Secret::new("secret") };
+        let proxies = Proxies::of(&|_| Some("http://ada:secret@host".to_owned()));
+        let url = Url::parse("https://ada:secret@host/?token=secret").unwrap();
+        let ask = WebRequest { authorization: Some(Secret::new("Bearer secret")), ..WebRequest::new(Method::GET, url) };
+        let client = WebClient::new(proxies.clone(), WebLimits::default());
+        let shown = format!("{key:?} {key_shown} {identity:?} {proxies:?} {ask:?} {client:?}", key_shown = key);
         assert!(!shown.contains("secret") && !shown.contains("ada"), "{shown}");
         assert_eq!(found.basic().reveal(), "Basic YWRhOnNlY3JldA==");
         assert_eq!(of("https://host.example/"), None);

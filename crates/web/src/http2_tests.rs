@@ -91,7 +91,7 @@ impl Http2Server {
 
     fn ask(&self, client: &WebClient, path: &str) -> Result<String, WebFailure> {
         let url = Url::parse(&format!("https://localhost:{}{path}", self.address.port())).unwrap();
-        let request = WebRequest { method: Method::GET, url, headers: Vec::new() };
+        let request = WebRequest::new(Method::GET, url);
         let answer = client.send::<WebFailure>(request, &|url| Ok(Credentials::of_url(url)))?;
         let mut text = String::new();
         answer.into_body().read_to_string(&mut text).map_err(|error| WebFailure::of_body(&error))?;

@@ -108,6 +108,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "objects-aws",
                 "store",
                 "vocab",
+                "web",
             ],
         ),
         ("loader", &["archive", "catalogue", "cli", "fetch", "tree-table", "vocab"]),

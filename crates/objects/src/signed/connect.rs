@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
 use vocab::{Environment, Fault};
-use web::WebClient;
+use web::{Secret, WebClient};
 
 use super::SignedBucket;
 use super::profile::AwsProfile;
@@ -88,13 +88,13 @@ fn endpoint_of(
 }
 
 /// Without both keys the requests are not signed, for public buckets.
-fn credentials_of(environment: &Environment) -> Option<Credentials> {
+fn credentials_of(environment: &Environment) -> Option<Secret<Credentials>> {
     let text = |name| environment.text(name).map(str::to_owned);
     let (key, secret) = text("AWS_ACCESS_KEY_ID").zip(text("AWS_SECRET_ACCESS_KEY"))?;
-    Some(match text("AWS_SESSION_TOKEN") {
+    Some(Secret::hiding(match text("AWS_SESSION_TOKEN") {
         Some(token) => Credentials::new_with_token(key, secret, token),
         None => Credentials::new(key, secret),
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ use base64::engine::general_purpose::STANDARD;
 use rusty_s3::actions::{DeleteObject, GetObject, HeadObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action};
 use vocab::Digest;
-use web::{FailureKind, HeaderName, Method, Retries, RetryChance, WebAnswer, WebClient, WebRequest, header, may_pass};
+use web::{
+    FailureKind, HeaderName, Method, Retries, RetryChance, Secret, WebAnswer, WebClient, WebRequest, header, may_pass,
+};
 
 use crate::conditions::{CONTENDED, ConditionsKept, PutVerdict, pause};
 use crate::refusal::{BucketFailure, kind_of, tidy};
@@ -52,7 +54,7 @@ type SignedResult<T> = std::result::Result<T, BucketFailure>;
 /// A bucket that is reached with requests signed in their URL. Without credentials it reads public buckets.
 pub struct SignedBucket {
     bucket: Bucket,
-    credentials: Option<Credentials>,
+    credentials: Option<Secret<Credentials>>,
     /// Ends with `/`, or is empty.
     prefix: String,
     place: String,
@@ -69,6 +71,10 @@ enum PutContent<'a> {
 }
 
 impl SignedBucket {
+    fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref().map(Secret::as_inner)
+    }
+
     fn key(&self, key: &ObjectKey) -> String {
         format!("{}{key}", self.prefix)
     }
@@ -108,7 +114,7 @@ impl SignedBucket {
         let key = self.key(key);
         let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let headers: Vec<_> = range.into_iter().map(|range| (header::RANGE, range)).collect();
-        let action = || GetObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        let action = || GetObject::new(&self.bucket, self.credentials(), &key);
         absent(self.ask(watch, &|client| client.ask(&signed(Method::GET, action(), &headers))))
     }
 
@@ -147,7 +153,7 @@ impl SignedBucket {
             ExpectedState::State(tag) => headers.push((header::IF_MATCH, tag.0.clone())),
             ExpectedState::Anything => {}
         }
-        let action = || PutObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        let action = || PutObject::new(&self.bucket, self.credentials(), &key);
         let mut attempt = 1;
         loop {
             let sent = self.ask(watch, &|client| {
@@ -212,7 +218,7 @@ impl Engine for SignedBucket {
 
     fn head(&self, key: &ObjectKey, watch: TransferWatch<'_>) -> SignedResult<Option<ObjectHead>> {
         let name = self.key(key);
-        let action = || HeadObject::new(&self.bucket, self.credentials.as_ref(), &name);
+        let action = || HeadObject::new(&self.bucket, self.credentials(), &name);
         match self.ask(watch, &|client| client.ask(&signed(Method::HEAD, action(), &[]))) {
             Ok(answer) => {
                 let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -238,7 +244,7 @@ impl Engine for SignedBucket {
         loop {
             // The same request as for an object without a name: that is the bucket.
             let action = || {
-                let mut action = GetObject::new(&self.bucket, self.credentials.as_ref(), "");
+                let mut action = GetObject::new(&self.bucket, self.credentials(), "");
                 let query = action.query_mut();
                 query.insert("list-type", "2");
                 query.insert("prefix", prefix.clone());
@@ -253,7 +259,7 @@ impl Engine for SignedBucket {
             read.map_err(|error| broken(&error))?;
             let page = BucketPage::read(&text).ok_or_else(|| nonsense("a listing that cannot be read"))?;
             rows.extend(page.rows.into_iter().filter_map(|row| {
-                // What is no object of ours.
+                // Not an object of ours.
                 let key = row.key.strip_prefix(&self.prefix)?.parse().ok()?;
                 Some(ListedObject { key, size: row.size, modified: row.modified.unwrap_or_else(SystemTime::now) })
             }));
@@ -274,7 +280,7 @@ impl Engine for SignedBucket {
         // Deleting a missing object is not an error in the protocol.
         let there = self.head(key, UNWATCHED)?.is_some();
         let key = self.key(key);
-        let action = || DeleteObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        let action = || DeleteObject::new(&self.bucket, self.credentials(), &key);
         absent(self.ask(UNWATCHED, &|client| client.ask(&signed(Method::DELETE, action(), &[]))))?;
         Ok(there)
     }
@@ -300,7 +306,6 @@ impl Engine for SignedBucket {
     }
 }
 
-/// The credentials stay out.
 impl fmt::Debug for SignedBucket {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -308,6 +313,7 @@ impl fmt::Debug for SignedBucket {
             .field("place", &self.place)
             .field("url", &self.bucket.base_url().as_str())
             .field("region", &self.bucket.region())
+            .field("credentials", &self.credentials)
             .finish_non_exhaustive()
     }
 }
@@ -328,7 +334,7 @@ fn signed<'a>(method: Method, mut action: impl S3Action<'a>, headers: &[(HeaderN
     for (name, value) in headers {
         action.headers_mut().insert(name.as_str().to_owned(), value.clone());
     }
-    WebRequest { method, url: action.sign(SIGNED_FOR), headers: headers.to_vec() }
+    WebRequest { headers: headers.to_vec(), ..WebRequest::new(method, action.sign(SIGNED_FOR)) }
 }
 
 fn absent<T>(outcome: SignedResult<T>) -> SignedResult<Option<T>> {

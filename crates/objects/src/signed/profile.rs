@@ -2,27 +2,19 @@
 //! of the AWS SDKs and tools reference guide.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rusty_s3::Credentials;
 
 use vocab::Environment;
+use web::Secret;
 
 /// What an address with `profile=` takes from it.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AwsProfile {
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<Secret<Credentials>>,
     pub region: Option<String>,
     pub endpoint: Option<String>,
-}
-
-/// The credentials stay out.
-impl fmt::Debug for AwsProfile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { region, endpoint, .. } = self;
-        formatter.debug_struct("AwsProfile").field("region", region).field("endpoint", endpoint).finish_non_exhaustive()
-    }
 }
 
 impl AwsProfile {
@@ -43,7 +35,11 @@ impl AwsProfile {
             Some(token) => Credentials::new_with_token(key, secret, token),
             None => Credentials::new(key, secret),
         };
-        Some(Self { credentials: Some(credentials), region: take("region"), endpoint: take("endpoint_url") })
+        Some(Self {
+            credentials: Some(Secret::hiding(credentials)),
+            region: take("region"),
+            endpoint: take("endpoint_url"),
+        })
     }
 }
 
@@ -97,7 +93,8 @@ mod tests {
         for (name, expected) in cases {
             let found = AwsProfile::find(name, &environment, &read);
             let found = found.as_ref().map(|it| {
-                let credentials = it.credentials.as_ref().unwrap();
+                assert!(!format!("{it:?}").contains(it.credentials.as_ref().unwrap().as_inner().secret()), "{it:?}");
+                let credentials = it.credentials.as_ref().unwrap().as_inner();
                 (credentials.key(), credentials.secret(), it.region.as_deref(), it.endpoint.as_deref())
             });
             assert_eq!(found, expected, "for {name}");

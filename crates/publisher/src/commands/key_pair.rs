@@ -7,6 +7,7 @@ use std::path::Path;
 use publisher::KeyPassword;
 use serde_json::json;
 use vocab::Exit;
+use web::Secret;
 
 use super::{CommandError, PublisherOutcome, PublisherSession};
 use crate::signing_key::last_line;
@@ -14,7 +15,7 @@ use crate::signing_key::last_line;
 impl PublisherSession<'_> {
     pub(super) fn keygen(&self, folder: &Path, ask: bool) -> PublisherOutcome {
         let password = match (self.environment)("PYDIST_SIGNING_PASSWORD") {
-            Some(password) => KeyPassword::Text(password),
+            Some(password) => KeyPassword::Text(Secret::new(password)),
             None if ask => KeyPassword::Ask,
             None => KeyPassword::None,
         };

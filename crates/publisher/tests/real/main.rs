@@ -122,7 +122,7 @@ fn archives_for_platforma_go_to_an_independent_server_and_ordinary_programs_unpa
 #[test]
 fn the_stock_minisign_verifies_signatures_of_ours() {
     let Some(minisign) = program("minisign") else { return };
-    for password in [publisher::KeyPassword::None, publisher::KeyPassword::Text("a password".to_owned())] {
+    for password in [publisher::KeyPassword::None, publisher::KeyPassword::Text(web::Secret::new("a password"))] {
         let folder = tempfile::tempdir().unwrap();
         let (secret, public) = new_key_pair(password.clone()).unwrap();
         let signer = publisher::Signer::new(&secret, "a test", password).unwrap();

@@ -167,7 +167,7 @@ fn send(downloader: &Downloader, ask: DownloadRequest, is_asking: &AtomicBool) -
         headers.push((header::RANGE, format!("bytes={from}-")));
         headers.extend(ask.if_range.map(|tag| (header::IF_RANGE, tag)));
     }
-    let mut ask = web::WebRequest { method: ask.method, url: ask.url, headers };
+    let mut ask = web::WebRequest { headers, ..web::WebRequest::new(ask.method, ask.url) };
     let keyring = downloader.keyring();
     let while_asking = |question: &dyn Fn() -> Result<Option<Credentials>, CredentialsError>| {
         is_asking.store(true, Ordering::Relaxed);

@@ -15,7 +15,7 @@ use web::{Credentials, FailureKind, Method, Proxies, WebClient, WebFailure, WebL
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn get(url: &str) -> WebRequest {
-    WebRequest { method: Method::GET, url: Url::parse(url).unwrap(), headers: Vec::new() }
+    WebRequest::new(Method::GET, Url::parse(url).unwrap())
 }
 
 fn direct() -> WebClient {
