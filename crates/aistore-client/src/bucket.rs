@@ -20,6 +20,7 @@ pub struct BucketHandle<'a> {
     pub(crate) bucket: Bucket,
 }
 
+/// How a bucket is created. By default an existing one is an error.
 #[derive(Clone, Debug, Default)]
 pub struct CreateOptions {
     /// Succeed when the bucket is there.
@@ -30,12 +31,14 @@ pub struct CreateOptions {
     pub skip_look_up: bool,
 }
 
+/// How a bucket is removed. By default a missing one is an error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DestroyOptions {
     /// Succeed when the bucket is not there.
     pub missing_ok: bool,
 }
 
+/// Which objects of a bucket are copied, and under which names. By default all, under their own.
 #[derive(Clone, Debug, Default)]
 pub struct CopyBucketOptions {
     /// Only objects whose names begin so.
@@ -50,6 +53,7 @@ pub struct CopyBucketOptions {
     pub synchronize: bool,
 }
 
+/// How the cluster lets go of a remote bucket; what is in the cloud stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EvictOptions {
     /// The cluster goes on knowing the bucket.
@@ -74,6 +78,7 @@ impl BucketPresence {
     }
 }
 
+/// What a summary counts, and how long to wait for it: 5 minutes by default.
 #[derive(Clone, Debug)]
 pub struct SummaryOptions {
     pub prefix: String,
@@ -127,6 +132,7 @@ impl<'a> BucketHandle<'a> {
         Self { client, bucket }
     }
 
+    /// Which bucket it is.
     pub fn bucket(&self) -> &Bucket {
         &self.bucket
     }

@@ -24,6 +24,7 @@ impl BucketProperties {
         self.get("checksum.type")?.as_str()?.parse().ok()
     }
 
+    /// Whether objects get another version when they are replaced; false where the server does not say.
     pub fn is_versioned(&self) -> bool {
         self.get("versioning.enabled").and_then(Value::as_bool).unwrap_or(false)
     }

@@ -19,6 +19,7 @@ pub enum ChecksumKind {
 }
 
 impl ChecksumKind {
+    /// As AIStore writes it in headers and properties.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Xxhash2 => "xxhash2",

@@ -23,6 +23,7 @@ pub struct ClusterMap {
     pub version: String,
 }
 
+/// A proxy or a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ClusterNode {
@@ -36,6 +37,7 @@ pub struct ClusterNode {
     pub public: NodeNetwork,
 }
 
+/// One network interface of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct NodeNetwork {

@@ -63,6 +63,7 @@ impl SentChecksum {
 }
 
 impl ObjectContent {
+    /// Bytes in memory, which can be sent any number of times.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self { source: ContentSource::Bytes(bytes.into()) }
     }

@@ -8,6 +8,7 @@ use crate::Error;
 use crate::headers::CUSTOM;
 use crate::names::invalid;
 
+/// Name → value. Both are printable ASCII without commas, names also without `=`, or they could not be read again.
 pub type CustomMetadata = BTreeMap<String, String>;
 
 /// The server joins pairs with commas when it answers, and headers are lines of ASCII: anything else could be written

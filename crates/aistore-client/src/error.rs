@@ -11,6 +11,7 @@ use web::{HeaderMap, WebFailure};
 use crate::Checksum;
 use crate::headers;
 
+/// Why a call failed. A token is never part of it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Found before any request.
@@ -85,6 +86,7 @@ pub struct Refusal {
     pub text: String,
 }
 
+/// Why the server refused: by the type of its error where it says one, by the status otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalKind {
     /// A bucket or ETL of that name is there.
@@ -161,7 +163,7 @@ impl std::error::Error for Refusal {}
 pub(crate) fn shortened(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes.get(..LONGEST_TEXT).unwrap_or(bytes));
     let mut text = text.into_owned();
-    // Bytes that are no text became longer.
+    // Bytes that are not text became longer.
     while text.len() > LONGEST_TEXT {
         text.pop();
     }

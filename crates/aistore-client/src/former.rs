@@ -43,6 +43,7 @@ impl Client {
         Ok(Self::of(crate::Client::new(Settings::new(endpoint))?))
     }
 
+    /// With the settings of a client that is there; they share its connections.
     pub fn of(client: crate::Client) -> Self {
         Self { client }
     }

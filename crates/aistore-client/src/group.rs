@@ -14,6 +14,7 @@ pub enum ObjectGroup {
     Template(String),
 }
 
+/// How a group of objects is copied. By default it ends at the first error.
 #[derive(Clone, Debug, Default)]
 pub struct CopyGroupOptions {
     /// Before the names of the copies.
@@ -22,6 +23,7 @@ pub struct CopyGroupOptions {
     pub continue_on_error: bool,
 }
 
+/// Which archive is made of a group of objects.
 #[derive(Clone, Debug, Default)]
 pub struct ArchiveOptions {
     /// Where the archive goes; by default the same bucket.

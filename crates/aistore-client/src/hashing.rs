@@ -12,6 +12,7 @@ use xxhash_rust::xxh64::Xxh64;
 use crate::{Checksum, ChecksumKind, Error};
 
 impl Checksum {
+    /// The checksum of bytes in memory.
     pub fn of(bytes: &[u8], kind: ChecksumKind) -> Self {
         let mut hasher = ChecksumHasher::new(kind);
         hasher.update(bytes);

@@ -68,6 +68,7 @@ pub struct JobSnapshot {
     pub stats: Value,
 }
 
+/// How long to wait for a job: 5 minutes by default.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
     pub limit: Duration,
@@ -151,6 +152,7 @@ impl Client {
 }
 
 impl JobHandle<'_> {
+    /// The id by which the cluster knows it, also after this client has ended.
     pub fn id(&self) -> &str {
         &self.id
     }

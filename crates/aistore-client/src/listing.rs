@@ -46,10 +46,12 @@ impl ListFlags {
     pub const CACHED: Self = Self(1);
     /// Also what is in archives.
     pub const IN_ARCHIVES: Self = Self(1 << 3);
+    /// Leaves out all properties, which is quicker for the server.
     pub const NAMES_ONLY: Self = Self(1 << 4);
     /// Not what is further down; folders are entries of their own.
     pub const NOT_RECURSIVE: Self = Self(1 << 11);
 
+    /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -85,14 +87,17 @@ pub struct ListingEntry {
 }
 
 impl ListingEntry {
+    /// In a listing of a remote bucket: whether the cluster has a copy.
     pub fn is_in_cluster(&self) -> bool {
         self.flags & (1 << 6) != 0
     }
 
+    /// Whether it is a file in an archive, in a listing with [`ListFlags::IN_ARCHIVES`].
     pub fn is_in_archive(&self) -> bool {
         self.flags & (1 << 7) != 0
     }
 
+    /// Whether it is a folder, in a listing with [`ListFlags::NOT_RECURSIVE`].
     pub fn is_folder(&self) -> bool {
         self.flags & (1 << 8) != 0
     }

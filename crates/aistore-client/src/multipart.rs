@@ -39,6 +39,7 @@ impl<'a> ObjectHandle<'a> {
 }
 
 impl MultipartUpload<'_> {
+    /// The id for [`ObjectHandle::multipart`], to go on in another process.
     pub fn id(&self) -> &str {
         &self.id
     }

@@ -88,6 +88,7 @@ impl Namespace {
         Ok(Self { uuid: uuid.to_owned(), name: name.to_owned() })
     }
 
+    /// Whether it is that of everybody in this cluster, which is written as nothing.
     pub fn is_global(&self) -> bool {
         self.uuid.is_empty() && self.name.is_empty()
     }
@@ -97,6 +98,7 @@ impl Namespace {
         &self.uuid
     }
 
+    /// Within its cluster; empty for the global one.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -133,24 +135,29 @@ impl Bucket {
         Ok(Self { name: name.to_owned(), provider: Provider::Ais, namespace: Namespace::default() })
     }
 
+    /// The same name at another provider.
     #[must_use]
     pub fn of(self, provider: Provider) -> Self {
         Self { provider, ..self }
     }
 
+    /// The same name in another namespace.
     #[must_use]
     pub fn within(self, namespace: Namespace) -> Self {
         Self { namespace, ..self }
     }
 
+    /// Without provider and namespace.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// Who stores it.
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
+    /// Where its name belongs; the global one by default.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
@@ -238,6 +245,7 @@ impl ObjectName {
         Err(invalid("object name", name, reason))
     }
 
+    /// With `/` between its parts, not encoded.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -20,6 +20,7 @@ pub struct ObjectHandle<'a> {
     name: ObjectName,
 }
 
+/// How an object is put. By default a checksum of AIStore's default kind is computed and compared.
 #[derive(Clone, Debug)]
 pub struct PutOptions {
     /// Known already; the server refuses other bytes.
@@ -52,6 +53,7 @@ pub struct PutResult {
     pub is_verified: bool,
 }
 
+/// What is asked about an object.
 #[derive(Clone, Debug, Default)]
 pub struct HeadOptions {
     /// Separated by commas: `size,version,checksum,atime,copies,ec,custom,location,chunked,last-modified,etag`. Empty:
@@ -71,6 +73,7 @@ pub enum MetadataUpdate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendHandle(String);
 
+/// How an object is copied within the cluster.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CopyOptions {
     /// In a remote bucket, look whether there is something newer.
@@ -79,6 +82,7 @@ pub struct CopyOptions {
     pub synchronize: bool,
 }
 
+/// How files of a target become objects. By default each target takes part, with its files alone and not those in folders.
 #[derive(Clone, Debug, Default)]
 pub struct PromoteOptions {
     /// By this target alone.
@@ -97,10 +101,12 @@ impl<'a> ObjectHandle<'a> {
         Self { client, bucket, name }
     }
 
+    /// Its name in the bucket; the server was not asked whether it exists.
     pub fn name(&self) -> &ObjectName {
         &self.name
     }
 
+    /// The bucket that it is in.
     pub fn bucket(&self) -> &Bucket {
         &self.bucket
     }

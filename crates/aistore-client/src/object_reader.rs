@@ -12,6 +12,7 @@ use crate::checksum::Checksum;
 use crate::hashing::ChecksumHasher;
 use crate::{Error, ObjectHandle, ObjectProperties};
 
+/// How an object is read. By default all of it, compared with its checksum, going on up to three times where it broke off.
 #[derive(Clone, Debug)]
 pub struct GetOptions {
     pub range: Option<ByteRange>,

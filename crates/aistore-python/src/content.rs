@@ -17,17 +17,19 @@ pub struct GivenContent {
     pub raised: RaisedException,
 }
 
-/// Reading an open file happens on a thread of its own: what is raised there is kept for who waits.
+/// Reading an open file happens on a thread of its own: what is raised there is kept for the waiting thread.
 #[derive(Clone, Default)]
 pub struct RaisedException(Arc<Mutex<Option<PyErr>>>);
 
 impl RaisedException {
+    /// What the file raised, once.
     pub fn take(&self) -> Option<PyErr> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl GivenContent {
+    /// A file by its path, read by the client itself.
     pub fn file(path: PathBuf) -> Self {
         Self { content: ObjectContent::file(path), raised: RaisedException::default() }
     }
@@ -73,8 +75,9 @@ fn open_file(file: &Bound<'_, PyAny>, raised: &RaisedException) -> PyResult<Obje
 }
 
 fn bytes_of(read: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let bytes =
-        read.cast::<PyBytes>().map_err(|_| PyTypeError::new_err("`content` is no file of bytes; open it with 'rb'"))?;
+    let bytes = read
+        .cast::<PyBytes>()
+        .map_err(|_| PyTypeError::new_err("`content` is not a file of bytes; open it with 'rb'"))?;
     Ok(bytes.as_bytes().to_vec())
 }
 

@@ -14,6 +14,7 @@ pub struct GivenSettings {
     pub read_timeout: Option<f64>,
 }
 
+/// Raises what Python does when `os.environ` was replaced by something else; the inner error is a value that is not understood.
 pub fn settings(py: Python<'_>, given: &GivenSettings) -> PyResult<Result<Settings, Error>> {
     let environment = py.import("os")?.getattr("environ")?;
     let mut known: HashMap<&str, String> = HashMap::new();

@@ -143,6 +143,7 @@ impl ExceptionClass {
     }
 }
 
+/// Makes the classes at the first import, and adds them to the module.
 pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let types = TYPES.get_or_try_init(module.py(), || make_types(module.py()))?;
     for ((name, _, _), class) in CLASSES.iter().zip(types) {

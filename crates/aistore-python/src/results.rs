@@ -19,6 +19,7 @@ pub struct Bck {
 }
 
 impl Bck {
+    /// The global namespace is an empty text.
     pub fn of(bucket: &Bucket) -> Self {
         let namespace = bucket.namespace();
         let namespace = if namespace.is_global() { String::new() } else { namespace.to_string() };
@@ -59,6 +60,7 @@ pub struct BucketEntry {
 }
 
 impl BucketEntry {
+    /// Takes what the listing was asked for; the rest is empty.
     pub fn of(entry: ListingEntry) -> Self {
         let ListingEntry { name, size, checksum, atime, version, location, custom, copies, flags } = entry;
         Self { name, size, checksum, atime, version, location, custom, copies, flags }
@@ -88,6 +90,7 @@ pub struct PutProperties {
 }
 
 impl PutProperties {
+    /// What the server said about the stored object.
     pub fn of(result: PutResult) -> Self {
         let (checksum_type, checksum) =
             result.checksum.map(|checksum| (checksum.kind.to_string(), checksum.value)).unzip();
@@ -126,6 +129,7 @@ pub struct ObjectProperties {
 }
 
 impl ObjectProperties {
+    /// `None` for what the server did not say.
     pub fn of(known: Known) -> Self {
         let (checksum_type, checksum) =
             known.checksum.map(|checksum| (checksum.kind.to_string(), checksum.value)).unzip();

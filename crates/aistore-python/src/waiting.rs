@@ -15,7 +15,7 @@ use crate::exceptions::exception;
 /// How long Ctrl-C may go unheard.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
-/// What a [`Worker`] is told to do.
+/// What a [`Worker`] has to do.
 type Task = Box<dyn FnOnce() + Send>;
 
 /// A thread that works for the main thread. It ends when nobody can tell it anything more.

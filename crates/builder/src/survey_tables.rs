@@ -151,7 +151,7 @@ fn size_line(name: &str, change: &ValueChange<u64>) -> String {
 
 fn packages(platform: &PlatformComparison) -> Table {
     let mut table = Table::new(["change", "package", "before", "after", "size"]).right(4);
-    // Of a platform that one side lacks everything would be listed; the heading counts it.
+    // For a platform that one side lacks everything would be listed; the heading counts it.
     let compared = platform.packages.iter().filter(|_| platform.presence == Presence::Both);
     for change in compared {
         let word = match (&change.before, &change.after) {

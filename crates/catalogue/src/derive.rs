@@ -1,4 +1,4 @@
-//! The catalogue from everything that was written, whoever wrote it and in whatever order it is read.
+//! The catalogue from everything that was written, independent of who wrote it and of the order in which it is read.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

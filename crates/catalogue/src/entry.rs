@@ -1,7 +1,7 @@
 //! One published artifact, recorded once and never changed.
 //!
 //! Goals of the format: it refers to everything that was published with the artifact and gives the digest of each, so
-//! that whoever trusts an entry can trust the rest; it is never changed, so that any number of publishers can write at
+//! that a reader who trusts an entry can trust the rest; it is never changed, so that any number of publishers can write at
 //! the same time.
 
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! Settings that all publishers to one destination share, so that whoever writes the index last writes the same.
+//! Settings that all publishers to one destination share, so that the last one to write the index writes the same.
 //!
 //! Goals of the format: it is small, a person can write it, and a publisher that does not understand it writes nothing.
 

@@ -96,7 +96,7 @@ impl Bars {
         for (_, bar) in self.transfers.drain() {
             bar.finish_and_clear();
         }
-        // A closed terminal is no reason to fail.
+        // A closed terminal is not a reason to fail.
         let _ = self.all.clear();
     }
 }

@@ -54,7 +54,7 @@ pub fn run<A: CommandLine>(
         Ok(asked) => asked,
         Err(message) => {
             let exit = if message.use_stderr() { Exit::Usage } else { Exit::Done };
-            // A closed pipe is no reason to fail.
+            // A closed pipe is not a reason to fail.
             let _ = message.print();
             return ExitCode::from(exit.code());
         }

@@ -30,7 +30,7 @@ impl ClusterObject {
         let mut of = Settings::of(address.endpoint.as_deref(), &|name| settings.cluster.get(name)).map_err(refused)?;
         of.proxies = settings.proxies.clone();
         of.limits = WebLimits { pace: settings.pace, deadline: settings.deadline, ..of.limits };
-        // Each range is asked for again by who wants it, with what it has then.
+        // The caller asks for each range again, with what it has then.
         of.retries = Retries { attempts: 1, first_pause: Duration::ZERO };
         of.busy_limit = Duration::ZERO;
         let client = Client::new(of).map_err(refused)?;

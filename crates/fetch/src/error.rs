@@ -110,7 +110,8 @@ pub enum FetchErrorKind {
     Extract(#[from] ExtractError),
 }
 
-const OTHER_ARTIFACT: &str = "this is not the artifact whose digest you were given; ask whoever gave it to you";
+const OTHER_ARTIFACT: &str =
+    "this is not the artifact whose digest you were given; check the digest with its publisher";
 
 impl FetchErrorKind {
     fn hint_of_status(&self) -> Option<String> {

@@ -119,7 +119,7 @@ const CLUSTER: &str = "ais://";
 /// machine, and where no server is named.
 pub fn server_of(place: &str, settings: &FetchSettings) -> Option<String> {
     if !place.starts_with(CLUSTER) {
-        // A `file:` URL that is no path on this system, such as one without a drive on Windows, names no server either.
+        // A `file:` URL that is not a path on this system, such as one without a drive on Windows, names no server either.
         let is_file = place.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
         return (path_of(place).is_none() && !is_file).then(|| place.to_owned());
     }

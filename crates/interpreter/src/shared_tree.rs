@@ -26,7 +26,7 @@ fn is_shared(context: &Context, identity: &Digest) -> bool {
     context.remote.as_deref().is_some_and(|remote| remote.has_base(&context.near(), identity))
 }
 
-/// Whether the finished tree is in the store or can be had from the remote store, so that its source need not be asked.
+/// Whether the finished tree is in the store or the remote store, so that its source need not be asked.
 pub(super) fn is_at_hand(context: &Context, identity: &Digest) -> bool {
     context.store.base(identity).is_dir() || is_shared(context, identity)
 }

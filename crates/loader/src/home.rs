@@ -144,7 +144,7 @@ impl Home {
         } else {
             fs::read_link(path).ok()?
         };
-        // A plain name: whoever wrote it, it cannot lead elsewhere.
+        // A plain name, which cannot lead elsewhere.
         let folder = self.0.join(name.file_name().filter(|plain| *plain == name.as_os_str())?);
         self.has(&folder).then_some(folder)
     }

@@ -351,7 +351,7 @@ mod tests {
             "package.json:1:14 /version: `1` is not a version of an npm package\n  hint: write three numbers such as `0.1.0`\n\
              package.json:1:35 /dependencies: an object is expected, not a list"
         );
-        // Of the roots, none at all; a list; and none of a kind that is known.
+        // Roots: none at all, a list, and none of a known kind.
         for (roots, text) in [
             (json!({}), "`roots` names no platform"),
             (json!([]), "an object is expected, not a list"),

@@ -1,9 +1,20 @@
 //! A place of objects in an AIStore cluster, by its native API: `ais://bucket/prefix?endpoint=http://host:port`.
 //!
 //! AIStore has no conditional writes, so [`Place::conditional_puts`](objects::Place::conditional_puts) is false: `create`
-//! and `replace` look first, and who
-//! derives something from what is there looks again after it was written. Nor does it copy ranges or tell which uploads
-//! in parts were begun: a new version is sent whole, and an interrupted upload from its beginning.
+//! and `replace` look first, and a
+//! publisher that derives something from what is there looks again after it was written. Nor does it copy ranges or list which
+//! uploads in parts were begun: a new version is sent whole, and an interrupted upload from its beginning.
+//!
+//! ```
+//! use objects::{Place as _, PlaceAddress};
+//! use objects_aistore::AistorePlace;
+//!
+//! let address = PlaceAddress::parse("ais://runtimes/python?endpoint=http://127.0.0.1:51080", "--to")?;
+//! let PlaceAddress::Cluster(address) = address else { unreachable!("the scheme says it") };
+//! let place = AistorePlace::open(&address, "--to", &|_| None)?; // nothing is asked yet
+//! assert!(place.place().starts_with("ais://runtimes/python"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod failure;
 mod upload;
@@ -33,6 +44,7 @@ const TIME_FORMAT: &str = "2006-01-02T15:04:05Z07:00";
 
 type ClusterResult<T> = std::result::Result<T, Kind>;
 
+/// A bucket of a cluster, or what lies below a prefix in it. One client for all of its requests.
 #[derive(Debug)]
 pub struct AistorePlace {
     client: Client,
@@ -152,7 +164,7 @@ impl Engine for AistorePlace {
         let mut rows = Vec::new();
         for entry in self.bucket().list(&options) {
             let entry = entry.map_err(kind_of)?;
-            // What is no object of ours.
+            // Not an object of ours.
             let Some(key) = entry.name.strip_prefix(&self.prefix).and_then(|name| name.parse().ok()) else { continue };
             // The cluster remembers when an object was read last, which is not before it was written.
             let read = entry.atime.parse::<jiff::Timestamp>().ok().map(SystemTime::from);

@@ -1,5 +1,5 @@
 //! What a kind of place has to do itself, and the frame that makes a [`Place`] of it: every fault names what was done,
-//! to which object, where; a name that is taken stays as it is, and is told where something else stands there.
+//! to which object, where; a name that is taken stays as it is, and is reported where something else stands there.
 
 use std::fmt::Debug;
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
 //! A folder: on this machine, or one that machines share over a network file system.
 //!
-//! An object is a file that everybody may read, whatever the umask of who wrote it. It is written beside its place and then takes it in one step. Replacing holds a lock on one
+//! An object is a file that everybody may read, whatever the umask of its writer. It is written beside its place and then takes it in one step. Replacing holds a lock on one
 //! file of the folder, which the system releases when its holder dies.
 
 use std::collections::BTreeSet;

@@ -186,7 +186,7 @@ impl BuildRun<'_> {
                     told += 1;
                 }
             }
-            // Of an interrupted run, those behind a platform that was not begun.
+            // In an interrupted run, those behind a platform that was not begun.
             waiting.into_values().for_each(on_cell);
         });
     }

@@ -1,4 +1,4 @@
-//! The last steps: manifest, parts, artifact.
+//! Which files each part of an artifact holds, the order of the parts, and the manifest that lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

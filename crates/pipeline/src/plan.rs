@@ -45,7 +45,7 @@ pub struct PlanRow {
     pub brought_by: BTreeSet<DistributionName>,
     /// Why this and not the usual wheel; empty for the usual wheel.
     pub reason: String,
-    /// Of the file to download, or of the repository's own, in bytes; absent where the index does not say.
+    /// Size of the file to download, or of the repository's own, in bytes; absent where the index does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// The store has the file already.

@@ -6,7 +6,7 @@
 //! done.
 //!
 //! Where a place does not keep conditions ([`Place::conditional_puts`]), the last writer wins, whatever it knew. There
-//! each writes, then looks again, and writes again until nothing that is listed is missing: whoever wrote too little
+//! each writes, then looks again, and writes again until nothing that is listed is missing: a publisher that wrote too little
 //! notices it itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,10 +123,10 @@ pub fn write_settings(settings: &IndexSettings, to: &dyn Place) -> Result<()> {
 }
 
 /// The digest of the catalogue that the site was made from, then those of all artifacts in it, one a line. Written
-/// after everything else that is derived, so whoever finds an artifact there finds it everywhere.
+/// after everything else that is derived, so an artifact that is found there is found everywhere.
 const SITE_STATE: &str = "site/catalogue.sha256";
 
-/// A turn is told to go on whenever so many pages are written.
+/// A turn is renewed whenever so many pages are written.
 const PAGES_OF_A_BEAT: usize = 8;
 
 /// Brings the index up to date: the catalogue, then what is derived from it for uv and for people. Gives the
@@ -236,7 +236,7 @@ fn holds(to: &dyn Place, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Re
     let Some(object) = to.get(&object_keys::CATALOGUE.parse()?)? else { return Ok(None) };
     // One that cannot be read is written anew.
     let Ok(catalogue) = Catalogue::read(&object.bytes) else { return Ok(None) };
-    // Of one that is retracted the notice has to be there, which only who writes the index looks at.
+    // A retracted one needs its notice, which only the writer of the index looks at.
     if !artifacts.iter().all(|sha256| catalogue.by_digest(sha256).is_some_and(|(_, retracted)| retracted.is_none())) {
         return Ok(None);
     }

@@ -103,7 +103,7 @@ impl ResolveError {
         // The name alone: a requirement may hold what no file name can.
         let own = self.alone.as_ref().map(|text| format!("-{}", file_name_of(text))).unwrap_or_default();
         let path = logs.join(format!("resolve-{}{own}.log", self.platform));
-        // A log that cannot be written is no second error.
+        // A log that cannot be written is not a second error.
         let written = is_long(reason)
             && std::fs::create_dir_all(logs).and_then(|()| std::fs::write(&path, format!("{reason}\n"))).is_ok();
         self.log = written.then_some(path);

@@ -156,7 +156,7 @@ fn age_of(time: Option<SystemTime>, now: SystemTime) -> Duration {
 }
 
 /// Each under its lock, so that none is taken from a download that goes on. Beside those that nobody went on with, the
-/// rules hold for them as for entries: what filled a disk can be had back.
+/// rules hold for them as for entries: what filled a disk can be freed.
 fn prune_partial_blobs(
     store: &Store,
     rules: &PruneRules,

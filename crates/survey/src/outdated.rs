@@ -170,7 +170,7 @@ pub fn outdated(
 /// The table of Python releases was not renewed for long, so newer ones are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgedTable {
-    /// Of its newest release.
+    /// The date of its newest release.
     pub day: Date,
     pub days: i32,
 }

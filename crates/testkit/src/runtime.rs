@@ -25,7 +25,7 @@ pub struct Runtime {
     pub versions: BTreeMap<String, String>,
     pub base: u64,
     pub format: ArtifactFormat,
-    /// Of each wheel's content; the interpreter has four times as many, as it usually does.
+    /// Bytes of each wheel's content; the interpreter has four times as many, as it usually does.
     pub bytes: usize,
     /// Linux or Windows.
     pub platform: PlatformKey,

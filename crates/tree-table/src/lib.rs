@@ -157,7 +157,7 @@ impl TreeTable {
         self.len() == 0 && self.folders.is_empty()
     }
 
-    /// What has changed or gone. What was added is no damage here; see [`TreeTable::added`].
+    /// What has changed or gone. What was added is not damage here; see [`TreeTable::added`].
     pub fn compare(&self, root: &Path, look: CompareDepth) -> ComparedTree {
         let rows: Vec<&[FileRow]> = self.files.chunks(ROWS).collect();
         let compared = |(): &mut (), index: usize| -> Result<_, Infallible> {

@@ -136,7 +136,7 @@ class Contestants:
     # -- rivals
 
     def uv_install(self, cache):
-        workshop, site = self.workshop, f"lib/{self.workshop.series}/site-packages"
+        workshop, site = self.workshop, f"lib/{self.workshop.minor_version}/site-packages"
         copy = self.scratch / "uv"
         return (
             f"cp -a '{workshop.base}' '{copy}'; "

@@ -11,7 +11,7 @@ from pathlib import Path
 from workshop import ROOT, Workshop, product_of, remove, run
 
 RCLONE = "v1.76.0"
-# The index has the first series of the AWS command line, whose `s3 cp` has no client of the Common Runtime; that client
+# The index has version 1 of the AWS command line, whose `s3 cp` has no client of the Common Runtime; that client
 # is in boto3's transfer manager.
 PACKAGES = ("boto3[crt]==1.44.8", "awscli==1.46.3")
 # Small pure packages, and versions of them that the configurations do not pin.

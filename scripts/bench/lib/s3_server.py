@@ -82,7 +82,7 @@ class S3Server:
         return folder / "server.pem", folder / "server.key"
 
     def variables(self):
-        """For whoever speaks to it as the AWS tools do."""
+        """For clients that speak to it as the AWS tools do."""
         return os.environ | {
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,

@@ -80,8 +80,8 @@ class Workshop:
         # The interpreter alone, as the builder prepared it: the part of the prefix that no distribution owns.
         # A user's store may hold several; the newest of the right release is it.
         actual = self.product["manifest"]["base"]["actual"]
-        self.series = "python" + ".".join(actual.split(".")[:2])
-        bases = [path for path in (self.store / "bases").iterdir() if (path / "lib" / self.series).is_dir()]
+        self.minor_version = "python" + ".".join(actual.split(".")[:2])
+        bases = [path for path in (self.store / "bases").iterdir() if (path / "lib" / self.minor_version).is_dir()]
         self.stored_base = max(bases, key=lambda path: path.stat().st_mtime)
         # Rivals copy `base`; programs run from another copy, since Python leaves compiled modules where it runs, and
         # the store's tree is shared with every prefix.

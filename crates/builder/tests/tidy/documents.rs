@@ -159,7 +159,7 @@ pub fn pages_of(name: &'static str) -> String {
     }
 }
 
-/// Of each program.
+/// By program.
 fn options() -> BTreeMap<&'static str, BTreeSet<String>> {
     let of = |name: &'static str| {
         let options = options_in(&pages_of(name));

@@ -317,7 +317,7 @@ fn complete_urls(
     Ok(())
 }
 
-/// Without a network, all files that cannot be had are told at once.
+/// Without a network, all files that are out of reach are reported at once.
 fn all_local(lacking: &[&LockedDistribution], urls: &BTreeMap<Digest, String>) -> Result<(), GatherError> {
     let files = lacking.iter().filter_map(|row| file_of(row));
     let absent = files.filter(|(_, digest, _)| !urls.get(digest).is_some_and(|url| download::is_local(url)));

@@ -181,7 +181,7 @@ type NativeRows = BTreeMap<usize, RuleRecord>;
 struct PreparedRun<'a> {
     context: &'a Context,
     config: &'a Config,
-    /// Of the repository.
+    /// The repository's.
     root: &'a Path,
     folder: &'a Path,
     host: &'a Arc<HostPython>,

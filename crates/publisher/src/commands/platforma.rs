@@ -32,7 +32,7 @@ impl PublisherSession<'_> {
         repository: &Path,
         candidates: Vec<PublishCandidate>,
     ) -> PublisherOutcome {
-        // What is wrong with the command comes before what stands against an artifact.
+        // What is wrong with the command comes before reasons against an artifact.
         let judged = publisher::judge(&candidates);
         let registry = |name: &str| PlatformaRegistry::find(name, self.to, self.environment);
         let releases = releases(repository, candidates, &registry)?;

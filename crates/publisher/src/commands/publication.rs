@@ -46,7 +46,7 @@ impl PublisherSession<'_> {
         let (address, given) = self.address()?;
         let to = open(&address, given, self.environment)?;
         self.tell_destination("destination", &address);
-        // Before anything is uploaded, or said to be in order: whether the key can be used, what stands against any.
+        // Before anything is uploaded, or said to be in order: whether the key can be used, and every reason against one of them.
         let signer = self.signer(&arguments.signing)?;
         let created = self.now()?;
         IndexSigning { signer: signer.as_ref(), now: created, change_key: false }.check(to.as_ref())?;

@@ -14,7 +14,7 @@ struct ArchiveInfo<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     platform: PlatformKey,
-    /// Where the archive is had from; absent when nobody said.
+    /// Where readers fetch the archive; absent unless it was given.
     #[serde(rename = "registryURL", skip_serializing_if = "Option::is_none")]
     registry_url: Option<&'a str>,
     registry_name: &'a str,

@@ -70,7 +70,7 @@ pub enum PlatformaError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// What earlier runs left is told where it could be taken for enough.
+/// Reports what earlier runs left where it could be taken for enough.
 fn told(differing: &[FileDifference]) -> String {
     differing.iter().map(|difference| format!(", and {difference}")).collect()
 }

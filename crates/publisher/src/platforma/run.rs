@@ -84,7 +84,7 @@ impl PlatformaRelease {
         Ok(missing)
     }
 
-    /// Everything that stands against it, without changing anything: platforms without an artifact, archives that are
+    /// Every reason against it, without changing anything: platforms without an artifact, archives that are
     /// there and must not be, artifacts that are not what their manifests say.
     pub fn check(&self, to: &dyn Place, options: &ReleaseOptions<'_>) -> Result<(), Box<dyn Fault>> {
         let missing = self.missing_at(to)?;

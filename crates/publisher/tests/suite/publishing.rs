@@ -115,7 +115,7 @@ fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
             "none of its 1 packages with native files was ever imported",
             "--allow-unchecked",
         ),
-        // Of a builder that looked into no wheel of a wheelhouse.
+        // A builder that looked into no wheel of a wheelhouse.
         (
             "wheelhouse",
             &|it| {

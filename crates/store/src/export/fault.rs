@@ -19,7 +19,7 @@ pub struct ExportError {
 pub enum ExportErrorKind {
     #[error("it has no `{MANIFEST}`, so it is not an export, or writing it was interrupted")]
     Absent,
-    #[error("it is an export, which only `builder export --to` adds to, so it is no remote store")]
+    #[error("it is an export, not a remote store; only `builder export --to` adds to it")]
     NotARemoteStore,
     /// The folder is not an export, and what it holds would be overwritten.
     #[error("it is not an export and holds {}, which an export would replace", quoted(names))]

@@ -1,5 +1,5 @@
 //! A tool from the Python index in the store, at one version, by digest, with an interpreter's own pip: which uses the
-//! user's index, proxy, certificates and credentials. What is set for uv alone, pip is told; what is set for pip counts.
+//! user's index, proxy, certificates and credentials. Settings of uv alone are passed to pip; those of pip count.
 
 mod tool_wheel;
 
@@ -72,7 +72,7 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
             "--quiet",
             "--disable-pip-version-check",
             "--no-warn-script-location",
-            // An index that cannot be reached is told at once; five retries take half a minute.
+            // An index that cannot be reached is reported at once; five retries take half a minute.
             "--retries",
             "1",
         ])

@@ -81,7 +81,7 @@ fn arch(host: PlatformKey) -> &'static str {
     }
 }
 
-/// A DNS label (RFC 1123, at most 63 characters): what is no letter or digit becomes `-`, and the first digits of the
+/// A DNS label (RFC 1123, at most 63 characters): any other character becomes `-`, and the first digits of the
 /// name's digest keep two versions apart that then look alike.
 fn object_name(job: &MatrixJob) -> String {
     let digest = Digest::of(job.name()).to_string();
