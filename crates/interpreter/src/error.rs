@@ -7,10 +7,13 @@ use archive::{ExtractError, ExtractErrorKind};
 use config_merger::BaseSource;
 use vocab::{Fault, PlatformKey, PythonVersion};
 
-use super::known::WITHOUT_TAG;
 use process::ProcessError;
 use store::StoreError;
 use store::download::DownloadError;
+
+/// What helps where no file is known of the release that `python.tag` names.
+pub(super) const WITHOUT_TAG: &str =
+    "add its file with its SHA-256 to `python.releases`, or remove `python.tag` to use a known release";
 
 /// Why [`choose`](crate::choose) or [`provide`](crate::provide) gave no interpreter, with the release that was asked
 /// for.

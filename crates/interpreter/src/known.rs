@@ -5,6 +5,7 @@ use config_merger::{BaseSource, PythonSettings};
 use vocab::{Digest, Os, PlatformKey, PythonVersion};
 
 use super::base_identity::identity;
+use super::error::WITHOUT_TAG;
 use super::go_module;
 use super::release_table::ReleaseTable;
 use super::standalone;
@@ -20,10 +21,6 @@ pub enum KnownBase {
     /// Each source's reason for not having it, in the order of the configuration, and what helps.
     Nowhere { asked: Vec<(BaseSource, String)>, hint: &'static str },
 }
-
-/// What helps where no file is known of the release that `python.tag` names.
-pub(super) const WITHOUT_TAG: &str =
-    "add its file with its SHA-256 to `python.releases`, or remove `python.tag` to use a known release";
 
 const WITHOUT_BASE: &str = "name an archive of it in `python.archives`, or another release";
 

@@ -13,7 +13,7 @@ use netrc::Netrc;
 use url::Url;
 use web::{Credentials, Secret};
 
-use super::error::CredentialsError;
+use super::credentials_error::CredentialsError;
 use super::keepers::Keepers;
 use super::uv_indexes::{Authenticate, UserIndex, is_path_below, root_of};
 

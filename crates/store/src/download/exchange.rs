@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 use web::{Credentials, Method, WebAnswer, WebFailure, header};
 
-use super::error::CredentialsError;
+use super::credentials_error::CredentialsError;
 use super::retry::DownloadSetback;
 use super::{DownloadErrorKind, DownloadWatch, Downloader};
 

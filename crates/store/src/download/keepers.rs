@@ -15,7 +15,7 @@ use url::Url;
 use vocab::{Environment, Work};
 use web::{Credentials, Secret};
 
-use super::error::CredentialsError;
+use super::credentials_error::CredentialsError;
 use super::uv_indexes::{Authenticate, UserIndex};
 
 /// Place that was asked for, and for which user if one was known.

@@ -8,7 +8,9 @@
 //! `context.timeout` limits the whole download of one file, retries and pauses included. Beside it there are the
 //! limits of [`DownloadSettings`] for connecting and for silence, which always hold.
 
+pub mod client_certificate;
 mod credentials;
+mod credentials_error;
 mod error;
 mod exchange;
 mod keepers;
@@ -34,7 +36,8 @@ use crate::remote::NearStore;
 use crate::{BlobState, EntryKind, LockOutcome};
 
 pub use credentials::HostCredentials;
-pub use error::{CredentialsError, DownloadError, DownloadErrorKind, HOW_TO_GIVE_CREDENTIALS};
+pub use credentials_error::{CredentialsError, HOW_TO_GIVE_CREDENTIALS};
+pub use error::{DownloadError, DownloadErrorKind};
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{UnreachableServer, fetch_bytes, head_status, probe};

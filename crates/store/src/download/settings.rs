@@ -13,8 +13,8 @@ use web::{Credentials, Pace, Proxies, Retries, Tls, TlsTrust, UnverifiedHost, We
 use super::HostCredentials;
 use super::credentials::Keyring;
 use super::keepers::Keepers;
-use super::uv_connection;
 use super::uv_indexes::{self, UserIndex};
+use super::{client_certificate, uv_connection};
 use vocab::Environment;
 
 /// Plain data. Not to be printed: the environment holds credentials.
@@ -95,7 +95,7 @@ impl DownloadSettings {
             programs: environment.clone(),
             proxies: uv_connection::proxies(environment),
             unverified: uv_connection::unverified(environment),
-            client_certificate: uv_connection::client_certificate(environment),
+            client_certificate: client_certificate::file(environment),
             trust: TlsTrust::of(&|name| environment.path(name).map(|path| path.as_os_str().to_owned())),
             ..Self::default()
         }
@@ -124,7 +124,7 @@ impl Downloader {
         // The time limit of a file is enforced by the waiting thread.
         let DownloadSettings { connect_limit: connect, stall_limit: stall, pace, .. } = settings;
         let limits = WebLimits { connect, stall, pace, deadline: None };
-        let identity = settings.client_certificate.as_deref().map(uv_connection::identity);
+        let identity = settings.client_certificate.as_deref().map(client_certificate::identity);
         let tls = Tls { trust: settings.trust.clone(), identity, unverified: settings.unverified.clone() };
         let client = WebClient::with(settings.proxies.clone(), limits, tls);
         Self { inner: Arc::new(SharedDownloader { settings, keyring, client, transfers: AtomicU64::new(0) }) }

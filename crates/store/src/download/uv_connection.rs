@@ -1,12 +1,12 @@
-//! How to reach servers, as the user has told uv, for our own downloads and for pip: proxies, servers that are believed
-//! without a look at their certificate, the client's certificate.
+//! How to reach servers, as the user has told uv, for our own downloads and for pip: proxies, and servers that are
+//! believed without a look at their certificate.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
 use vocab::Environment;
-use web::{ClientIdentity, Proxies, Secret, UnverifiedHost};
+use web::{Proxies, Secret, UnverifiedHost};
 
 use super::uv_indexes::settings;
 
@@ -56,29 +56,6 @@ pub fn unverified(environment: &Environment) -> Vec<UnverifiedHost> {
     let hosts = setting(environment, "allow-insecure-host");
     let hosts = hosts.as_ref().and_then(Value::as_array).into_iter().flatten();
     hosts.filter_map(Value::as_str).map(UnverifiedHost::new).collect()
-}
-
-/// The file that `SSL_CLIENT_CERT` names.
-pub fn client_certificate(environment: &Environment) -> Option<PathBuf> {
-    environment.path("SSL_CLIENT_CERT").map(Path::to_owned)
-}
-
-/// Why the file cannot serve as the client's certificate, if it cannot.
-pub(super) fn unusable(file: &Path) -> Option<String> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => return Some(error.to_string()),
-    };
-    let lacks = |label: &str| !text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(label));
-    let missing = [("CERTIFICATE", "certificate"), ("PRIVATE KEY", "private key")].into_iter();
-    let missing: Vec<&str> = missing.filter(|(label, _)| lacks(label)).map(|(_, word)| word).collect();
-    (!missing.is_empty()).then(|| format!("it has no {} in PEM", missing.join(" and no ")))
-}
-
-/// Of a file that cannot be read, nothing: the first use of TLS says so.
-pub(super) fn identity(file: &Path) -> ClientIdentity {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    ClientIdentity { certificates: text.clone().into_bytes(), key: Secret::new(text) }
 }
 
 fn setting(environment: &Environment, key: &str) -> Option<Value> {
@@ -139,23 +116,5 @@ mod tests {
         assert_eq!(value("UV_CACHE_DIR"), "");
         assert_eq!(value("SSL_CERT_DIR"), std::env::join_paths([&folder.join("one"), &folder]).unwrap());
         assert_eq!(value("CFLAGS"), "me");
-    }
-
-    #[test]
-    fn a_client_certificate_is_a_readable_file_with_certificate_and_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("client.pem");
-        assert!(unusable(&file).is_some());
-        let (certificate, key) = ("-----BEGIN CERTIFICATE-----\n", "-----BEGIN EC PRIVATE KEY-----\n");
-        let cases = [
-            (String::new(), Some("it has no certificate and no private key in PEM")),
-            (certificate.to_owned(), Some("it has no private key in PEM")),
-            (key.to_owned(), Some("it has no certificate in PEM")),
-            (format!("{certificate}{key}"), None),
-        ];
-        for (text, expected) in cases {
-            std::fs::write(&file, &text).unwrap();
-            assert_eq!(unusable(&file).as_deref(), expected, "for {text:?}");
-        }
     }
 }

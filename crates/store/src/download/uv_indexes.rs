@@ -8,7 +8,7 @@ use url::Url;
 use vocab::{Environment, Fault, FlagError, TextPlace};
 use web::{Credentials, Secret};
 
-use super::uv_connection;
+use super::client_certificate;
 
 /// Variables of uv and pip whose values are index URLs, separated by blanks where several may be given.
 const INDEX_VARIABLES: [&str; 6] =
@@ -216,8 +216,8 @@ pub enum UvSettingsError {
 /// SSL_CLIENT_CERT has no certificate or no key.
 pub fn check_settings(environment: &Environment) -> Result<(), UvSettingsError> {
     environment.flag("UV_NO_CONFIG")?;
-    if let Some(path) = uv_connection::client_certificate(environment)
-        && let Some(reason) = uv_connection::unusable(&path)
+    if let Some(path) = client_certificate::file(environment)
+        && let Some(reason) = client_certificate::unusable(&path)
     {
         return Err(UvSettingsError::ClientCertificate { path, reason });
     }

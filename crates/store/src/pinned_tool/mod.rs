@@ -11,7 +11,7 @@ use std::path::Path;
 use url::Url;
 
 use crate::Context;
-use crate::download::{UnverifiedHost, system_bundle, uv_connection, uv_indexes};
+use crate::download::{UnverifiedHost, client_certificate, system_bundle, uv_connection, uv_indexes};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 
@@ -118,7 +118,7 @@ fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
     if !unverified.is_empty() && !is_set(&"PIP_TRUSTED_HOST") {
         variables.push(("PIP_TRUSTED_HOST", unverified.join(" ").into()));
     }
-    let client = uv_connection::client_certificate(&context.environment).filter(|_| !is_set(&"PIP_CLIENT_CERT"));
+    let client = client_certificate::file(&context.environment).filter(|_| !is_set(&"PIP_CLIENT_CERT"));
     variables.extend(client.map(|file| ("PIP_CLIENT_CERT", file.into_os_string())));
     // Before 24.2 pip believes only its own list of authorities, in which a company's is missing.
     if !["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().any(&is_set) {
