@@ -85,8 +85,6 @@ struct Misfit {
     /// The innermost value.
     span: Option<JsonSpan>,
     pointer: String,
-    /// A key is absent.
-    is_lack: bool,
 }
 
 impl Misfit {
@@ -111,7 +109,7 @@ impl std::error::Error for Misfit {}
 
 impl de::Error for Misfit {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self { text: text.to_string(), span: None, pointer: String::new(), is_lack: false }
+        Self { text: text.to_string(), span: None, pointer: String::new() }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -136,7 +134,7 @@ impl de::Error for Misfit {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { is_lack: true, ..Self::custom(format!("`{field}` is missing")) }
+        Self::custom(format!("`{field}` is missing"))
     }
 
     fn duplicate_field(field: &'static str) -> Self {
@@ -220,13 +218,13 @@ impl<'de> Deserializer<'de> for Typed<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let value = match &self.0.kind {
+            // The values of a list, in the order of the fields and perhaps behind a tag, would be taken for an object, too.
+            JsonKind::Array(_) if wanted(&visitor) == "an object" => {
+                Err(de::Error::invalid_type(Unexpected::Seq, &visitor))
+            }
             JsonKind::Array(items) => {
                 let mut rest = Items(items.iter().enumerate());
-                let value = visitor.visit_seq(&mut rest).map_err(|misfit| {
-                    // A type with a tag looks for it in a list, too.
-                    let wants_object = misfit.is_lack && misfit.span.is_none();
-                    if wants_object { de::Error::invalid_type(Unexpected::Seq, &"an object") } else { misfit }
-                });
+                let value = visitor.visit_seq(&mut rest);
                 match rest.0.len() {
                     0 => value,
                     left => value.and_then(|_| {
@@ -273,23 +271,9 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         value.map_err(|misfit: Misfit| misfit.at(self.0.span))
     }
 
-    // The values of a list in the order of the fields would be taken for an object, too.
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Misfit> {
-        match &self.0.kind {
-            JsonKind::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &"an object")),
-            _ => self.deserialize_any(visitor),
-        }
-        .map_err(|misfit: Misfit| misfit.at(self.0.span))
-    }
-
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
+        tuple_struct struct map identifier ignored_any
     }
 }
 
