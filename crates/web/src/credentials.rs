@@ -116,7 +116,7 @@ mod tests {
         assert!(!shown.contains("secret") && !shown.contains("ada"), "{shown}");
         let key = Secret::hiding(vec!["secret"]);
         let identity = ClientIdentity { certificates: Vec::new(), key: Secret::new("secret") };
-        let proxies = Proxies::of(&|_| Some("http://ada:secret@host".to_owned()));
+        let proxies = Proxies::of(&|name| (name == "HTTP_PROXY").then(|| "http://ada:secret@host".to_owned()));
         let url = Url::parse("https://ada:secret@host/?token=secret").unwrap();
         let ask = WebRequest { authorization: Some(Secret::new("Bearer secret")), ..WebRequest::new(Method::GET, url) };
         let client = WebClient::new(proxies.clone(), WebLimits::default());
