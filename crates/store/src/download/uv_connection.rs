@@ -2,7 +2,7 @@
 //! believed without a look at their certificate.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Value;
 use vocab::Environment;
