@@ -272,8 +272,9 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            for pid in self.workers().into_iter().chain(children(self.pid())) {
-                kill("KILL", pid);
+            // The group at once: workers that end one by one are replaced.
+            for group in children(self.pid()) {
+                let _ = Command::new("kill").args(["-s", "KILL", "--", &format!("-{group}")]).status();
             }
             let _ = self.child.kill();
             let _ = self.child.wait();
