@@ -14,7 +14,7 @@ use cli::{CommandLine, ShowOptions};
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 served until SIGTERM, 1 the class, a package, the port or the network failed, 2 a \
-                  setting or an argument is wrong."
+                  setting or an argument is wrong, 4 a file is not what its digest says."
 )]
 pub struct EtlArguments {
     #[command(subcommand)]
@@ -37,6 +37,29 @@ pub enum EtlCommand {
         #[command(flatten)]
         run: RunArguments,
     },
+    /// Put the wheels that a runtime lacks for packages into a folder, bucket or cluster, so that pods need no index. Prints
+    /// the variables to set.
+    #[command(after_help = "Examples:
+  etl-runtime bake --packages numpy,pillow --to deltas --python runtime/bin/python3
+  etl-runtime bake --packages 'numpy>=2,<3' --to s3://bucket/etl")]
+    Bake {
+        /// As PACKAGES has it: requirements between commas.
+        #[arg(long, value_name = "LIST")]
+        packages: String,
+        /// A folder, `s3://bucket/prefix` or `ais://bucket/prefix`.
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
+        /// The interpreter of a runtime like those in the pods; defaults to ETL_PYTHON, else to `python3` beside this program,
+        /// else on PATH.
+        #[arg(long, value_name = "FILE")]
+        python: Option<PathBuf>,
+    },
+    /// Write an OCI image layout that serves ETL classes, without Docker.
+    #[command(after_help = "Examples:
+  etl-runtime image --python 3.12 --runtime dist --base debian --to image
+  etl-runtime image --runtime dist/pydist-etl-3.12.10-linux-x86_64.tar.zst --packages numpy --base debian --to image
+  skopeo copy oci:image:3.12 docker://registry.example.com/aistorage/runtime_python:3.12")]
+    Image(ImageArguments),
     /// Write `pydist_etl.py`, the Python module that registers a class with this runtime's image.
     #[command(after_help = "Examples:
   etl-runtime module --to .")]
@@ -45,6 +68,42 @@ pub enum EtlCommand {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+}
+
+/// What an image is made of.
+#[derive(Args, Clone, Debug)]
+pub struct ImageArguments {
+    /// The runtime's artifact, with its manifest beside it, or a folder with one for Linux.
+    #[arg(long, value_name = "PATH")]
+    pub runtime: PathBuf,
+    /// The minor version that the runtime must have, and the image's name; defaults to the runtime's.
+    #[arg(long, value_name = "VERSION")]
+    pub python: Option<String>,
+    /// Requirements between commas, installed into the image.
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub packages: String,
+    /// A folder with the OCI image layout of a system with glibc, such as `skopeo copy docker://debian:12-slim oci:FOLDER`
+    /// makes it.
+    #[arg(long, value_name = "DIR", required_unless_present = "without_base")]
+    pub base: Option<PathBuf>,
+    /// Which image of that layout, if it has several.
+    #[arg(long, value_name = "NAME", requires = "base")]
+    pub base_name: Option<String>,
+    /// Only our own layers, to be stacked on a system by other means.
+    #[arg(long, conflicts_with = "base")]
+    pub without_base: bool,
+    /// The `etl-runtime` of the image's platform; defaults to this program.
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Who runs it; defaults to the base's user, mostly root. That user must be able to read the targets' mounts.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Compress layers with gzip, for registries and tools that do not know zstd.
+    #[arg(long)]
+    pub gzip: bool,
+    /// The folder to write; it must not exist, or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 /// Options of serving a class.

@@ -5,25 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cli::{Printer, Process};
-use etl_runtime::{Facts, Plan, RuntimeFacts, Settings, install, launch, plan};
+use etl_runtime::delta::{self, DeltaPlace};
+use etl_runtime::runtime_facts::RuntimeAnswer;
+use etl_runtime::{Facts, Plan, Settings, install, launch, plan};
 use serde_json::json;
-use store::download::Downloader;
+use store::download::{DownloadSettings, Downloader};
 use store::{Context, Store, StoreError};
 use vocab::{Environment, Exit, Fault, Os, Work};
 
 use crate::arguments::{EtlArguments, EtlCommand, RunArguments};
 
-type EtlOutcome = Result<Exit, Box<dyn Fault>>;
+pub type EtlOutcome = Result<Exit, Box<dyn Fault>>;
 
 /// What the process was started with.
 pub struct Surroundings {
-    printer: Arc<Printer>,
-    environment: Environment,
+    pub printer: Arc<Printer>,
+    pub environment: Environment,
     cancelled: Arc<AtomicBool>,
     /// This program's own file.
-    program: Option<PathBuf>,
+    pub program: Option<PathBuf>,
     /// The current one.
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Surroundings {
@@ -38,7 +40,7 @@ impl Surroundings {
         }
     }
 
-    fn work(&self) -> Work {
+    pub fn work(&self) -> Work {
         let printer = Arc::clone(&self.printer);
         Work {
             environment: self.environment.clone(),
@@ -49,13 +51,13 @@ impl Surroundings {
         }
     }
 
-    /// The store holds the installer, if that has to be set up. Where the user's own cannot be written, as in a
+    /// The store holds the installer, if that has to be set up, and wheels. Where the user's own cannot be written, as in a
     /// container, it is below `folder`.
-    fn context(&self, work: &Work, folder: &Path) -> Result<Context, StoreError> {
+    pub fn context(&self, work: &Work, folder: &Path) -> Result<Context, StoreError> {
         let own = folder.join("store");
         let root = store::choose_root(None, &self.environment, Os::Linux).unwrap_or_else(|| own.clone());
         let store = Store::open(root).or_else(|_| Store::open(own))?;
-        let downloader = Downloader::default();
+        let downloader = Downloader::new(DownloadSettings::of(&self.environment));
         Ok(Context { store, downloader, remote: None, default_index: None, work: work.clone() })
     }
 }
@@ -65,6 +67,10 @@ pub fn run(arguments: &EtlArguments, surroundings: &Surroundings) -> EtlOutcome 
     match &arguments.command {
         None => serve(&arguments.run, surroundings, arguments.global.show.json),
         Some(EtlCommand::Run { run }) => serve(run, surroundings, arguments.global.show.json),
+        Some(EtlCommand::Bake { packages, to, python }) => {
+            crate::bake_commands::bake(packages, to, python.as_deref(), surroundings, arguments.global.show.json)
+        }
+        Some(EtlCommand::Image(image)) => crate::bake_commands::image(image, surroundings, arguments.global.show.json),
         Some(EtlCommand::Module { to }) => {
             let path = launch::write_module(&surroundings.folder.join(to), launch::CLIENT_MODULE)?;
             surroundings.printer.say(&format!("wrote `{}`", path.display()));
@@ -78,13 +84,14 @@ fn serve(arguments: &RunArguments, surroundings: &Surroundings, as_json: bool) -
     if let Some(port) = arguments.port {
         settings.port = port;
     }
-    let facts = Facts::gather(
+    let mut facts = Facts::gather(
         &surroundings.environment,
         arguments.python.as_deref(),
         surroundings.program.as_deref(),
         arguments.work.as_deref(),
         &surroundings.folder,
     )?;
+    facts.delta = found_delta(&settings, &facts, surroundings)?;
     let plan = plan::plan(&settings, &facts)?;
     let printer = &surroundings.printer;
     if arguments.dry_run {
@@ -98,17 +105,45 @@ fn serve(arguments: &RunArguments, surroundings: &Surroundings, as_json: bool) -
     for step in &plan.packages {
         printer.say(&step.line());
     }
-    perform(&plan, &facts.runtime, &facts.work, surroundings)
+    perform(&plan, &settings, &facts, surroundings)
+}
+
+/// What was baked for the packages. Nothing is asked for if the runtime has them all.
+fn found_delta(
+    settings: &Settings,
+    facts: &Facts,
+    surroundings: &Surroundings,
+) -> Result<Option<delta::FoundDelta>, Box<dyn Fault>> {
+    let runtime = &facts.runtime;
+    let lacks =
+        |requirement| matches!(runtime.answer(requirement), RuntimeAnswer::Missing | RuntimeAnswer::OtherVersion(_));
+    let Some(address) = settings.delta.as_ref().filter(|_| settings.packages.iter().any(lacks)) else {
+        return Ok(None);
+    };
+    let context = surroundings.context(&surroundings.work(), &facts.work)?;
+    let place = DeltaPlace::open(address, "ETL_DELTA", &context)?;
+    let found = delta::find(&place, settings.delta_sha256, &settings.packages, runtime, &context)?;
+    if found.is_none() {
+        context.note("ETL_DELTA: nothing was baked there for these packages, so the index is asked");
+    }
+    Ok(found)
 }
 
 /// Installs, then becomes the server.
-fn perform(plan: &Plan, runtime: &RuntimeFacts, folder: &Path, surroundings: &Surroundings) -> EtlOutcome {
-    let work = surroundings.work();
+fn perform(plan: &Plan, settings: &Settings, facts: &Facts, surroundings: &Surroundings) -> EtlOutcome {
+    let (work, runtime, folder) = (surroundings.work(), &facts.runtime, facts.work.as_path());
     if let Some(step) = &plan.os_packages {
         install::os_packages(step, &work, &surroundings.folder)?;
     }
-    if plan.overlay.as_deref().is_some_and(|overlay| !overlay.is_dir()) {
-        install::packages(plan, runtime, &surroundings.context(&work, folder)?)?;
+    if let Some(overlay) = plan.overlay.as_deref().filter(|overlay| !overlay.is_dir()) {
+        let context = surroundings.context(&work, folder)?;
+        match (&plan.delta, &settings.delta) {
+            (Some(step), Some(address)) => {
+                let place = DeltaPlace::open(address, "ETL_DELTA", &context)?;
+                delta::install(&place, &step.files, overlay, runtime, &context)?;
+            }
+            _ => install::packages(plan, runtime, &context)?,
+        }
     }
     if work.is_cancelled() {
         return Ok(Exit::Interrupted);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::Environment;
 
+use crate::delta::FoundDelta;
 use crate::mounts;
 use crate::os_packages::PackageManager;
 use crate::runtime_facts::{RuntimeError, RuntimeFacts};
@@ -15,6 +16,8 @@ pub struct Facts {
     pub package_manager: Option<(PackageManager, PathBuf)>,
     /// Where volumes are mounted.
     pub volumes: Vec<PathBuf>,
+    /// What was baked for these packages; found by [`crate::delta::find`].
+    pub delta: Option<FoundDelta>,
     /// An existing or future folder for what is installed and for the server's files.
     pub work: PathBuf,
 }
@@ -37,6 +40,7 @@ impl Facts {
             runtime: RuntimeFacts::find(python, program, environment, folder)?,
             package_manager: PackageManager::find(environment, folder),
             volumes: mounts::volumes(&mountinfo),
+            delta: None,
             work: work.unwrap_or_else(temporary),
         })
     }

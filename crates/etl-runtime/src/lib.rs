@@ -21,6 +21,7 @@ pub mod os_packages;
 pub mod package_list;
 pub mod plan;
 pub mod runtime_facts;
+pub mod runtime_image;
 pub mod settings;
 
 pub use facts::Facts;

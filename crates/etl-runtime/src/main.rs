@@ -1,6 +1,7 @@
 //! The `etl-runtime` command; `cli` is its frame.
 
 mod arguments;
+mod bake_commands;
 mod commands;
 
 use std::process::ExitCode;

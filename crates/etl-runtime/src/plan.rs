@@ -6,7 +6,7 @@ use config_merger::Requirement;
 use serde::Serialize;
 use vocab::{Digest, Fault};
 
-use crate::delta::requirement_line;
+use crate::delta::{DeltaFile, requirement_line};
 use crate::facts::Facts;
 use crate::os_packages::PackageManager;
 use crate::runtime_facts::RuntimeAnswer;
@@ -23,6 +23,9 @@ pub struct Plan {
     pub os_packages: Option<OsStep>,
     /// In the order of PACKAGES.
     pub packages: Vec<PackageStep>,
+    /// What the runtime lacks, if it was baked beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta: Option<DeltaStep>,
     /// Where what the runtime lacks is installed; named by what that is. `None` if it lacks nothing.
     pub overlay: Option<PathBuf>,
     pub server: ServerStep,
@@ -52,11 +55,21 @@ pub enum PackageSource {
     Runtime(String),
     /// Its marker excludes this Python or platform.
     NotNeeded,
+    /// Baked beforehand.
+    Delta,
     Index {
         /// What the runtime has instead; it stays there, behind the new one.
         #[serde(skip_serializing_if = "Option::is_none")]
         instead_of: Option<String>,
     },
+}
+
+/// A delta that is installed into the overlay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeltaStep {
+    /// Of its record.
+    pub sha256: Digest,
+    pub files: Vec<DeltaFile>,
 }
 
 /// How the server is started.
@@ -96,15 +109,20 @@ pub fn plan(settings: &Settings, facts: &Facts) -> Result<Plan, PlanError> {
     }
     let packages: Vec<PackageStep> = settings.packages.iter().map(|requirement| step_of(requirement, facts)).collect();
     let missing = missing(&packages);
-    let overlay = (!missing.is_empty()).then(|| {
-        let name = Digest::of(format!("{runtime}\n{}\n", missing.join("\n")));
-        facts.work.join(format!("overlay-{}", name.short()))
-    });
+    let is_used = packages.iter().any(|step| step.source == PackageSource::Delta);
+    let delta = facts.delta.as_ref().filter(|_| is_used);
+    let delta = delta.map(|delta| DeltaStep { sha256: delta.sha256, files: delta.record.files.clone() });
+    let lacking = match &delta {
+        Some(delta) => Some(format!("delta {}\n{runtime}\n", delta.sha256)),
+        None => (!missing.is_empty()).then(|| format!("{runtime}\n{}\n", missing.join("\n"))),
+    };
+    let overlay = lacking.map(|lacking| facts.work.join(format!("overlay-{}", Digest::of(lacking).short())));
     Ok(Plan {
         python: facts.runtime.interpreter.clone(),
         python_version: runtime,
         os_packages: os_step(settings, facts)?,
         packages,
+        delta,
         overlay,
         server: server_step(settings, facts),
     })
@@ -123,6 +141,10 @@ impl Plan {
             lines.extend(step.calls.iter().map(|call| format!("run: {} {}", step.program.display(), call.join(" "))));
         }
         lines.extend(self.packages.iter().map(PackageStep::line));
+        if let Some(delta) = &self.delta {
+            let bytes: u64 = delta.files.iter().map(|file| file.size).sum();
+            lines.push(format!("delta {}: {} wheels, {bytes} bytes", delta.sha256.short(), delta.files.len()));
+        }
         if let Some(overlay) = &self.overlay {
             lines.push(format!("overlay: {}", overlay.display()));
         }
@@ -145,6 +167,7 @@ impl PackageStep {
         let source = match &self.source {
             PackageSource::Runtime(version) => format!("{version} is in the runtime"),
             PackageSource::NotNeeded => "does not apply to this Python and platform".to_owned(),
+            PackageSource::Delta => "from the delta".to_owned(),
             PackageSource::Index { instead_of: None } => "from the index".to_owned(),
             PackageSource::Index { instead_of: Some(version) } => {
                 format!("from the index, since the runtime has {version}")
@@ -168,6 +191,7 @@ fn step_of(requirement: &Requirement, facts: &Facts) -> PackageStep {
     let source = match facts.runtime.answer(requirement) {
         RuntimeAnswer::Met(version) => PackageSource::Runtime(version.to_string()),
         RuntimeAnswer::NotAsked => PackageSource::NotNeeded,
+        RuntimeAnswer::OtherVersion(_) | RuntimeAnswer::Missing if facts.delta.is_some() => PackageSource::Delta,
         RuntimeAnswer::OtherVersion(version) => PackageSource::Index { instead_of: Some(version.to_string()) },
         RuntimeAnswer::Missing => PackageSource::Index { instead_of: None },
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config_merger::Requirement;
-use vocab::{Environment, Fault};
+use vocab::{Digest, Environment, Fault};
 
 use crate::os_packages::{self, OsPackage};
 use crate::package_list;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub python_version: Option<String>,
     /// ETL_DELTA: where the packages were baked to.
     pub delta: Option<String>,
+    /// ETL_DELTA_SHA256: which of them, by the digest of its record; without it, the last that was baked for PACKAGES.
+    pub delta_sha256: Option<Digest>,
     /// ETL_FQN_ROOTS: the folders objects may be read from; `None`: the volumes that are mounted here.
     pub fqn_roots: Option<Vec<PathBuf>>,
     /// ETL_LOAD_TIMEOUT, in seconds.
@@ -92,6 +94,7 @@ impl Settings {
             port,
             python_version: python_version(environment)?,
             delta: environment.text("ETL_DELTA").map(str::to_owned),
+            delta_sha256: delta_sha256(environment)?,
             fqn_roots: fqn_roots(environment)?,
             load_limit: if seconds == 30 { LOAD_LIMIT } else { Duration::from_secs(seconds.into()) },
             preload,
@@ -122,6 +125,14 @@ fn python_version(environment: &Environment) -> Result<Option<String>, SettingEr
         return Err(SettingError::Value { name, value: value.to_owned(), expected });
     }
     Ok(Some(format!("{}.{}", parts[0], parts[1])))
+}
+
+fn delta_sha256(environment: &Environment) -> Result<Option<Digest>, SettingError> {
+    let name = "ETL_DELTA_SHA256";
+    let Some(value) = environment.text(name) else { return Ok(None) };
+    let expected = || "a SHA-256 in 64 hexadecimal digits".to_owned();
+    let refused = |_| SettingError::Value { name, value: value.to_owned(), expected: expected() };
+    value.parse().map(Some).map_err(refused)
 }
 
 /// Absolute folders between colons.
@@ -194,6 +205,7 @@ mod tests {
             ("ETL_FQN_ROOTS", "/ais:data"),
             ("ETL_PRELOAD", "maybe"),
             ("ETL_LOAD_TIMEOUT", "soon"),
+            ("ETL_DELTA_SHA256", "abc"),
         ] {
             let (text, exit) = refused(&[(name, value)]);
             assert!(text.starts_with(&format!("{name} is `{value}`")), "{text}");

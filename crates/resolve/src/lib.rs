@@ -86,7 +86,7 @@ pub use uv_error::UvError;
 pub use why_built::WhyBuilt;
 
 use crate::registries::IndexPages;
-pub use pylock::{AnswerSource, AnsweredDistribution};
+pub use pylock::{AnswerSource, AnsweredDistribution, chosen};
 use store::Context;
 use store::download::without_credentials;
 use wheel::WheelTarget;

@@ -93,6 +93,11 @@ struct PylockVcs {
     subdirectory: Option<String>,
 }
 
+/// What an answer to a question without sources names for the target: for each distribution the wheel that fits best.
+pub fn chosen(text: &str, target: &WheelTarget) -> Result<Vec<AnsweredDistribution>, PylockError> {
+    read(text, target, &|_| false)
+}
+
 /// `built` are the distributions that must come from source; for all others the best fitting wheel is taken, and the
 /// source only if none fits.
 pub(crate) fn read(

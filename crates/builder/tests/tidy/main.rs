@@ -112,7 +112,10 @@ fn crates_depend_only_as_the_architecture_says() {
             ],
         ),
         ("loader", &["archive", "catalogue", "cli", "fetch", "tree-table", "vocab"]),
-        ("etl-runtime", &["archive", "cli", "config-merger", "process", "resolve", "store", "vocab", "wheel"]),
+        (
+            "etl-runtime",
+            &["archive", "cli", "config-merger", "image", "objects", "process", "resolve", "store", "vocab", "wheel"],
+        ),
         ("testkit", &["archive", "objects", "store", "vocab", "wheel"]),
     ]
     .into();

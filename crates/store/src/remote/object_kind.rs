@@ -30,6 +30,11 @@ impl ObjectKind {
     }
 }
 
+/// Where a remote store has the file with this digest.
+pub fn blob_key(digest: &Digest) -> ObjectKey {
+    key_of(ObjectKind::Blobs, digest)
+}
+
 pub(super) fn key_of(kind: ObjectKind, digest: &Digest) -> ObjectKey {
     let text = digest.to_string();
     let name = format!("{ALL}{}/{}/{text}", kind.as_str(), &text[..2]);

@@ -15,19 +15,31 @@ pub fn open(
     downloader: &Downloader,
     folders_only: bool,
 ) -> Result<Option<RemoteStore>, Box<dyn Fault>> {
-    let place: Box<dyn Place> = match PlaceAddress::parse(&settings.address, settings.given)? {
-        PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
-        PlaceAddress::Bucket(_) | PlaceAddress::Cluster(_) if folders_only => return Ok(None),
+    let address = PlaceAddress::parse(&settings.address, settings.given)?;
+    if folders_only && !matches!(address, PlaceAddress::Folder(_)) {
+        return Ok(None);
+    }
+    Ok(Some(RemoteStore::new(place_at(&address, settings.given, environment, downloader)?, settings)))
+}
+
+/// The place itself, with the engines that builders have. `given` is the option or variable that holds the address.
+pub fn place_at(
+    address: &PlaceAddress,
+    given: &'static str,
+    environment: &Environment,
+    downloader: &Downloader,
+) -> Result<Box<dyn Place>, Box<dyn Fault>> {
+    Ok(match address {
+        PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder.clone())),
         PlaceAddress::Bucket(address) => {
             let (client, first_pause) = (downloader.client().clone(), downloader.settings().first_pause);
-            Box::new(SignedBucket::open(&address, environment, client, first_pause)?)
+            Box::new(SignedBucket::open(address, environment, client, first_pause)?)
         }
         PlaceAddress::Cluster(address) => {
             let variable = |name: &str| environment.text(name).map(str::to_owned);
-            Box::new(AistorePlace::open(&address, settings.given, &variable)?)
+            Box::new(AistorePlace::open(address, given, &variable)?)
         }
-    };
-    Ok(Some(RemoteStore::new(place, settings)))
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! `bake` and `image`: what is made before any pod starts.
+
+use std::path::{Path, PathBuf};
+
+use etl_runtime::delta::{self, DeltaPlace};
+use etl_runtime::runtime_image::{self, RuntimeImage};
+use etl_runtime::{RuntimeFacts, SettingError, package_list};
+use image::{BaseImage, LayerCompression};
+use serde_json::json;
+use vocab::{Environment, Exit, Fault};
+
+use crate::arguments::ImageArguments;
+use crate::commands::{EtlOutcome, Surroundings};
+
+/// Prints the variables that a pod gets.
+pub fn bake(packages: &str, to: &str, python: Option<&Path>, surroundings: &Surroundings, as_json: bool) -> EtlOutcome {
+    let packages = package_list::parse(packages)?;
+    let (environment, folder) = (&surroundings.environment, &surroundings.folder);
+    let runtime = RuntimeFacts::find(python, surroundings.program.as_deref(), environment, folder)?;
+    let context = surroundings.context(&surroundings.work(), folder)?;
+    let place = DeltaPlace::open(to, "--to", &context)?;
+    let baked = delta::bake(&packages, &runtime, &place, &context)?;
+    let lines: Vec<String> = packages.iter().map(delta::requirement_line).collect();
+    let mut variables = vec![("ETL_PYTHON_VERSION", runtime.minor_version()), ("PACKAGES", lines.join(","))];
+    let printer = &surroundings.printer;
+    match &baked {
+        None => printer.say("the runtime has all of these packages, so no delta is needed"),
+        Some(baked) => {
+            let address = if Path::new(to).is_relative() && !to.contains("://") {
+                folder.join(to).display().to_string()
+            } else {
+                to.to_owned()
+            };
+            variables.extend([("ETL_DELTA", address), ("ETL_DELTA_SHA256", baked.sha256.to_string())]);
+            let bytes: u64 = baked.record.files.iter().map(|file| file.size).sum();
+            let (count, sent) = (baked.record.files.len(), baked.sent);
+            printer.say(&format!("baked {count} wheels, {bytes} bytes, of which {sent} were sent"));
+        }
+    }
+    if as_json {
+        let variables: serde_json::Map<String, serde_json::Value> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let delta = baked.as_ref().map(|baked| json!({"record": baked.record, "sent": baked.sent}));
+        printer.json("delta", &json!({"environment": variables, "delta": delta}));
+    } else {
+        let line = |(name, value): &(&str, String)| format!("{name}={value}\n");
+        printer.data(&variables.iter().map(line).collect::<String>());
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the layout, and prints its digest and layers.
+pub fn image(arguments: &ImageArguments, surroundings: &Surroundings, as_json: bool) -> EtlOutcome {
+    let at = |path: &Path| surroundings.folder.join(path);
+    let packages = package_list::parse(&arguments.packages)?;
+    let context = surroundings.context(&surroundings.work(), &surroundings.folder)?;
+    let base =
+        arguments.base.as_deref().map(|layout| BaseImage { layout: at(layout), name: arguments.base_name.clone() });
+    let program: Option<PathBuf> = arguments.program.as_deref().map(at);
+    let request = RuntimeImage {
+        runtime: &at(&arguments.runtime),
+        python: arguments.python.as_deref(),
+        packages: &packages,
+        base,
+        program: program.as_deref(),
+        own_program: surroundings.program.as_deref(),
+        user: arguments.user.clone(),
+        compression: if arguments.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
+        mtime: source_date(&surroundings.environment)?,
+    };
+    let target = at(&arguments.to);
+    let written = runtime_image::write(&request, &target, &context)?;
+    let printer = &surroundings.printer;
+    if as_json {
+        printer.json("image", &json!(written));
+        return Ok(Exit::Done);
+    }
+    for layer in &written.layers {
+        printer.say(&format!("layer {}: {}, {} bytes", layer.digest.short(), layer.content, layer.size));
+    }
+    printer.data(&format!("sha256:{}\n", written.digest));
+    Ok(Exit::Done)
+}
+
+fn source_date(environment: &Environment) -> Result<u64, Box<dyn Fault>> {
+    let name = "SOURCE_DATE_EPOCH";
+    let Some(value) = environment.text(name) else { return Ok(archive::DEFAULT_MTIME) };
+    let expected = || "a number of seconds since 1970".to_owned();
+    let refused = |_| SettingError::Value { name, value: value.to_owned(), expected: expected() };
+    Ok(value.parse().map_err(refused)?)
+}

@@ -1,0 +1,17 @@
+//! A delta: what a runtime lacks for some requirements, made beforehand, so that a pod needs no index (docs/formats/delta.md).
+//!
+//! It is a record and wheels, in a place of objects: a folder, a bucket, a cluster, or what a web server shows of a folder. The
+//! wheels lie there as those of a remote store do, by digest, so that deltas share what they have in common, and a place may be
+//! both.
+
+mod bake;
+mod error;
+mod install;
+mod place;
+mod record;
+
+pub use bake::{BakedDelta, BakedWheels, bake, wheels_for};
+pub use error::DeltaError;
+pub use install::{FoundDelta, find, install, install_wheels};
+pub use place::DeltaPlace;
+pub use record::{DELTA_FORMAT, DeltaFile, DeltaRecord, delta_name, requirement_line};

@@ -1,0 +1,192 @@
+//! An image that serves ETL classes: a runtime, packages in it, this program.
+//!
+//! Packages are installed where the runtime has its own, as a layer over it: in a pod they are in the runtime, and nothing is
+//! fetched or installed at its start.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use archive::{EntryKind, ExtractOptions, FileContent, PartSource, TreeEntry};
+use config_merger::Requirement;
+use image::{BaseImage, ImageRequest, ImageSettings, LayerCompression, RuntimeSource, WrittenImage};
+use store::{Context, PartStore};
+use vocab::{Fault, Manifest, Os, PlatformKey, TreePath};
+
+use crate::delta::{install_wheels, wheels_for};
+use crate::runtime_facts::RuntimeFacts;
+use crate::settings::PORT;
+
+/// Where the runtime is, and the folder of this program.
+const PREFIX: &str = "opt/pydist/python";
+const PROGRAMS: &str = "opt/pydist/bin";
+
+/// What an image is made of.
+pub struct RuntimeImage<'a> {
+    /// An artifact, or a folder with one.
+    pub runtime: &'a Path,
+    /// Its minor version, if that is known.
+    pub python: Option<&'a str>,
+    pub packages: &'a [Requirement],
+    pub base: Option<BaseImage>,
+    /// `etl-runtime` for the image's platform.
+    pub program: Option<&'a Path>,
+    /// This program, which serves where it was made for the same platform.
+    pub own_program: Option<&'a Path>,
+    pub user: Option<String>,
+    pub compression: LayerCompression,
+    pub mtime: u64,
+}
+
+/// There is no runtime or no program for the image.
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
+pub enum RuntimeImageError {
+    #[error("cannot read `{}`", path.display())]
+    #[fault("E_ETL_IMAGE", Build)]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the manifest `{}` cannot be read", path.display())]
+    #[fault(transparent = source)]
+    Manifest { path: PathBuf, source: Box<archive::ManifestError> },
+    #[error("`{}` holds {} runtimes{wanted} for Linux, and one is needed", path.display(), found.len())]
+    #[fault("E_ETL_IMAGE", hint("name the artifact itself with --runtime"))]
+    NotOne { path: PathBuf, wanted: String, found: Vec<String> },
+    #[error("`{}` has Python {found}, and Python {wanted} was asked for", path.display())]
+    #[fault("E_ETL_IMAGE", hint("name another runtime, or leave --python away"))]
+    Python { path: PathBuf, wanted: String, found: String },
+    #[error("packages for {platform} cannot be installed into an image here")]
+    #[fault("E_ETL_IMAGE", hint("run it on that platform, or let the pods have a delta"))]
+    Packages { platform: PlatformKey },
+    #[error("there is no `etl-runtime` for {platform} here")]
+    #[fault("E_ETL_IMAGE", hint("name it with --program"))]
+    Program { platform: PlatformKey },
+}
+
+/// Writes the image layout.
+pub fn write(request: &RuntimeImage<'_>, target: &Path, context: &Context) -> Result<WrittenImage, Box<dyn Fault>> {
+    let (artifact, manifest) = chosen(request)?;
+    let platform = manifest.platform;
+    let is_own = PlatformKey::host() == Some(platform);
+    let program = request.program.or(request.own_program.filter(|_| is_own));
+    let program = program.ok_or(RuntimeImageError::Program { platform })?;
+    let (prefix, place) = (path(PREFIX), path(PROGRAMS).join(&path("etl-runtime")));
+    let scratch = context.store.scratch_dir("image-").map_err(|source| read(context.store.root(), source))?;
+    let mut extra = Vec::new();
+    if !request.packages.is_empty() {
+        if !is_own {
+            return Err(RuntimeImageError::Packages { platform }.into());
+        }
+        let entries = packages(request.packages, &artifact, &manifest, scratch.path(), context)?;
+        let below = |entry: TreeEntry| TreeEntry { path: prefix.join(&entry.path), ..entry };
+        extra.push(PartSource::new("packages", entries.into_iter().map(below).collect()));
+    }
+    extra.retain(|part| !part.entries.is_empty());
+    extra.push(PartSource::new("program", vec![TreeEntry::file(place, FileContent::Disk(program.to_owned()), true)]));
+    let request = ImageRequest {
+        platform,
+        base: request.base.clone(),
+        runtime: Some(RuntimeSource { archive: &artifact, manifest: &manifest, prefix: &prefix }),
+        extra,
+        settings: settings(request.user.clone(), &manifest),
+        compression: request.compression,
+        mtime: request.mtime,
+        name: Some(manifest.base.actual.minor_version()),
+    };
+    Ok(image::write(target, &request, &PartStore::new(context))?)
+}
+
+fn settings(user: Option<String>, manifest: &Manifest) -> ImageSettings {
+    let environment = [("ETL_PYTHON", format!("/{PREFIX}/bin/python3")), ("PYTHONUNBUFFERED", "1".to_owned())];
+    ImageSettings {
+        user,
+        entrypoint: vec![format!("/{PROGRAMS}/etl-runtime")],
+        environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+        labels: [("org.opencontainers.image.version".to_owned(), manifest.runtime.to_string())].into(),
+        ports: [PORT].into(),
+        path_first: vec![format!("/{PROGRAMS}"), format!("/{PREFIX}/bin")],
+        ..ImageSettings::default()
+    }
+}
+
+fn path(text: &str) -> TreePath {
+    text.parse().expect("letters between slashes")
+}
+
+fn read(path: &Path, source: io::Error) -> RuntimeImageError {
+    RuntimeImageError::Read { path: path.to_owned(), source }
+}
+
+/// The artifact with its manifest. In a folder, the only one for Linux of the wanted version.
+fn chosen(request: &RuntimeImage<'_>) -> Result<(PathBuf, Manifest), RuntimeImageError> {
+    if !request.runtime.is_dir() {
+        let manifest = manifest_of(&beside(request.runtime))?;
+        let found = manifest.base.actual.minor_version();
+        return match request.python.filter(|wanted| *wanted != found) {
+            None => Ok((request.runtime.to_owned(), manifest)),
+            Some(wanted) => {
+                Err(RuntimeImageError::Python { path: request.runtime.to_owned(), wanted: wanted.to_owned(), found })
+            }
+        };
+    }
+    let mut found = Vec::new();
+    for item in fs::read_dir(request.runtime).map_err(|source| read(request.runtime, source))? {
+        let artifact = item.map_err(|source| read(request.runtime, source))?.path();
+        let name = artifact.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let is_of_linux = name.is_some_and(|name: vocab::ArtifactName| {
+            name.platform.os() == Os::Linux && request.python.is_none_or(|wanted| name.python.minor_version() == wanted)
+        });
+        if is_of_linux {
+            found.push(artifact);
+        }
+    }
+    found.sort();
+    match <[PathBuf; 1]>::try_from(found) {
+        Ok([artifact]) => {
+            let manifest = manifest_of(&beside(&artifact))?;
+            Ok((artifact, manifest))
+        }
+        Err(found) => Err(RuntimeImageError::NotOne {
+            path: request.runtime.to_owned(),
+            wanted: request.python.map_or(String::new(), |wanted| format!(" with Python {wanted}")),
+            found: found.iter().map(|path| path.display().to_string()).collect(),
+        }),
+    }
+}
+
+fn beside(artifact: &Path) -> PathBuf {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
+
+fn manifest_of(path: &Path) -> Result<Manifest, RuntimeImageError> {
+    let bytes = fs::read(path).map_err(|source| read(path, source))?;
+    archive::read_manifest(&bytes)
+        .map_err(|source| RuntimeImageError::Manifest { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// What the packages add to the runtime.
+fn packages(
+    packages: &[Requirement],
+    artifact: &Path,
+    manifest: &Manifest,
+    scratch: &Path,
+    context: &Context,
+) -> Result<Vec<TreeEntry>, Box<dyn Fault>> {
+    let (tree, added) = (scratch.join("runtime"), scratch.join("packages"));
+    let expected = manifest.artifact.as_ref().map(|artifact| artifact.sha256);
+    archive::extract(artifact, &tree, &ExtractOptions { expected, ..ExtractOptions::default() })?;
+    let runtime = RuntimeFacts::of_interpreter(&tree.join("bin/python3"))?;
+    let wheels = wheels_for(packages, &runtime, context)?;
+    let base: BTreeSet<TreePath> = archive::scan(&tree)?
+        .into_iter()
+        .filter(|entry| entry.kind != EntryKind::Directory)
+        .map(|entry| entry.path)
+        .collect();
+    archive::make_folder(&added).map_err(|source| read(&added, source))?;
+    if !wheels.files.is_empty() {
+        install_wheels(&wheels.files, &added, &base, &runtime, context)?;
+    }
+    Ok(archive::scan(&added)?)
+}

@@ -1,0 +1,178 @@
+//! Deltas that lie in a place already: found, judged, fetched, installed. No program is started: none is on PATH.
+
+use std::fs;
+
+use etl_runtime::delta::{self, DeltaPlace, DeltaRecord};
+use testkit::trees::noise_of;
+use testkit::{FixtureFile, HttpServer, WheelBuilder, told};
+use vocab::{Digest, Exit, Fault, PlatformKey};
+
+use crate::support::{Bench, blob_of, lay_out, record, requirements};
+
+fn wheel(name: &str, version: &str, bytes: usize) -> FixtureFile {
+    let seed = Digest::of(format!("{name} {version}")).as_bytes()[..8].try_into().map(u64::from_le_bytes).unwrap();
+    WheelBuilder::new(name, version)
+        .file(&format!("{name}.py"), format!("VERSION = '{version}'\n"))
+        .file(&format!("{name}_data/noise.bin"), noise_of(seed, bytes))
+        .build()
+}
+
+/// Finds and installs, as a pod does.
+fn install(bench: &Bench, address: &str, sha256: Option<Digest>, packages: &str) -> Result<(), Box<dyn Fault>> {
+    let place = DeltaPlace::open(address, "ETL_DELTA", &bench.context)?;
+    let found = delta::find(&place, sha256, &requirements(packages), &bench.runtime, &bench.context)?;
+    let found = found.expect("one was baked");
+    delta::install(&place, &found.record.files, &bench.overlay(), &bench.runtime, &bench.context)
+}
+
+// attack E8: no index, no pip, no uv
+#[test]
+fn attack_e8_a_delta_is_installed_from_a_folder_and_from_a_server_without_any_program() {
+    let wheels = [wheel("alpha", "1.0", 1000), wheel("beta", "2.0", 1000)];
+    let server = HttpServer::start();
+    for from_server in [false, true] {
+        let bench = Bench::new(&[]);
+        let sha256 = lay_out(&bench.place(), "beta,alpha>=1", &record("beta,alpha>=1", &wheels), &wheels);
+        server.mount("/etl/", &bench.place());
+        let address = if from_server { server.url("/etl/") } else { bench.place().display().to_string() };
+        for sha256 in [None, Some(sha256)] {
+            install(&bench, &address, sha256, "alpha>=1, beta").unwrap();
+            assert_eq!(fs::read_to_string(bench.overlay().join("alpha.py")).unwrap(), "VERSION = '1.0'\n");
+            assert!(bench.overlay().join("beta-2.0.dist-info/RECORD").is_file());
+            fs::remove_dir_all(bench.overlay()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_changed_package_is_all_that_is_fetched_and_a_warm_store_fetches_nothing() {
+    let names: Vec<String> = (0..40).map(|index| format!("demo{index}")).collect();
+    let mut wheels: Vec<FixtureFile> = names.iter().map(|name| wheel(name, "1.0", 20_000)).collect();
+    let packages = names.join(",");
+    let (bench, server) = (Bench::new(&[]), HttpServer::start());
+    server.mount("/", &bench.place());
+    let sent = |wheels: &[FixtureFile]| -> u64 {
+        wheels.iter().map(|wheel| server.bytes_sent(&format!("/{}", blob_of(&wheel.sha256())))).sum()
+    };
+    lay_out(&bench.place(), &packages, &record(&packages, &wheels), &wheels);
+    install(&bench, &server.url("/"), None, &packages).unwrap();
+    let whole: u64 = wheels.iter().map(FixtureFile::size).sum();
+    assert_eq!(sent(&wheels), whole);
+
+    wheels[7] = wheel("demo7", "1.1", 20_000);
+    lay_out(&bench.place(), &packages, &record(&packages, &wheels), &wheels);
+    fs::remove_dir_all(bench.overlay()).unwrap();
+    let before = server.requests().len();
+    install(&bench, &server.url("/"), None, &packages).unwrap();
+    assert_eq!(server.requests().len() - before, 2, "the record and one wheel");
+    let changed = server.bytes_sent(&format!("/{}", blob_of(&wheels[7].sha256())));
+    assert!(changed == wheels[7].size() && changed * 20 <= whole, "{changed} of {whole}");
+    assert_eq!(fs::read_to_string(bench.overlay().join("demo7.py")).unwrap(), "VERSION = '1.1'\n");
+
+    fs::remove_dir_all(bench.overlay()).unwrap();
+    let before = server.requests().len();
+    install(&bench, &server.url("/"), None, &packages).unwrap();
+    assert_eq!(server.requests().len() - before, 1, "the record");
+}
+
+// attack E7
+#[test]
+fn attack_e7_a_flipped_byte_a_cut_wheel_and_a_missing_one_are_refused_and_named() {
+    let wheels = [wheel("alpha", "1.0", 1000), wheel("beta", "2.0", 1000)];
+    let server = HttpServer::start();
+    for damage in ["flipped", "cut", "longer", "missing"] {
+        for from_server in [false, true] {
+            let bench = Bench::new(&[]);
+            lay_out(&bench.place(), "alpha,beta", &record("alpha,beta", &wheels), &wheels);
+            server.mount("/etl/", &bench.place());
+            let blob = bench.place().join(blob_of(&wheels[1].sha256()));
+            let mut bytes = wheels[1].bytes.clone();
+            match damage {
+                "flipped" => bytes[99] ^= 1,
+                "cut" => bytes.truncate(500),
+                _ => bytes.push(0),
+            }
+            if damage == "missing" {
+                fs::remove_file(&blob).unwrap();
+            } else {
+                fs::write(&blob, bytes).unwrap();
+            }
+            let address = if from_server { server.url("/etl") } else { bench.place().display().to_string() };
+            let error = install(&bench, &address, None, "alpha,beta").unwrap_err();
+            let text = told(error.as_ref());
+            assert!(text.contains("beta-2.0-py3-none-any.whl"), "{damage}: {text}");
+            if !from_server {
+                assert_eq!((error.code(), error.exit()), ("E_ETL_DELTA_DAMAGED", Exit::Trust), "{damage}: {text}");
+            }
+            bench.assert_nothing_is_installed();
+        }
+    }
+}
+
+// attack E7
+#[test]
+fn attack_e7_a_delta_of_another_python_platform_or_runtime_is_refused_and_named() {
+    let wheels = [wheel("alpha", "1.0", 1000)];
+    let other = if PlatformKey::host() == Some(PlatformKey::LinuxX64) {
+        PlatformKey::LinuxAarch64
+    } else {
+        PlatformKey::LinuxX64
+    };
+    let relies = |version: &str| [("six".parse().unwrap(), version.to_owned())].into();
+    let sound = || record("alpha", &wheels);
+    let cases: [(&str, DeltaRecord, &str); 5] = [
+        ("E_ETL_DELTA_OTHER", DeltaRecord { python: "3.11".to_owned(), ..sound() }, "baked for Python 3.11"),
+        ("E_ETL_DELTA_OTHER", DeltaRecord { platform: other, ..sound() }, other.as_str()),
+        ("E_ETL_DELTA_OTHER", DeltaRecord { relies_on: relies("1.17.0"), ..sound() }, "this runtime has six 1.16.0"),
+        ("E_ETL_DELTA_OTHER", DeltaRecord { requirements: vec!["beta".to_owned()], ..sound() }, "lacks alpha"),
+        ("E_ETL_DELTA_DAMAGED", DeltaRecord { format: 2, ..sound() }, "it has format 2"),
+    ];
+    for (code, record, text) in cases {
+        let bench = Bench::new(&[("six", "1.16.0")]);
+        let sha256 = lay_out(&bench.place(), "alpha", &record, &wheels);
+        for sha256 in [None, Some(sha256)] {
+            let error = install(&bench, &bench.place().display().to_string(), sha256, "alpha").unwrap_err();
+            assert_eq!(error.code(), code);
+            assert!(told(error.as_ref()).contains(text), "{}", told(error.as_ref()));
+            bench.assert_nothing_is_installed();
+        }
+    }
+    let bench = Bench::new(&[("six", "1.16.0")]);
+    lay_out(&bench.place(), "alpha", &DeltaRecord { relies_on: relies("1.16.0"), ..sound() }, &wheels);
+    install(&bench, &bench.place().display().to_string(), None, "alpha").unwrap();
+}
+
+// attack E7
+#[test]
+fn attack_e7_a_record_is_held_to_its_digest() {
+    let wheels = [wheel("alpha", "1.0", 1000)];
+    let bench = Bench::new(&[]);
+    let address = bench.place().display().to_string();
+    let sha256 = lay_out(&bench.place(), "alpha", &record("alpha", &wheels), &wheels);
+    let path = bench.place().join(format!("deltas/{sha256}.json"));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("alpha-1.0", "alpha-1.1")).unwrap();
+    let error = install(&bench, &address, Some(sha256), "alpha").unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("E_ETL_DELTA_DAMAGED", Exit::Trust));
+    fs::write(&path, &text[..text.len() / 2]).unwrap();
+    assert_eq!(install(&bench, &address, Some(sha256), "alpha").unwrap_err().code(), "E_ETL_DELTA_DAMAGED");
+    fs::remove_file(&path).unwrap();
+    let error = install(&bench, &address, Some(sha256), "alpha").unwrap_err();
+    assert!(error.code() == "E_ETL_DELTA" && told(error.as_ref()).contains(&sha256.to_string()));
+    bench.assert_nothing_is_installed();
+    // Nothing was baked for other packages, and nobody insists on it.
+    let place = DeltaPlace::open(&address, "ETL_DELTA", &bench.context).unwrap();
+    assert!(delta::find(&place, None, &requirements("gamma"), &bench.runtime, &bench.context).unwrap().is_none());
+}
+
+#[test]
+fn the_record_is_what_its_page_shows() {
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = fs::read_to_string(repository.join("fixtures/delta/format-1.json")).unwrap();
+    let record = DeltaRecord::read(text.as_bytes()).unwrap();
+    assert_eq!(record.text(), text, "reading and writing changes no byte");
+    let schema = fs::read_to_string(repository.join("schemas/delta.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    assert!(validator.is_valid(&serde_json::from_str(&text).unwrap()));
+    assert!(!validator.is_valid(&serde_json::from_str(&text.replace("linux-x64", "linux")).unwrap()));
+}
