@@ -107,6 +107,7 @@ fn pushed_text(pushed: &Pushed) -> String {
     list("damaged here, not given", &pushed.damaged);
     list("another object has its name", &pushed.taken);
     list("too large", &pushed.too_large);
+    list("not in the store, so not given", &pushed.absent);
     lines.push(format!(
         "{} objects given, {}; {} already there, {}",
         pushed.given.objects,
@@ -118,6 +119,9 @@ fn pushed_text(pushed: &Pushed) -> String {
         lines.push(
             "`builder store verify --remote-store … --repair` replaces what has another object's name".to_owned(),
         );
+    }
+    if !pushed.absent.is_empty() {
+        lines.push("`builder export VERSION --to DIR` fetches uv into the store; push again after it".to_owned());
     }
     lines.extend(unfinished(pushed.left, "entries of the store were not reached", pushed.interrupted));
     lines.join("\n")

@@ -32,7 +32,7 @@ use wheel::WheelTarget;
 use wheel::windows_launcher::{self, WindowsLaunchers};
 
 use pipeline::asked_once::AskedOnce;
-use pipeline::gather::{self, GatherOutcome};
+use pipeline::gather::{self, GatherOutcome, GatheredRequirements};
 use pipeline::options::BuildOptions;
 use pipeline::prepare::{self, PlatformPreparation, PreparedPlatform};
 use pipeline::steps::TimedSteps;
@@ -149,12 +149,22 @@ impl Export<'_> {
         }
         let gathering = gather::gather(context, root, prepared, &tree, self.options, steps)?;
         let serving = hosts::serving(prepared, &gathering, self.hosts);
+        let required = gather::gather_requirements(context, root, prepared, &tree, self.options)?;
+        if context.is_cancelled() {
+            return Err(Interrupted.into());
+        }
+        for (name, fault) in &required.lacking {
+            let text = format!("what `{name}` requires to be built is not exported: {}", in_words(fault.as_ref()));
+            let hint = "it can be built from this export only where its wheel is taken as it is: with the same compiler \
+                        variables and settings";
+            context.warn("W_EXPORT_REQUIREMENTS", text, Some(name.to_string()), Some(hint.to_owned()));
+        }
         let launchers = self.launchers(prepared, &tree, &gathering)?;
         let mut hosts = BTreeMap::new();
         steps.run(context, "export", || -> Result<(), Box<dyn Fault>> {
             if prepared.rows.distributions.iter().any(|row| prepared.request.builds(row)) {
                 for host in &serving.hosts {
-                    hosts.insert(*host, self.build(growing, prepared, &tree, launchers, Some(*host))?);
+                    hosts.insert(*host, self.build(growing, prepared, &tree, launchers, Some((*host, &required)))?);
                 }
             } else {
                 let build = self.build(growing, prepared, &tree, launchers, None)?;
@@ -163,7 +173,7 @@ impl Export<'_> {
             Ok(())
         })?;
         let is_left = gathering.left_out.iter().any(|row| row.outcome == RuleOutcome::NeedsNativeRunner);
-        let is_whole = prepared.plan.is_whole() && !is_left;
+        let is_whole = prepared.plan.is_whole() && !is_left && required.lacking.is_empty();
         let runtime = ExportedRuntime {
             version: prepared.config.version.clone(),
             platform: tree.layout.platform,
@@ -174,16 +184,20 @@ impl Export<'_> {
         Ok(Exported { runtime, not_for: serving.not_for, is_whole })
     }
 
-    /// Gives what a machine of the platform `builds_on` takes; `None`: what any machine takes, since nothing is built.
+    /// Gives what a machine of the platform in `builds` takes, which builds sources; `None`: what any machine takes, since
+    /// nothing is built.
     fn build(
         &self,
         growing: &Growing,
         prepared: &PreparedPlatform,
         tree: &BaseTree,
         launchers: Option<Digest>,
-        builds_on: Option<PlatformKey>,
+        builds: Option<(PlatformKey, &GatheredRequirements)>,
     ) -> Result<ExportedBuild, Box<dyn Fault>> {
         let platform = tree.layout.platform;
+        let builds_on = builds.map(|(host, _)| host);
+        // They are for machines of this kind.
+        let required = builds.filter(|(host, _)| PlatformKey::host() == Some(*host)).map(|(_, required)| required);
         let helper = match builds_on.filter(|host| *host != platform) {
             Some(host) => {
                 let python = prepared.host.on(host);
@@ -205,10 +219,13 @@ impl Export<'_> {
         gather::gather(&giving, self.repository.root(), prepared, tree, &options, &mut TimedSteps::default())?;
         self.outcome(growing, &given)?;
         let trees = std::iter::once(tree).chain(helper.iter().map(|(_, helper)| helper));
-        whole(&given, trees, prepared, &said).map_err(|reason| object_fault(growing, reason))?;
+        let objects = required.into_iter().flat_map(|required| &required.objects);
+        whole(&given, trees, prepared, objects, &said).map_err(|reason| object_fault(growing, reason))?;
         let environment = &self.context.environment;
         let host = builds_on.unwrap_or(platform);
-        let made_with = made_with::made_with(&prepared.config, platform, host, environment, builds_on.is_some());
+        // With what its sources require, it can be built with other settings.
+        let is_bound = builds_on.is_some() && required.is_none_or(|required| !required.lacking.is_empty());
+        let made_with = made_with::made_with(&prepared.config, platform, host, environment, is_bound);
         let mut interpreters = BTreeMap::from([(prepared.base.question, chosen(tree))]);
         if let Some((question, helper)) = helper {
             interpreters.entry(question).or_insert_with(|| chosen(&helper));
@@ -239,6 +256,10 @@ impl Export<'_> {
         let giving = self.giving(&given, &Notes::default());
         given.remote.give_blob(&giving.near(), &self.context.store.blob(&sha256), &sha256);
         self.outcome(growing, &given)?;
+        if given.objects().is_empty() {
+            let reason = format!("the wheel of {} {} was damaged while it was exported", tool.name, tool.version);
+            return Err(object_fault(growing, reason).into());
+        }
         growing.add_host(host, &given);
         Ok(true)
     }
@@ -278,19 +299,22 @@ impl Export<'_> {
         if self.context.is_cancelled() {
             return Err(Interrupted.into());
         }
-        given.remote.outcome().map_err(|fault| {
-            let mut reason = fault.to_string();
-            let mut cause = std::error::Error::source(fault.as_ref());
-            while let Some(next) = cause {
-                // Some name their cause in their own text.
-                if !reason.ends_with(&next.to_string()) {
-                    reason.push_str(&format!(": {next}"));
-                }
-                cause = next.source();
-            }
-            object_fault(growing, reason).into()
-        })
+        given.remote.outcome().map_err(|fault| object_fault(growing, in_words(fault.as_ref())).into())
     }
+}
+
+/// The fault with its causes, in one text.
+fn in_words(fault: &dyn Fault) -> String {
+    let mut words = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(next) = cause {
+        // Some name their cause in their own text.
+        if !words.ends_with(&next.to_string()) {
+            words.push_str(&format!(": {next}"));
+        }
+        cause = next.source();
+    }
+    words
 }
 
 type Notes = Arc<Mutex<Vec<String>>>;
@@ -304,6 +328,7 @@ fn whole<'t>(
     given: &Given,
     trees: impl Iterator<Item = &'t BaseTree>,
     prepared: &PreparedPlatform,
+    mut required: impl Iterator<Item = &'t Digest>,
     said: &Notes,
 ) -> Result<(), String> {
     let objects = given.objects();
@@ -314,6 +339,9 @@ fn whole<'t>(
             let reason = said.iter().find(|text| text.contains("is not shared")).cloned();
             return Err(reason.unwrap_or_else(|| format!("the interpreter {} was not written", tree.record.actual)));
         }
+    }
+    if let Some(lost) = required.find(|digest| !has(digest)) {
+        return Err(format!("a build requirement, {lost}, was not written; run `builder store verify`"));
     }
     for row in &prepared.rows.distributions {
         if let LockedSource::Wheel { file, sha256, .. } | LockedSource::Sdist { file, sha256, .. } = &row.source

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use config_merger::{ConfigFaults, LoadedConfig, Repository};
 use jiff::civil::Date;
+use resolve::{give_tool_wheel, pinned_uv};
 use vocab::{Event, Exit, Fault, PlatformKey, RuleOutcome, VersionString};
 
 use crate::artifacts::{self, ArtifactParts, PackedAhead, Packing};
@@ -253,6 +254,7 @@ fn build_one(
 
     let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
     interpreter::offer(context, &tree);
+    PlatformKey::host().and_then(pinned_uv).iter().for_each(|uv| give_tool_wheel(context, uv));
     let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
     remote_outcome(context)?;
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;

@@ -23,6 +23,7 @@
 
 mod answered;
 mod assumed;
+mod build_requirements;
 mod dependants;
 mod each;
 mod error;
@@ -60,6 +61,9 @@ use config_merger::{Requirement, RequirementSource, Scope};
 use vocab::{Digest, DistributionName, RuleOutcome, RuleRecord};
 
 pub use answered::AnsweredQuestions;
+pub use build_requirements::{
+    BuildRequirement, BuildRequirementSource, BuildRequirementsError, resolve_build_requirements,
+};
 pub use dependants::{kept as kept_dependants, kept_rows, reason as reason_of_dependant};
 pub use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
@@ -79,14 +83,14 @@ pub use registries::UnreachableRegistry;
 pub use request::Request;
 pub use requires_python::{excludes, without_versions};
 pub use shelf_index::Shelf;
-pub use tool_wheel::{ToolWheelError, fetch_tool_wheel};
+pub use tool_wheel::{ToolWheelError, fetch_tool_wheel, give_tool_wheel};
 pub use unavailable::{AllUnavailable, MissingRule, UnavailableDistribution};
 pub use uv::{Uv, UvQuestion};
 pub use uv_error::UvError;
 pub use why_built::WhyBuilt;
 
 use crate::registries::IndexPages;
-pub use pylock::{AnswerSource, AnsweredDistribution, chosen};
+pub use pylock::{AnswerSource, AnsweredDistribution, IndexFile, chosen};
 use store::Context;
 use store::download::without_credentials;
 use wheel::WheelTarget;
@@ -399,6 +403,7 @@ impl<'a> ResolutionSearch<'a> {
             shelf: self.shelf.clone(),
             registries: self.settings.pages.open_urls(),
             everywhere: reach == IndexReach::Everywhere,
+            for_building: false,
             refresh: self.settings.refresh,
             no_cache: false,
         }

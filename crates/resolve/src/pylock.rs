@@ -145,6 +145,31 @@ pub(crate) fn read(
     Ok(answers)
 }
 
+/// By distribution, the wheels that are as good for the interpreter as the best one, sorted by name.
+pub(crate) fn wheels_for_interpreter(
+    text: &str,
+    target: &WheelTarget,
+) -> Result<BTreeMap<DistributionName, Vec<IndexFile>>, PylockError> {
+    let document: PylockDocument = toml::from_str(text)?;
+    let mut found = BTreeMap::new();
+    for package in document.packages {
+        let name: DistributionName =
+            package.name.parse().map_err(|_| PylockError::Name { name: package.name.clone() })?;
+        let mut ranked: Vec<_> = package
+            .wheels
+            .iter()
+            .filter_map(RawFile::file)
+            .filter_map(|file| Some((target.rank(&file.file_name)?, file)))
+            .collect();
+        let Some(best) = ranked.iter().map(|(rank, _)| rank.clone()).min() else { continue };
+        ranked.retain(|(rank, _)| rank.is_for_the_interpreter_of(&best));
+        let mut files: Vec<IndexFile> = ranked.into_iter().map(|(_, file)| file).collect();
+        files.sort_by(|one, other| one.file_name.as_str().cmp(other.file_name.as_str()));
+        found.insert(name, files);
+    }
+    Ok(found)
+}
+
 /// Every file of the answer that has a digest, with its URL, fitting or not.
 pub(crate) fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
     let document: PylockDocument = toml::from_str(text)?;

@@ -1,8 +1,8 @@
 //! The wheel of a pinned tool as a file of the store, for a machine of any platform that has no index to ask.
 
-use store::Context;
 use store::download::{self, FetchRequest};
 use store::pinned_tool::PinnedTool;
+use store::{BlobState, Context, EntryKind};
 use vocab::{Digest, Fault};
 use wheel::WheelTarget;
 
@@ -17,6 +17,17 @@ pub struct ToolWheelError {
     pub version: &'static str,
     pub platform: vocab::PlatformKey,
     pub reason: String,
+}
+
+/// Gives the remote store, if there is one, the wheel of a pinned tool, as far as the store has it.
+pub fn give_tool_wheel(context: &Context, tool: &PinnedTool) {
+    let Some(remote) = context.remote.as_deref().filter(|remote| remote.takes_more()) else { return };
+    for sha256 in tool.digests.iter().filter_map(|text| text.parse::<Digest>().ok()) {
+        let blob = context.store.blob(&sha256);
+        if blob.is_file() {
+            remote.give_blob(&context.near(), &blob, &sha256);
+        }
+    }
 }
 
 /// Fetches the first of the tool's wheels, by its pinned digest, unless the store has it. `uv` is asked where it is, in
@@ -34,11 +45,14 @@ pub fn fetch_tool_wheel(
         _ => return Err(failed("none is pinned".to_owned()).into()),
     };
     let name = format!("{}-{}.whl", tool.name, tool.version);
-    if context.store.blob(&sha256).is_file() {
+    context.store.mark_used(EntryKind::Blobs, &sha256.to_string());
+    // Read, for nothing does so before it is given away; a damaged one is removed and fetched again.
+    let is_here = || matches!(context.store.verify_blob(&sha256), Ok(BlobState::Sound { .. }));
+    if is_here() {
         return Ok(sha256);
     }
     download::bring_all(context, &[(sha256, &name)], 1);
-    if context.store.blob(&sha256).is_file() {
+    if is_here() {
         return Ok(sha256);
     }
     if context.offline {

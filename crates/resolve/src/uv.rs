@@ -69,6 +69,9 @@ pub struct UvQuestion {
     /// Whether all indexes are asked for the best version that any has. Only to learn what exists; nothing is
     /// installed from this.
     pub everywhere: bool,
+    /// For a build on this machine: for its interpreter and system rather than the target's, and the default index
+    /// answers before `registries`, the first of which that has a distribution answers for it.
+    pub for_building: bool,
     /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
     /// Do not use the resolver's cache at all.
@@ -90,6 +93,10 @@ impl Uv {
         let host = PlatformKey::host().ok_or_else(|| set_up(SetUpError::NoWheel))?;
         let name = format!("uv-{UV_VERSION}-{host}");
         context.store.mark_used(EntryKind::Tools, &name);
+        // It stays as long as the program does, to be given to other machines.
+        for sha256 in crate::pinned_uv(host).into_iter().flat_map(|tool| tool.digests) {
+            context.store.mark_used(EntryKind::Blobs, &sha256);
+        }
         let folder = context.store.tool(&name);
         let program = folder.join("bin").join(if host.is_windows() { "uv.exe" } else { "uv" });
         if !program.is_file() {
@@ -138,7 +145,11 @@ impl Uv {
         let shelf = folder.join("shelf");
         let shelf = question.shelf.write_to(&shelf).map_err(|source| UvError::Write { path: shelf, source })?;
         // They also replace the user's own files.
-        let settings = question.settings(context, shelf, uv_settings::settings(context));
+        let mut settings = question.settings(context, shelf, uv_settings::settings(context));
+        if question.for_building && !question.registries.is_empty() {
+            let default = self.default_index(context);
+            settings.extend(uv_settings::indexes_in_order(context, default.as_deref(), &question.registries));
+        }
         let settings = SettingsHandover::new(&settings, folder)
             .map_err(|source| UvError::Write { path: folder.to_owned(), source })?;
         if !question.excluded.is_empty() {
@@ -151,7 +162,9 @@ impl Uv {
         add(&["--color", "never"]);
         add(&["pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--output-file", "pylock.toml"]);
         add(&["--no-header", "--no-progress", "--no-python-downloads"]);
-        add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
+        if !question.for_building {
+            add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
+        }
         if !question.excluded.is_empty() {
             add(&["--excludes", "excluded.txt"]);
         }
@@ -187,7 +200,7 @@ impl Uv {
         write("pylock.toml", &question.preferences())?;
         let invocation = self.invocation(context, folder, &settings, question.all_lines()).args(arguments);
         let invocation = invocation.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHOME", "").env("PYTHONPATH", "");
-        let invocation = match target.deployment_target() {
+        let invocation = match target.deployment_target().filter(|_| !question.for_building) {
             Some(macos) => invocation.env("MACOSX_DEPLOYMENT_TARGET", macos),
             None => invocation,
         };
@@ -308,13 +321,7 @@ impl UvQuestion {
             indexes.push(toml::Value::Table(entries.into_iter().collect()));
         }
         for (position, (url, is_flat)) in self.registries.iter().enumerate() {
-            let mut index = toml::Table::new();
-            index.extend(uv_settings::authenticate(context, url).map(|word| ("authenticate".to_owned(), word.into())));
-            index.insert("name".to_owned(), uv_settings::index_name(position).into());
-            index.insert("url".to_owned(), uv_settings::with_credentials(context, url).into());
-            index.insert("format".to_owned(), if *is_flat { "flat" } else { "simple" }.into());
-            // An index that refuses an answer is asked again for what is missing in the end.
-            index.insert("ignore-error-codes".to_owned(), vec![401, 403].into());
+            let mut index = uv_settings::additional_index(context, position, url, *is_flat);
             index.insert("explicit".to_owned(), (!self.everywhere).into());
             indexes.push(index.into());
         }

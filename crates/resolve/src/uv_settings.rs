@@ -43,29 +43,42 @@ const KEYS: [&str; 9] = [
 const INDEX_KEYS: [&str; 5] = ["authenticate", "default", "ignore-error-codes", "name", "url"];
 
 /// The name of an additional index, by its position in the configuration.
-pub fn index_name(position: usize) -> String {
+fn index_name(position: usize) -> String {
     format!("registry-{position}")
 }
 
-/// The additional indexes under these names, and before them the default one, which has precedence. uv asks its
-/// default index last, so the default one is given as an ordinary index. Empty if there is nothing to add to uv's own.
-pub fn indexes_in_order(context: &Context, default: Option<&str>, additional: &[String]) -> Table {
+/// What uv is told of an additional index: its name by its position in the configuration, its credentials, and whether
+/// it is only a folder of files.
+pub(crate) fn additional_index(context: &Context, position: usize, url: &str, is_flat: bool) -> Table {
+    let mut index = Table::new();
+    index.extend(authenticate(context, url).map(|word| ("authenticate".to_owned(), word.into())));
+    index.insert("name".to_owned(), index_name(position).into());
+    index.insert("url".to_owned(), with_credentials(context, url).into());
+    index.insert("format".to_owned(), if is_flat { "flat" } else { "simple" }.into());
+    // An index that refuses an answer is asked again for what is missing in the end.
+    index.insert("ignore-error-codes".to_owned(), vec![401, 403].into());
+    index
+}
+
+/// The additional indexes, each with whether it is only a folder of files, and before them the default one, which has
+/// precedence. uv asks its default index last, so the default one is given as an ordinary index. Empty if there is
+/// nothing to add to uv's own.
+pub(crate) fn indexes_in_order(context: &Context, default: Option<&str>, additional: &[(String, bool)]) -> Table {
     let (Some(default), false) = (default, additional.is_empty()) else { return Table::new() };
-    let index = |entries: [(&str, Value); 2]| -> Table {
-        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-    };
     let own = settings(context).remove("index").and_then(|own| own.as_array()?.first()?.as_table().cloned());
     let mut first = own.unwrap_or_default();
     first.remove("default");
     first.insert("url".to_owned(), default.into());
-    let others = additional.iter().enumerate().map(|(position, url)| {
-        index([("name", index_name(position).into()), ("url", with_credentials(context, url).into())])
-    });
+    let others = additional
+        .iter()
+        .enumerate()
+        .map(|(position, (url, is_flat))| additional_index(context, position, url, *is_flat));
     let mut all: Vec<Table> = std::iter::once(first).chain(others).collect();
     if let Some(last) = all.last_mut() {
         last.insert("default".to_owned(), true.into());
     }
-    index([("index-strategy", "unsafe-first-match".into()), ("index", all.into())])
+    let settings: [(&str, Value); 2] = [("index-strategy", "unsafe-first-match".into()), ("index", all.into())];
+    settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The URL of an index with the user and password that the user's variables and settings have for it, if any.
@@ -312,11 +325,12 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_a_variable_reach_the_index_that_the_configuration_names() {
+    fn build_requirements_are_asked_of_indexes_as_the_runtime_is_with_credentials_and_format() {
         let folder = tempfile::tempdir().unwrap();
         let variables = vec![("UV_EXTRA_INDEX_URL".into(), "https://ada:p%40w@corp.example/simple".into())];
         let context = context_of(folder.path(), variables);
-        let additional = ["https://one.example/".to_owned(), "https://corp.example/simple/".to_owned()];
+        let additional =
+            [("https://one.example/".to_owned(), true), ("https://corp.example/simple/".to_owned(), false)];
         let found = indexes_in_order(&context, Some("https://me:pw@default.example/simple"), &additional);
         let expected: Table = "
             index-strategy = 'unsafe-first-match'
@@ -325,9 +339,13 @@ mod tests {
             [[index]]
             name = 'registry-0'
             url = 'https://one.example/'
+            format = 'flat'
+            ignore-error-codes = [401, 403]
             [[index]]
             name = 'registry-1'
             url = 'https://ada:p%40w@corp.example/simple/'
+            format = 'simple'
+            ignore-error-codes = [401, 403]
             default = true
         "
         .parse()

@@ -1,51 +1,80 @@
 //! The build itself: an environment of its own, what it requires, and the call of the back end, all by uv.
+//!
+//! uv installs from folders of verified files alone ([`supply`](super::requirement_supply)); it is told of no index.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use vocab::Digest;
+
 use super::back_end::{self, BackEnd};
 use super::uv_runner::UvRunner;
-use super::{SourceBuild, SourceBuildErrorKind};
+use super::{BuildTools, SourceBuild, SourceBuildErrorKind};
 use store::Context;
 use wheel::WheelFileName;
 
 /// 1980-01-01, the earliest time a zip can hold.
 const EPOCH: &str = "315532800";
 
-/// The wheel, in a folder below `work`.
-pub(super) fn compile(
-    context: &Context,
-    build: &SourceBuild<'_>,
-    work: &Path,
-    source: &Path,
-    log: &Path,
-) -> Result<PathBuf, SourceBuildErrorKind> {
-    let output = work.join("dist");
+/// Runs uv for this build, whose programs get a folder of their own for temporary files below `work`.
+pub(super) fn uv_runner<'a>(
+    context: &'a Context,
+    build: &'a SourceBuild<'a>,
+    tools: &'a BuildTools<'a>,
+    work: &'a Path,
+    log: &'a Path,
+) -> Result<UvRunner<'a>, SourceBuildErrorKind> {
     let temporary = work.join("temporary");
-    for folder in [&output, &temporary] {
-        fs::create_dir(folder).map_err(|error| SourceBuildErrorKind::disk("create", folder, error))?;
-    }
+    fs::create_dir_all(&temporary).map_err(|error| SourceBuildErrorKind::disk("create", &temporary, error))?;
     let environment = environment(context, build, work, &temporary);
-    let mut uv = UvRunner { context, build, work, environment, log };
-    let settings: Vec<String> = build
-        .config_settings
-        .iter()
-        .map(|setting| with_package_root(setting, build.package_root, cfg!(windows)))
-        .collect();
-    let python = uv.make_environment()?;
-    if build.build_requires.is_empty() {
-        let back_end = BackEnd::of(source)?;
-        uv.install(&python, &back_end.requires)?;
-        let further = back_end.further_requires(&uv, &python, source, &settings)?;
-        uv.install(&python, &further)?;
-    } else {
-        uv.install(&python, &build.build_requires)?;
+    Ok(UvRunner { context, build, tools, work, environment, log })
+}
+
+/// The environment of one build, below a folder for its work.
+pub(super) struct BuildEnvironment<'a> {
+    uv: UvRunner<'a>,
+    python: PathBuf,
+    settings: Vec<String>,
+    /// Keys of the sets of build requirements that are in it.
+    pub(super) sets: Vec<Digest>,
+}
+
+impl<'a> BuildEnvironment<'a> {
+    /// Makes it and installs what the build requires; of the source, nothing runs but the question what that is.
+    pub(super) fn make(mut uv: UvRunner<'a>, source: &Path) -> Result<Self, SourceBuildErrorKind> {
+        let build = uv.build;
+        let settings: Vec<String> = build
+            .config_settings
+            .iter()
+            .map(|setting| with_package_root(setting, build.package_root, cfg!(windows)))
+            .collect();
+        let python = uv.make_environment()?;
+        let mut sets = Vec::new();
+        if build.build_requires.is_empty() {
+            let back_end = BackEnd::of(source)?;
+            sets.extend(uv.install(&python, &back_end.requires)?);
+            let further = back_end.further_requires(&uv, &python, source, &settings)?;
+            let further: Vec<String> = further.into_iter().filter(|it| !back_end.requires.contains(it)).collect();
+            if !further.is_empty() {
+                // Together, so that what is there already still fits.
+                sets.extend(uv.install(&python, &[back_end.requires, further].concat())?);
+            }
+        } else {
+            sets.extend(uv.install(&python, &build.build_requires)?);
+        }
+        Ok(Self { uv, python, settings, sets })
     }
-    let arguments = back_end::build_arguments(&python, &output, source, &settings);
-    uv.run_foreign("the build", uv.build.uv, work, arguments)?;
-    only_wheel(&output)
+
+    /// The wheel, in a folder below the one for work.
+    pub(super) fn compile(&self, source: &Path) -> Result<PathBuf, SourceBuildErrorKind> {
+        let output = self.uv.work.join("dist");
+        fs::create_dir(&output).map_err(|error| SourceBuildErrorKind::disk("create", &output, error))?;
+        let arguments = back_end::build_arguments(&self.python, &output, source, &self.settings);
+        self.uv.run_foreign("the build", self.uv.tools.uv.program(), self.uv.work, arguments)?;
+        only_wheel(&output)
+    }
 }
 
 /// The wheel is of the distribution, and the version, that was to be built.
@@ -86,12 +115,7 @@ fn with_package_root(setting: &str, package_root: &Path, windows: bool) -> Strin
 }
 
 /// What holds for all that runs in a build.
-pub(super) fn environment(
-    context: &Context,
-    build: &SourceBuild<'_>,
-    work: &Path,
-    temporary: &Path,
-) -> Vec<(OsString, OsString)> {
+fn environment(context: &Context, build: &SourceBuild<'_>, work: &Path, temporary: &Path) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
     set("PYTHONDONTWRITEBYTECODE", "1");

@@ -8,7 +8,9 @@ use vocab::{DistributionName, Fault, PlatformKey};
 use super::SourceBuild;
 use super::git::GitError;
 use process::ProcessError;
+use resolve::BuildRequirementsError;
 use store::StoreError;
+use store::download::DownloadError;
 
 /// Why a wheel could not be built, with the end of its log.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -48,6 +50,29 @@ pub enum SourceBuildErrorKind {
     #[error(transparent)]
     #[fault(transparent)]
     Git(#[from] GitError),
+    /// Neither the store nor the remote store has it, and the build is offline. One line for each.
+    #[error("it cannot be built without a network: what it requires is missing:\n{}", missing.iter().map(|it| format!("  {it}")).collect::<Vec<_>>().join("\n"))]
+    #[fault(
+        "E_BUILD_REQUIREMENTS",
+        hint(
+            "run it once without --offline, which keeps this in the store; for a machine without a network, export the version again, or fill its remote store with `builder store push`"
+        )
+    )]
+    Lacking { missing: Vec<String> },
+    #[error("its build requirement `{name}` has no wheel, and building it requires itself")]
+    RequiresItself { name: DistributionName },
+    #[error("a build requirement of it has no wheel")]
+    #[fault(transparent = source)]
+    Requirement {
+        #[source]
+        source: Box<SourceBuildError>,
+    },
+    #[error(transparent)]
+    #[fault(transparent)]
+    Requirements(#[from] BuildRequirementsError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Download(#[from] DownloadError),
     /// `tail` is the end of the log, each line after a line break.
     #[error("{}; the end of its log:{tail}", failed_with(step, *code))]
     Failed {
@@ -144,6 +169,11 @@ impl SourceBuildError {
             SourceBuildErrorKind::Failed { step, .. } => *step != REQUIREMENTS_STEP,
             SourceBuildErrorKind::NeedsNativeRunner { .. }
             | SourceBuildErrorKind::Git(_)
+            | SourceBuildErrorKind::Lacking { .. }
+            | SourceBuildErrorKind::RequiresItself { .. }
+            | SourceBuildErrorKind::Requirement { .. }
+            | SourceBuildErrorKind::Requirements(_)
+            | SourceBuildErrorKind::Download(_)
             | SourceBuildErrorKind::Stopped { .. }
             | SourceBuildErrorKind::Program(_)
             | SourceBuildErrorKind::Store(_)
@@ -195,9 +225,7 @@ impl SourceBuildError {
     fn hint_text(&self) -> Option<String> {
         let SourceBuildErrorKind::Failed { .. } = *self.kind else { return self.kind.hint() };
         let log = self.log.as_ref().map(|log| format!("the whole log is in `{}`", log.display()));
-        let hint = if self.log_mentions("the network was disabled") {
-            "build it once without --offline: what the build requires is then kept in the store"
-        } else if self.log_mentions("Python.h") && !self.base_has_headers {
+        let hint = if self.log_mentions("Python.h") && !self.base_has_headers {
             "this base interpreter has no C headers; choose another source for it in `python.sources`"
         } else if NO_COMPILER.iter().any(|text| self.log_mentions(text)) {
             "a compiler is missing: install gcc (Linux), the Xcode tools (macOS) or MSVC (Windows)"

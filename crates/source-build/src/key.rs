@@ -7,10 +7,12 @@ use std::path::Path;
 use serde::Serialize;
 use vocab::{Digest, PlatformKey, PythonVersion};
 
+use super::requirement_supply;
 use super::source::SourceIdentity;
 use super::{BuiltWheel, SourceBuild, SourceBuildErrorKind};
 use resolve::uv_settings::COMPILER_VARIABLES;
 use store::Context;
+use store::remote::ObjectKind;
 use wheel::WheelFileName;
 
 /// Raise it when this crate builds differently.
@@ -54,7 +56,8 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &SourceIde
         build_requires: &build.build_requires,
         build_constraints: &build.build_constraints,
         variables,
-        repairer: super::repair::repairer(build.layout.platform),
+        // What only serves another build is not repaired.
+        repairer: if build.within.is_empty() { super::repair::repairer(build.layout.platform) } else { "" },
     };
     Digest::of(serde_json::to_string(&inputs).expect("plain data with text keys"))
 }
@@ -113,12 +116,14 @@ pub(super) fn bring(
         super::compile::check_name(build, Path::new(&wheel.file_name)).map_err(|error| error.to_string())?;
         Ok(wheel)
     };
-    let Some(wheel) = remote.bring_record(&context.near(), key, judge) else { return Ok(None) };
+    let Some(wheel) = remote.bring_record(&context.near(), ObjectKind::Built, key, judge) else { return Ok(None) };
     if !remote.bring_blob(&context.near(), &wheel.sha256, &wheel.file_name, Some(wheel.size)) {
         return Ok(None);
     }
     // Moved: the store keeps built wheels apart from downloaded ones.
-    keep(context, key, &context.store.blob(&wheel.sha256), &wheel.file_name, wheel.commit.as_deref()).map(Some)
+    let sets = wheel.requirement_sets.clone();
+    let blob = context.store.blob(&wheel.sha256);
+    keep(context, key, &blob, &wheel.file_name, wheel.commit.as_deref(), sets).map(Some)
 }
 
 /// Shares the wheel with other machines. The wheel is put before its record, so that every record has its wheel.
@@ -126,12 +131,13 @@ pub(super) fn offer(context: &Context, key: &Digest, built: &BuiltWheel) {
     let Some(remote) = &context.remote else { return };
     if remote.offer_blob(&context.near(), &built.path, &built.sha256) {
         let record = serde_json::to_vec(built).expect("plain data");
-        remote.offer_record(&context.near(), key, &record);
+        remote.offer_record(&context.near(), ObjectKind::Built, key, &record);
     }
 }
 
-/// The same for a wheel that was in the store before this run.
+/// The same for a wheel that was in the store before this run, with what it required.
 pub(super) fn give(context: &Context, key: &Digest, built: &BuiltWheel) {
+    requirement_supply::give_all(context, built.requirement_sets.as_deref().unwrap_or_default());
     if let Some(remote) = context.remote.as_deref() {
         let record = serde_json::to_vec(&built).expect("plain data");
         remote.give_built(&context.near(), key, &record, &built.path, &built.sha256);
@@ -145,6 +151,7 @@ pub(super) fn keep(
     wheel: &Path,
     file_name: &str,
     commit: Option<&str>,
+    requirement_sets: Option<Vec<Digest>>,
 ) -> Result<BuiltWheel, SourceBuildErrorKind> {
     let store = &context.store;
     let disk = |action, source| SourceBuildErrorKind::disk(action, wheel, source);
@@ -157,6 +164,7 @@ pub(super) fn keep(
         sha256,
         size,
         commit: commit.map(str::to_owned),
+        requirement_sets,
         cached: false,
         log: None,
     };
@@ -170,4 +178,20 @@ pub(super) fn keep(
         built = BuiltWheel { cached: false, ..kept };
     }
     Ok(built)
+}
+
+/// Records which sets of build requirements belong to a wheel that is in the store.
+pub(super) fn record_sets(context: &Context, wheel: &BuiltWheel) -> Result<(), SourceBuildErrorKind> {
+    let Some(folder) = wheel.path.parent() else { return Ok(()) };
+    let path = folder.join(RECORD);
+    let write = || {
+        let mut staged = archive::FileBeside::beside(&path, ".record-")?;
+        let record = serde_json::to_string_pretty(wheel).expect("plain data");
+        std::io::Write::write_all(&mut staged, (record + "\n").as_bytes())?;
+        staged.replace(&path)
+    };
+    if context.store.is_read_only() {
+        return Ok(());
+    }
+    write().map_err(|error| SourceBuildErrorKind::disk("write", &path, error))
 }

@@ -27,6 +27,8 @@ mod error;
 mod git;
 mod key;
 mod repair;
+mod requirement_set;
+mod requirement_supply;
 mod source;
 mod uv_runner;
 
@@ -39,7 +41,9 @@ use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
 pub use key::{BUILT_WHEEL_FORMAT, RECORD, read_record, verify_built};
+pub use requirement_set::{REQUIREMENT_SET_FORMAT, RequiredWheel, RequirementQuestion, RequirementSet};
 
+use resolve::Uv;
 use store::Context;
 use store::{EntryKind, LockOutcome};
 use vocab::TreeLayout;
@@ -60,8 +64,6 @@ pub struct SourceBuild<'a> {
     pub base_identity: Digest,
     /// Without headers no C code compiles; this only makes the error say so.
     pub base_has_headers: bool,
-    /// The `uv` program; [`kept_wheel`] does without.
-    pub uv: &'a Path,
     /// PEP 508 requirements. If there are any, the environment holds exactly these and their requirements; if empty,
     /// what the source itself asks for.
     pub build_requires: Vec<String>,
@@ -72,12 +74,22 @@ pub struct SourceBuild<'a> {
     pub package_root: &'a Path,
     /// Names of variables that the back end gets in addition to the usual ones.
     pub pass_environment: &'a [String],
-    /// Indexes for build requirements, as settings of uv; they replace the user's. [`kept_wheel`] does without.
-    pub index_settings: toml::Table,
+    /// The additional indexes of the configuration, whether they answer or not.
+    pub registries: &'a [String],
+    /// The sources whose builds require this one, outermost first; empty unless it is a build requirement itself.
+    pub within: Vec<DistributionName>,
     /// Limit for each program that runs. `None` means no limit.
     pub timeout: Option<Duration>,
     /// The full log goes to `wheel-build-<name>.log` in here.
     pub logs: &'a Path,
+}
+
+/// What builds, where a wheel is neither in the store nor in the remote store.
+#[derive(Clone, Debug)]
+pub struct BuildTools<'a> {
+    pub uv: &'a Uv,
+    /// The additional indexes that answer, for build requirements, and whether each is only a folder of files.
+    pub registries: Vec<(String, bool)>,
 }
 
 /// Where the source comes from.
@@ -115,6 +127,9 @@ pub struct BuiltWheel {
     pub size: u64,
     /// 40 digits, for git sources.
     pub commit: Option<String>,
+    /// Keys of what it required to be built and repaired. `None` if that is unknown: an earlier builder made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement_sets: Option<Vec<Digest>>,
     /// Built by an earlier call.
     #[serde(skip)]
     pub cached: bool,
@@ -136,9 +151,13 @@ pub fn kept_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<Option<B
 /// # Errors
 /// [`SourceBuildErrorKind::NeedsNativeRunner`] if the platform is not this machine's, before anything runs; otherwise
 /// what the source, git or a program did wrong. The error carries the end of the log.
-pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWheel, SourceBuildError> {
+pub fn build_wheel(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    tools: &BuildTools<'_>,
+) -> Result<BuiltWheel, SourceBuildError> {
     let anew = |identity: &source::SourceIdentity, key: &Digest, log: &Path| {
-        let mut wheel = build_anew(context, build, identity, key, log)?;
+        let mut wheel = build_anew(context, build, tools, identity, key, log)?;
         wheel.log = Some(log.to_owned());
         Ok(Some(wheel))
     };
@@ -184,18 +203,60 @@ pub fn repair_tools(host: PlatformKey) -> &'static str {
     repair::repairer(host)
 }
 
+/// Whether what a built wheel required is in the store, so that another machine can build it again. What the remote store
+/// has of it is brought.
+pub fn has_requirements(context: &Context, wheel: &BuiltWheel) -> bool {
+    wheel.requirement_sets.as_ref().is_some_and(|keys| requirement_supply::are_at_hand(context, keys))
+}
+
+/// Has it in the store: asks the source what it requires, resolves and fetches that, and builds nothing. The result is the
+/// same wheel with what it required.
+///
+/// # Errors
+/// As for [`build_wheel`]; offline, [`SourceBuildErrorKind::Lacking`] for what is not there.
+pub fn supply_requirements(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    wheel: &BuiltWheel,
+    tools: &BuildTools<'_>,
+) -> Result<BuiltWheel, SourceBuildError> {
+    let log = build.logs.join(format!("wheel-build-{}.log", build.name));
+    let supplied = || -> Result<BuiltWheel, SourceBuildErrorKind> {
+        let identity = source::identify(context, build, &log)?;
+        let work = context.store.stage_dir()?;
+        let site = source::prepare(context, build, &identity, work.path(), &log)?;
+        let uv = compile::uv_runner(context, build, tools, work.path(), &log)?;
+        let mut sets = compile::BuildEnvironment::make(uv, &site)?.sets;
+        if repair::has_native_code(&wheel.path)? {
+            sets.push(repair::supply_tools(context, build, tools)?.key);
+        }
+        let wheel = BuiltWheel { requirement_sets: Some(sets), ..wheel.clone() };
+        key::record_sets(context, &wheel)?;
+        Ok(wheel)
+    };
+    supplied().map_err(|kind| SourceBuildError::new(build, &log, kind))
+}
+
+/// Digests of everything that a built wheel required, as far as it is in the store: wheels, and the records that name them.
+pub fn requirement_objects(context: &Context, wheel: &BuiltWheel) -> Vec<Digest> {
+    requirement_supply::objects(context, wheel.requirement_sets.as_deref().unwrap_or_default())
+}
+
 /// Gives a finished wheel to the remote store under the key under which another build will look for it: that of a
 /// machine of another platform, for a wheel of pure Python.
 pub fn give_as(context: &Context, build: &SourceBuild<'_>, wheel: &BuiltWheel) -> Result<(), SourceBuildError> {
     let log = build.logs.join(format!("wheel-build-{}.log", build.name));
     let identity = source::identify(context, build, &log).map_err(|kind| SourceBuildError::new(build, &log, kind))?;
-    key::give(context, &key::key(context, build, &identity), wheel);
+    // What it required here is for this kind of machine.
+    let wheel = BuiltWheel { requirement_sets: None, ..wheel.clone() };
+    key::give(context, &key::key(context, build, &identity), &wheel);
     Ok(())
 }
 
 fn build_anew(
     context: &Context,
     build: &SourceBuild<'_>,
+    tools: &BuildTools<'_>,
     identity: &source::SourceIdentity,
     key: &Digest,
     log: &Path,
@@ -209,11 +270,14 @@ fn build_anew(
     context.note(format!("building a wheel of {} from source", build.name));
     let work = context.store.stage_dir()?;
     let site = source::prepare(context, build, identity, work.path(), log)?;
-    let wheel = compile::compile(context, build, work.path(), &site, log)?;
-    let wheel = repair::repair(context, build, work.path(), wheel, log)?;
+    let uv = compile::uv_runner(context, build, tools, work.path(), log)?;
+    let environment = compile::BuildEnvironment::make(uv, &site)?;
+    let wheel = environment.compile(&site)?;
+    let (wheel, repaired_with) = repair::repair(context, build, tools, work.path(), wheel, log)?;
     compile::check_name(build, &wheel)?;
     let file_name = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let built = key::keep(context, key, &wheel, &file_name, identity.commit())?;
+    let sets = environment.sets.iter().copied().chain(repaired_with).collect();
+    let built = key::keep(context, key, &wheel, &file_name, identity.commit(), Some(sets))?;
     key::offer(context, key, &built);
     Ok(built)
 }

@@ -5,11 +5,12 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use vocab::{Os, PlatformKey};
+use vocab::{Digest, Os, PlatformKey};
 
-use super::compile::{environment, only_wheel};
-use super::uv_runner::{UvRunner, words};
-use super::{SourceBuild, SourceBuildErrorKind};
+use super::compile::{only_wheel, uv_runner};
+use super::requirement_supply::{Supplied, supply};
+use super::uv_runner::words;
+use super::{BuildTools, SourceBuild, SourceBuildErrorKind};
 use store::Context;
 use wheel::WheelTarget;
 
@@ -23,22 +24,38 @@ pub(super) fn repairer(platform: PlatformKey) -> &'static str {
     }
 }
 
-/// Hands a wheel without native code back as it is.
+/// The tools for this build's platform, in the store.
+pub(super) fn supply_tools(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    tools: &BuildTools<'_>,
+) -> Result<Supplied, SourceBuildErrorKind> {
+    let requirements: Vec<String> = repairer(build.layout.platform).split(' ').map(str::to_owned).collect();
+    // They are not the source's: no rule for it binds them, and they come from the default index.
+    let build = SourceBuild { build_constraints: Vec::new(), registries: &[], ..build.clone() };
+    let tools = BuildTools { uv: tools.uv, registries: Vec::new() };
+    supply(context, &build, &tools, &requirements)
+}
+
+/// Hands a wheel without native code back as it is. The second value is the key of the tools' set, if they ran.
 pub(super) fn repair(
     context: &Context,
     build: &SourceBuild<'_>,
+    tools: &BuildTools<'_>,
     work: &Path,
     wheel: PathBuf,
     log: &Path,
-) -> Result<PathBuf, SourceBuildErrorKind> {
+) -> Result<(PathBuf, Option<Digest>), SourceBuildErrorKind> {
     let platform = build.layout.platform;
-    if !has_native_code(&wheel)? {
-        return Ok(wheel);
+    // What is only used on this machine, to build something else, may lean on its libraries.
+    if !build.within.is_empty() || !has_native_code(&wheel)? {
+        return Ok((wheel, None));
     }
+    let supplied = supply_tools(context, build, tools)?;
     let output = work.join("repaired");
     fs::create_dir(&output).map_err(|error| SourceBuildErrorKind::disk("create", &output, error))?;
-    let mut arguments = words(["tool", "run", "--python"]);
-    arguments.push(build.python.into());
+    let mut arguments = words(["tool", "run", "--no-index", "--python"]);
+    arguments.extend([build.python.into(), "--find-links".into(), supplied.lay_out(context, work)?.into()]);
     for (option, requirement) in ["--from", "--with"].iter().zip(repairer(platform).split(' ')) {
         arguments.extend(words([option, requirement]));
     }
@@ -51,9 +68,7 @@ pub(super) fn repair(
         Os::Windows => words(["delvewheel", "repair", "--wheel-dir"]),
     });
     arguments.extend([output.clone().into(), wheel.into()]);
-    let temporary = work.join("temporary");
-    let uv = UvRunner { context, build, work, environment: environment(context, build, work, &temporary), log };
-    uv.run("repairing the wheel", arguments, &[])?;
+    uv_runner(context, build, tools, work, log)?.run("repairing the wheel", arguments)?;
 
     let repaired = only_wheel(&output)?;
     let file_name = repaired.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -61,7 +76,7 @@ pub(super) fn repair(
     if target.rank(&file_name).is_none() {
         return Err(SourceBuildErrorKind::TooNew { file_name, platform, allowed: allowed(&target) });
     }
-    Ok(repaired)
+    Ok((repaired, Some(supplied.key)))
 }
 
 /// What is allowed, in words for the error message.
@@ -74,7 +89,7 @@ fn allowed(target: &WheelTarget) -> String {
 }
 
 /// Looks at the first bytes of each file: a platform in the file name may be a mere habit of the back end.
-fn has_native_code(wheel: &Path) -> Result<bool, SourceBuildErrorKind> {
+pub(super) fn has_native_code(wheel: &Path) -> Result<bool, SourceBuildErrorKind> {
     let bad = |reason: String| SourceBuildErrorKind::BadWheel { path: wheel.to_owned(), reason };
     let file = File::open(wheel).map_err(|error| SourceBuildErrorKind::disk("read", wheel, error))?;
     let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| bad(error.to_string()))?;

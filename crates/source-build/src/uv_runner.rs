@@ -5,15 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use process::{Invocation, ProcessErrorKind};
-use resolve::uv_settings::{self, SettingsHandover, passed_variables, passes_to_back_ends};
-use store::{Context, EntryKind};
+use resolve::uv_settings::{self, passed_variables, passes_to_back_ends};
+use store::Context;
+use vocab::Digest;
 
-use super::{SourceBuild, SourceBuildErrorKind, error};
+use super::requirement_supply::supply;
+use super::{BuildTools, SourceBuild, SourceBuildErrorKind, error};
 
 /// Runs uv for one build.
 pub(super) struct UvRunner<'a> {
     pub(super) context: &'a Context,
     pub(super) build: &'a SourceBuild<'a>,
+    pub(super) tools: &'a BuildTools<'a>,
     pub(super) work: &'a Path,
     pub(super) environment: Vec<(OsString, OsString)>,
     pub(super) log: &'a Path,
@@ -25,7 +28,7 @@ impl UvRunner<'_> {
         let folder = self.work.join("environment");
         let mut make = words(["venv", "--no-project", "--python"]);
         make.extend([self.build.python.into(), folder.clone().into()]);
-        self.run("making its environment", make, &[])?;
+        self.run("making its environment", make)?;
 
         let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let python = programs.join(if cfg!(windows) { "python.exe" } else { "python" });
@@ -39,46 +42,40 @@ impl UvRunner<'_> {
         Ok(python)
     }
 
-    /// Installs into the environment of the build.
-    pub(super) fn install(&self, python: &Path, requirements: &[String]) -> Result<(), SourceBuildErrorKind> {
+    /// Installs into the environment of the build. The key of the set; `None` if nothing is required on this machine.
+    pub(super) fn install(
+        &self,
+        python: &Path,
+        requirements: &[String],
+    ) -> Result<Option<Digest>, SourceBuildErrorKind> {
         if requirements.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        // Copied: what the back end does to a file of its environment must not reach the store.
-        let mut install = words(["pip", "install", "--link-mode", "copy", "--python"]);
-        install.push(python.into());
-        if !self.build.build_constraints.is_empty() {
-            let path = self.work.join("constraints.txt");
-            let text = self.build.build_constraints.join("\n") + "\n";
-            fs::write(&path, text).map_err(|error| SourceBuildErrorKind::disk("write", &path, error))?;
-            install.extend([OsString::from("--constraints"), path.into()]);
+        let supplied = supply(self.context, self.build, self.tools, requirements)?;
+        let pins = supplied.pins();
+        if !pins.is_empty() {
+            // Copied: what the back end does to a file of its environment must not reach another one.
+            let mut install = words(["pip", "install", "--link-mode", "copy", "--no-deps", "--no-index", "--python"]);
+            install.extend([python.into(), "--find-links".into(), supplied.lay_out(self.context, self.work)?.into()]);
+            install.push("--".into());
+            install.extend(pins.iter().map(OsString::from));
+            self.run(error::REQUIREMENTS_STEP, install)?;
         }
-        install.push("--".into());
-        install.extend(requirements.iter().map(OsString::from));
-        self.run(error::REQUIREMENTS_STEP, install, requirements)
+        Ok(Some(supplied.key))
     }
 
-    /// uv itself, which fetches these requirements, if any, from the indexes of the build. Tools come from the user's.
-    pub(super) fn run(
-        &self,
-        step: &'static str,
-        arguments: Vec<OsString>,
-        requirements: &[String],
-    ) -> Result<(), SourceBuildErrorKind> {
+    /// uv itself, without any index: what it installs lies in a folder.
+    pub(super) fn run(&self, step: &'static str, arguments: Vec<OsString>) -> Result<(), SourceBuildErrorKind> {
         // Neither the user's settings nor those of a folder above may influence the result.
-        let mut settings = uv_settings::settings(self.context);
-        if !requirements.is_empty() {
-            settings.extend(self.build.index_settings.clone());
-        }
-        let settings = SettingsHandover::new(&settings, self.work)
-            .map_err(|error| SourceBuildErrorKind::disk("write to", self.work, error))?;
-        let arguments = with_common_options(arguments, &settings, self.context.offline);
-        let mut invocation = with_fixed_umask(self.build.uv, self.work).args(arguments);
-        invocation.stdin.clone_from(&settings.stdin);
+        let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never", "--no-config"]);
+        common.extend(arguments);
+        let mut invocation = with_fixed_umask(self.tools.uv.program(), self.work).args(common);
         invocation.clear_environment = true;
-        invocation.environment = uv_settings::environment(self.context, requirements.iter());
+        invocation.environment = uv_settings::environment(self.context, std::iter::empty());
         invocation.environment.extend(self.environment.iter().cloned());
-        invocation = invocation.env("UV_CACHE_DIR", downloads(self.context));
+        for (name, folder) in [("UV_CACHE_DIR", "uv-cache"), ("UV_TOOL_DIR", "uv-tools")] {
+            invocation = invocation.env(name, self.work.join(folder));
+        }
         self.run_invocation(step, invocation)
     }
 
@@ -95,8 +92,7 @@ impl UvRunner<'_> {
         let mut invocation = with_fixed_umask(program, folder).args(arguments);
         invocation.clear_environment = true;
         invocation.environment = back_end_environment(self, &home);
-        // uv, which calls the back end, makes its folders in here, so that the back end does not learn where the store
-        // is.
+        // uv, which calls the back end, makes its folders in here.
         invocation = invocation.env("UV_CACHE_DIR", self.work.join("uv-cache"));
         self.run_invocation(step, invocation)
     }
@@ -140,24 +136,6 @@ fn back_end_environment(uv: &UvRunner<'_>, home: &Path) -> Vec<(OsString, OsStri
     }
     variables.extend(uv.environment.iter().cloned());
     variables
-}
-
-/// What builds require and the tools that repair wheels, as uv keeps them: in the store, so that it suffices offline.
-fn downloads(context: &Context) -> PathBuf {
-    const NAME: &str = "uv-cache";
-    context.store.mark_used(EntryKind::Tools, NAME);
-    context.store.tool(NAME)
-}
-
-/// Puts the options that every call of uv gets before its command.
-fn with_common_options(mut arguments: Vec<OsString>, settings: &SettingsHandover, offline: bool) -> Vec<OsString> {
-    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
-    common.extend(settings.arguments());
-    if offline {
-        common.push("--offline".into());
-    }
-    common.append(&mut arguments);
-    common
 }
 
 pub(super) fn words<const N: usize>(words: [&str; N]) -> Vec<OsString> {

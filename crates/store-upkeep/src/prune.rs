@@ -66,7 +66,7 @@ impl MeasuredEntry {
         let StoreEntry { kind, name, path, .. } = &self.entry;
         let needed_by_all = match kind {
             EntryKind::Bases => true,
-            // What builds from source require is fetched again where it is needed.
+            // Where earlier builders kept what builds from source require; nothing uses it any more.
             EntryKind::Tools => name != "uv-cache",
             _ => false,
         };

@@ -10,6 +10,7 @@ use serde::Serialize;
 use vocab::{Digest, Event};
 
 use super::entries::{StoreEntry, entries, facts};
+use source_build::RequirementSet;
 use store::Context;
 use store::{EntryKind, Store, StoreError};
 
@@ -124,6 +125,11 @@ fn look_at(store: &Store, entry: &StoreEntry) -> Result<EntryFinding, String> {
             Some(table) => table.verify(path)?,
         },
         EntryKind::Built => source_build::verify_built(path)?.size,
+        EntryKind::Requirements => {
+            let text = fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+            RequirementSet::parse(&text, &name)?;
+            text.len() as u64
+        }
         EntryKind::Parts => match archive::check_part(path, &name) {
             Some(size) => size,
             None => return Err("it is damaged, or another part".to_owned()),

@@ -7,7 +7,7 @@
 //!
 //! Layout below the root: `blobs/<2 digits>/<sha256>` downloaded files; `wheels/<sha256>/` unpacked wheels;
 //! `bases/<digest>/` finished base interpreters, beside each the digests of its files; `built/<key>/` wheels compiled
-//! here; `parts/<2 digits>/<key>` compressed parts of artifacts; `imports/<key>/` what import checks compiled;
+//! here; `requirements/<2 digits>/<key>` what builds require, as files; `parts/<2 digits>/<key>` compressed parts of artifacts; `imports/<key>/` what import checks compiled;
 //! `tools/` pinned tools; `memory/` small dated facts; `used/` when an entry was last used; `locks/` locks on entries;
 //! `tmp/` work in progress, on the same file system, so that everything arrives by rename. `docs/store.md` is the page
 //! for users; `builder store` inspects, verifies and prunes the store.
@@ -189,6 +189,12 @@ impl Store {
     /// The folder of the wheel that was built under this key. Need not exist.
     pub fn built(&self, key: &Digest) -> PathBuf {
         self.root.join("built").join(key.to_string())
+    }
+
+    /// The record of a resolved set of build requirements. Need not exist.
+    pub fn requirements(&self, key: &Digest) -> PathBuf {
+        let text = key.to_string();
+        self.root.join("requirements").join(&text[..2]).join(text)
     }
 
     /// Written by the interpreters of import checks, file by file, each beside and then renamed. Need not exist yet.

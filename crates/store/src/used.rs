@@ -38,6 +38,7 @@ pub enum EntryKind {
     Wheels,
     Bases,
     Built,
+    Requirements,
     Parts,
     Imports,
     Tools,
@@ -45,8 +46,16 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// Every kind, each once.
-    pub const ALL: [Self; 7] =
-        [Self::Blobs, Self::Wheels, Self::Bases, Self::Built, Self::Parts, Self::Imports, Self::Tools];
+    pub const ALL: [Self; 8] = [
+        Self::Blobs,
+        Self::Wheels,
+        Self::Bases,
+        Self::Built,
+        Self::Requirements,
+        Self::Parts,
+        Self::Imports,
+        Self::Tools,
+    ];
 
     /// The name of its folder.
     pub fn as_str(self) -> &'static str {
@@ -55,6 +64,7 @@ impl EntryKind {
             Self::Wheels => "wheels",
             Self::Bases => "bases",
             Self::Built => "built",
+            Self::Requirements => "requirements",
             Self::Parts => "parts",
             Self::Imports => "imports",
             Self::Tools => "tools",
@@ -71,7 +81,7 @@ impl EntryKind {
 
     /// Its entries lie in folders named by their first two digits.
     pub fn is_spread(self) -> bool {
-        matches!(self, Self::Blobs | Self::Parts)
+        matches!(self, Self::Blobs | Self::Parts | Self::Requirements)
     }
 }
 

@@ -25,6 +25,13 @@ pub struct WheelRank {
     build: Reverse<Option<BuildTag>>,
 }
 
+impl WheelRank {
+    /// Whether both wheels, of one target, fit the interpreter equally well.
+    pub fn is_for_the_interpreter_of(&self, other: &Self) -> bool {
+        self.interpreter == other.interpreter
+    }
+}
+
 /// The digits at its start as a number, then the rest as a text (PEP 427).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct BuildTag(u64, String);
@@ -42,6 +49,12 @@ impl WheelTarget {
     /// With the default ceilings: glibc 2.28, macOS 13.0.
     pub fn new(platform: PlatformKey, python: PythonVersion) -> Self {
         Self { platform, python, system: SystemVersion::oldest(platform) }
+    }
+
+    /// Without a ceiling, for what shall run on machines of any age.
+    pub fn of_any_age(platform: PlatformKey, python: PythonVersion) -> Self {
+        let newest = SystemVersion::oldest(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
+        Self { platform, python, system: newest }
     }
 
     fn ceiling(&self) -> (u16, u16) {
@@ -66,8 +79,7 @@ impl WheelTarget {
 
     /// Whether a wheel with one of these platform tags is for this platform, however new a system it needs.
     pub fn is_for(platform: PlatformKey, platform_tags: &[String]) -> bool {
-        let newest = SystemVersion::oldest(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
-        let target = Self { platform, python: PythonVersion { major: 3, minor: 0, patch: 0 }, system: newest };
+        let target = Self::of_any_age(platform, PythonVersion { major: 3, minor: 0, patch: 0 });
         platform_tags.iter().any(|tag| target.platform_rank(tag).is_some())
     }
 

@@ -45,12 +45,34 @@ fn export_for(bench: &Bench, stick: &Path, options: &[&str], hosts: usize) -> Ru
 
 /// Another machine: an empty store, no Go modules, no index.
 fn elsewhere(bench: &Bench, name: &str, options: &[&str]) -> Run {
+    elsewhere_with(bench, name, options, &[])
+}
+
+fn elsewhere_with(bench: &Bench, name: &str, options: &[&str], variables: &[(&str, &str)]) -> Run {
     let store = bench.path(name);
     store::Store::open(store.clone()).unwrap();
     let mut command = bench.command(&[&[PYTHON, "--locked", "--offline"], options].concat());
     command.env("PYDIST_STORE", store).env("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple");
     command.env("GOMODCACHE", bench.path("no-modules")).env("GOFLAGS", "-modcacherw");
-    support::run(&mut command)
+    support::run(command.envs(variables.iter().copied()))
+}
+
+/// Its sdist requires `helper` to be built.
+fn bench_with_build_requirement() -> (Bench, FixtureFile) {
+    let helper = WheelBuilder::new("helper", "1.0").build();
+    let made = SdistBuilder::new("made", "1.0").build_requires("helper").build();
+    (Bench::of(json!({ "dependencies": ["made"] }), [made, helper.clone()]), helper)
+}
+
+fn object(folder: &Path, kind: &str, digest: &str) -> PathBuf {
+    folder.join("v1").join(kind).join(&digest[..2]).join(digest)
+}
+
+/// With another variable the built wheel is another one, which no export or remote store has.
+const OTHER_FLAGS: [(&str, &str); 1] = [("CFLAGS", "-O1")];
+
+fn was_built(run: &Run) -> bool {
+    run.told().contains("building a wheel of made from source")
 }
 
 fn files_with_bytes(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -82,6 +104,172 @@ fn a_machine_that_has_nothing_builds_equal_bytes_from_an_export() {
     // Without the export nothing is there; and what another machine shares is not asked.
     forget_product(&bench);
     assert_ne!(elsewhere(&bench, "machine-c", &[]).code, 0);
+}
+
+#[test]
+fn another_machine_builds_a_source_again_with_what_it_requires_from_the_export() {
+    let (bench, helper) = bench_with_build_requirement();
+    bench.build();
+    let stick = bench.path("stick");
+    export(&bench, &stick, &["--offline"]);
+    forget_product(&bench);
+    let from = ["--from", stick.to_str().unwrap()];
+    let run = elsewhere_with(&bench, "machine-b", &from, &OTHER_FLAGS);
+    assert_eq!((run.code, run.warnings()), (0, Vec::new()), "{}", run.told());
+    assert!(was_built(&run) && run.installed() == ["made 1.0"], "{}", run.told());
+
+    // The record of the built wheel is removed, and what the wheel required is still on the stick.
+    forget_product(&bench);
+    support::remove(&bench.path("machine-b/built"));
+    let run = elsewhere_with(&bench, "machine-b", &from, &OTHER_FLAGS);
+    assert!(run.code == 0 && was_built(&run), "{}", run.told());
+
+    // One byte flipped, or nothing there: one error before anything is taken, and a second export mends it.
+    let digest = helper.sha256().to_string();
+    let place = object(&stick, "blobs", &digest);
+    for damage in ["flipped", "absent"] {
+        forget_product(&bench);
+        fs::remove_file(&place).unwrap();
+        if damage == "flipped" {
+            let mut bytes = helper.bytes.clone();
+            bytes[40] ^= 1;
+            fs::write(&place, bytes).unwrap();
+        }
+        let name = format!("machine-{damage}");
+        let run = elsewhere_with(&bench, &name, &from, &OTHER_FLAGS);
+        let error = run.error();
+        assert_eq!((run.code, &error["code"]), (4, &json!("E_EXPORT_DAMAGED")), "{}", run.told());
+        assert!(run.told().contains(&digest) && error["hint"].as_str().unwrap().contains("builder export"));
+        assert!(!bench.path(&name).join("built").exists() && !bench.path(&name).join("requirements").exists());
+        export(&bench, &stick, &[]);
+        let run = elsewhere_with(&bench, &name, &from, &OTHER_FLAGS);
+        assert!(run.code == 0 && was_built(&run), "{}", run.told());
+    }
+}
+
+#[test]
+fn a_wheel_whose_requirements_are_unknown_gets_them_for_an_export_without_being_built_again() {
+    let (bench, helper) = bench_with_build_requirement();
+    bench.build();
+    // As an earlier builder left it: the wheel, and nothing of what it required.
+    let record = walkdir::WalkDir::new(bench.path("store/built")).into_iter().flatten();
+    let record = record.map(walkdir::DirEntry::into_path).find(|path| path.ends_with("built.json")).unwrap();
+    let mut built: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    built.as_object_mut().unwrap().remove("requirement_sets").unwrap();
+    fs::write(&record, built.to_string()).unwrap();
+    support::remove(&bench.path("store/requirements"));
+    fs::remove_file(store::Store::at(bench.path("store")).blob(&helper.sha256())).unwrap();
+
+    // Without a network that is said; what is there is exported.
+    let stick = bench.path("stick");
+    let run = bench.run(&["export", PYTHON, "--offline", "--to", stick.to_str().unwrap()]);
+    assert_eq!(run.code, 5, "{}", run.told());
+    let warnings = run.warnings().join("\n");
+    let said =
+        "W_EXPORT_REQUIREMENTS what `made` requires to be built is not exported: cannot build made 1.0 from source";
+    assert!(warnings.contains(said) && warnings.contains("helper"), "{warnings}");
+
+    // So it serves those who take the wheel as it is.
+    forget_product(&bench);
+    let from = ["--from", stick.to_str().unwrap()];
+    let run = elsewhere_with(&bench, "machine-b", &from, &OTHER_FLAGS);
+    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_EXPORT_LACKS")), "{}", run.told());
+    support::assert_says(&run.told(), &["`CFLAGS` was not set, and is `-O1` here"]);
+    assert_eq!(elsewhere(&bench, "machine-b", &from).code, 0);
+
+    let run = export(&bench, &stick, &[]);
+    assert!(!was_built(&run), "{}", run.told());
+    assert!(object(&stick, "blobs", &helper.sha256().to_string()).is_file());
+    forget_product(&bench);
+    let run = elsewhere_with(&bench, "machine-b", &from, &OTHER_FLAGS);
+    assert!(run.code == 0 && was_built(&run), "{}", run.told());
+}
+
+#[test]
+fn another_machine_builds_a_source_again_with_what_it_requires_from_a_remote_store() {
+    let (bench, helper) = bench_with_build_requirement();
+    bench.build();
+    let shared = bench.path("shared");
+    let pushed = bench.run(&["store", "push", "--remote-store", shared.to_str().unwrap()]);
+    assert_eq!(pushed.code, 0, "{}", pushed.told());
+    forget_product(&bench);
+    let remote = ["--remote-store", shared.to_str().unwrap()];
+    let run = elsewhere_with(&bench, "machine-b", &remote, &OTHER_FLAGS);
+    assert!(run.code == 0 && was_built(&run) && run.installed() == ["made 1.0"], "{}", run.told());
+
+    let digest = helper.sha256().to_string();
+    let place = object(&shared, "blobs", &digest);
+    for damage in ["flipped", "absent"] {
+        forget_product(&bench);
+        if damage == "flipped" {
+            let mut bytes = helper.bytes.clone();
+            bytes[40] ^= 1;
+            fs::remove_file(&place).unwrap();
+            fs::write(&place, bytes).unwrap();
+        } else {
+            fs::remove_file(&place).unwrap();
+        }
+        let name = format!("machine-{damage}");
+        let run = elsewhere_with(&bench, &name, &remote, &OTHER_FLAGS);
+        let error = run.error();
+        assert_eq!((run.code, &error["code"]), (1, &json!("E_BUILD_REQUIREMENTS")), "{}", run.told());
+        let text = error.to_string();
+        assert!(text.contains("helper-1.0-py3-none-any.whl") && text.contains("store push"), "{text}");
+        let built = bench.path(&name).join("built");
+        assert!(!built.exists() && !bench.prefix().exists(), "nothing half there");
+    }
+    // The warm store gives it again.
+    assert_eq!(bench.run(&["store", "push", "--remote-store", shared.to_str().unwrap()]).code, 0);
+    let run = elsewhere_with(&bench, "machine-c", &remote, &OTHER_FLAGS);
+    assert!(run.code == 0 && was_built(&run), "{}", run.told());
+}
+
+#[test]
+fn a_build_gives_what_it_required_to_the_remote_store() {
+    let (bench, helper) = bench_with_build_requirement();
+    let shared = bench.path("shared");
+    bench.build_with(&["--remote-store", shared.to_str().unwrap()]);
+    assert!(object(&shared, "blobs", &helper.sha256().to_string()).is_file());
+    // So does one that finds the wheel in its store.
+    support::remove(&shared);
+    forget_product(&bench);
+    bench.build_with(&["--remote-store", shared.to_str().unwrap()]);
+    forget_product(&bench);
+    let run = elsewhere_with(&bench, "machine-b", &["--remote-store", shared.to_str().unwrap()], &OTHER_FLAGS);
+    assert!(run.code == 0 && was_built(&run), "{}", run.told());
+}
+
+#[test]
+fn uv_is_not_asked_for_where_every_built_wheel_is_in_the_store() {
+    let (bench, _) = bench_with_build_requirement();
+    let reference = digest(&bench.build());
+    let nothing = bench.path("no-programs");
+    fs::create_dir(&nothing).unwrap();
+    for options in [&["--locked", "--offline"][..], &["--locked"]] {
+        forget_product(&bench);
+        let mut command = bench.command(&[&[PYTHON], options].concat());
+        let run = support::run(command.env("PATH", &nothing).env("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple"));
+        assert_eq!((run.code, run.warnings()), (0, Vec::new()), "{options:?}: {}", run.told());
+        assert_eq!(digest(&run), reference);
+    }
+    assert!(!bench.path("store/tools").exists(), "uv was not set up");
+}
+
+#[test]
+fn a_damaged_uv_of_the_store_is_not_exported_as_if_it_were_there() {
+    let bench = bench();
+    bench.build();
+    let host = vocab::PlatformKey::host().unwrap();
+    let sha256: vocab::Digest = resolve::pinned_uv(host).unwrap().digests[0].parse().unwrap();
+    let blob = store::Store::at(bench.path("store")).blob(&sha256);
+    fs::create_dir_all(blob.parent().unwrap()).unwrap();
+    fs::write(&blob, "not uv").unwrap();
+    let stick = bench.path("stick");
+    export(&bench, &stick, &["--offline"]);
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(stick.join("pydist-export.json")).unwrap()).unwrap();
+    assert_eq!(manifest["hosts"], json!({}));
+    assert!(!blob.exists(), "it is fetched again where there is a network");
 }
 
 #[test]
@@ -119,13 +307,7 @@ fn other_settings_than_those_of_the_export_are_said_at_once_with_both_values() {
     let all = "python-build-standalone, archive, go-module, system";
     support::assert_says(&run.told(), &[&format!("`python.sources` was `{all}`, and is `system` here")]);
     assert!(!bench.path("machine-b").join("bases").exists(), "nothing was taken");
-    // A source is built, so what compilers see counts, too.
     bench.packages(packages);
-    let mut command = bench.command(&[&[PYTHON, "--locked", "--offline"], &from[..]].concat());
-    command.env("PYDIST_STORE", bench.path("machine-b")).env("CFLAGS", "-O3");
-    let run = support::run(&mut command);
-    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_EXPORT_LACKS")), "{}", run.told());
-    support::assert_says(&run.told(), &["`CFLAGS` was not set, and is `-O3` here"]);
     assert_eq!(elsewhere(&bench, "machine-b", &from).code, 0);
 }
 

@@ -169,6 +169,41 @@ pub fn gather(
     Ok(gathering)
 }
 
+/// What the wheels that were built from a source required to be built, in the store: digests of all of it. For builds that
+/// are made again elsewhere.
+pub struct GatheredRequirements {
+    pub objects: BTreeSet<Digest>,
+    /// Sources whose requirements are not all there, with the reason.
+    pub lacking: Vec<(DistributionName, Box<dyn Fault>)>,
+}
+
+/// Has what the built wheels of a platform required in the store. Call it after [`gather`].
+///
+/// # Errors
+/// The interpreter that builds here cannot be had.
+pub fn gather_requirements(
+    context: &Context,
+    repository: &Path,
+    prepared: &PreparedPlatform,
+    tree: &BaseTree,
+    options: &BuildOptions,
+) -> Result<GatheredRequirements, Box<dyn Fault>> {
+    let mut gathered = GatheredRequirements { objects: BTreeSet::new(), lacking: Vec::new() };
+    let rows: Vec<&LockedDistribution> =
+        prepared.rows.distributions.iter().filter(|row| prepared.request.builds(row)).collect();
+    if rows.is_empty() {
+        return Ok(gathered);
+    }
+    let workshop = Workshop::new(context, repository, prepared, tree, options)?;
+    for row in rows {
+        match workshop.supply_requirements(row) {
+            Ok(objects) => gathered.objects.extend(objects),
+            Err(fault) => gathered.lacking.push((row.name.clone(), fault)),
+        }
+    }
+    Ok(gathered)
+}
+
 /// By index among the rows; `None` is left out.
 type BuiltWheels = BTreeMap<usize, Option<BuiltWheel>>;
 

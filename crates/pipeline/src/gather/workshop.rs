@@ -10,16 +10,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use config_merger::BuildSettings;
-use vocab::{Fault, PlatformKey, RuleOutcome, RuleRecord, SystemVersion};
+use vocab::{Digest, Fault, PlatformKey, RuleOutcome, RuleRecord, SystemVersion};
 
 use super::unchanged;
 use crate::options::BuildOptions;
 use crate::prepare::PreparedPlatform;
 use interpreter::BaseTree;
 use resolve::registries::{self, IndexPages};
-use resolve::uv_settings;
 use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
-use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
+use source_build::{self, BuildTools, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use store::Context;
 use wheel::WheelFileName;
 
@@ -101,66 +100,22 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// Also if the result for another platform is not pure Python.
     pub(crate) fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, UnbuiltReason> {
-        let Self { context, repository, prepared, tree, own_work, .. } = self;
-        let (blob, place);
-        let source = match &row.source {
-            LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
-            LockedSource::Sdist { file, sha256, .. } => {
-                blob = context.store.blob(sha256);
-                SourceInput::Sdist { path: &blob, file_name: file, sha256: *sha256 }
-            }
-            LockedSource::Git { repository, commit, subdirectory } => SourceInput::Git {
-                url: repository,
-                reference: None,
-                commit: Some(commit),
-                subdirectory: subdirectory.as_deref(),
-            },
-            LockedSource::Path { path, sha256 } => {
-                unchanged(&row.name, path, sha256, repository).map_err(UnbuiltReason::Other)?;
-                place = path.below(repository);
-                if place.is_dir() {
-                    SourceInput::Folder { path: &place }
-                } else {
-                    SourceInput::Sdist { path: &place, file_name: path.file_name(), sha256: *sha256 }
+        let Self { prepared, own_work, .. } = self;
+        let built = self.with_request(row, |request| {
+            let built = match source_build::kept_wheel(own_work, request) {
+                Ok(Some(kept)) => Ok(kept),
+                Ok(None) => {
+                    let tools = self.tools(request.python).map_err(UnbuiltReason::Other)?;
+                    source_build::build_wheel(own_work, request, &tools)
                 }
+                Err(error) => Err(error),
+            };
+            if let Ok(built) = &built {
+                self.give_to_other(request, built).map_err(|error| UnbuiltReason::Build(Box::new(error)))?;
             }
-        };
-        let rule = prepared.request.build_wheel.get(&row.name);
-        let python = tree.layout.interpreter().below(&tree.root);
-        let request = SourceBuild {
-            name: row.name.clone(),
-            version: row.version.clone(),
-            source,
-            python: &python,
-            layout: tree.layout,
-            system: self.system(tree),
-            base_identity: tree.identity,
-            base_has_headers: tree.has_headers(),
-            uv: Path::new(""),
-            build_requires: rule.map(|rule| rule.build_requires.clone()).unwrap_or_default(),
-            build_constraints: Vec::new(),
-            config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
-            package_root: &prepared.folder,
-            pass_environment: &prepared.config.build.pass_environment,
-            index_settings: toml::Table::new(),
-            timeout: compile_limit(&prepared.config.build),
-            logs: &prepared.folder.join("logs"),
-        };
-        let built = match source_build::kept_wheel(own_work, &request) {
-            Ok(Some(kept)) => Ok(kept),
-            Ok(None) => {
-                let uv = self.uv(&python).map_err(UnbuiltReason::Other)?;
-                let index_settings = self.index_settings(uv);
-                source_build::build_wheel(
-                    own_work,
-                    &SourceBuild { uv: uv.program(), index_settings, ..request.clone() },
-                )
-            }
-            Err(error) => Err(error),
-        };
-        if let Ok(built) = &built {
-            self.give_to_other(&request, built).map_err(|error| UnbuiltReason::Build(Box::new(error)))?;
-        }
+            Ok(built)
+        });
+        let built = built.map_err(UnbuiltReason::Other)??;
         if !prepared.is_foreign() {
             return built.map_err(|error| UnbuiltReason::Build(Box::new(error)));
         }
@@ -177,24 +132,90 @@ impl<'a> Workshop<'a> {
         Err(UnbuiltReason::Native(NotPure { package, platform, reason }))
     }
 
-    fn uv(&self, python: &Path) -> Result<&Uv, Box<dyn Fault>> {
-        if let Some(uv) = self.uv.get() {
-            return Ok(uv);
-        }
-        let uv = Uv::find(self.context, python, &self.prepared.answered)?;
-        Ok(self.uv.get_or_init(|| uv))
+    /// Has what the row's wheel, which the store has, required to be built in the store, too. The result is the digests of
+    /// all of it.
+    ///
+    /// # Errors
+    /// It is not there, and cannot be fetched.
+    pub(crate) fn supply_requirements(&self, row: &LockedDistribution) -> Result<Vec<Digest>, Box<dyn Fault>> {
+        let context = self.context;
+        self.with_request(row, |request| -> Result<Vec<Digest>, Box<dyn Fault>> {
+            // It could not be built, which was reported.
+            let Some(mut wheel) = source_build::kept_wheel(context, request)? else { return Ok(Vec::new()) };
+            if !source_build::has_requirements(context, &wheel) {
+                let tools = self.tools(request.python)?;
+                wheel = source_build::supply_requirements(context, request, &wheel, &tools)?;
+            }
+            Ok(source_build::requirement_objects(context, &wheel))
+        })?
     }
 
-    fn index_settings(&self, uv: &Uv) -> toml::Table {
+    fn with_request<R>(
+        &self,
+        row: &LockedDistribution,
+        work: impl FnOnce(&SourceBuild<'_>) -> R,
+    ) -> Result<R, Box<dyn Fault>> {
+        let Self { context, repository, prepared, tree, .. } = self;
+        let (blob, place);
+        let source = match &row.source {
+            LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
+            LockedSource::Sdist { file, sha256, .. } => {
+                blob = context.store.blob(sha256);
+                SourceInput::Sdist { path: &blob, file_name: file, sha256: *sha256 }
+            }
+            LockedSource::Git { repository, commit, subdirectory } => SourceInput::Git {
+                url: repository,
+                reference: None,
+                commit: Some(commit),
+                subdirectory: subdirectory.as_deref(),
+            },
+            LockedSource::Path { path, sha256 } => {
+                unchanged(&row.name, path, sha256, repository)?;
+                place = path.below(repository);
+                if place.is_dir() {
+                    SourceInput::Folder { path: &place }
+                } else {
+                    SourceInput::Sdist { path: &place, file_name: path.file_name(), sha256: *sha256 }
+                }
+            }
+        };
+        let rule = prepared.request.build_wheel.get(&row.name);
+        let python = tree.layout.interpreter().below(&tree.root);
+        let logs = prepared.folder.join("logs");
+        Ok(work(&SourceBuild {
+            name: row.name.clone(),
+            version: row.version.clone(),
+            source,
+            python: &python,
+            layout: tree.layout,
+            system: self.system(tree),
+            base_identity: tree.identity,
+            base_has_headers: tree.has_headers(),
+            build_requires: rule.map(|rule| rule.build_requires.clone()).unwrap_or_default(),
+            build_constraints: Vec::new(),
+            config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
+            package_root: &prepared.folder,
+            pass_environment: &prepared.config.build.pass_environment,
+            registries: &prepared.request.registries.additional,
+            within: Vec::new(),
+            timeout: compile_limit(&prepared.config.build),
+            logs: &logs,
+        }))
+    }
+
+    fn tools(&self, python: &Path) -> Result<BuildTools<'_>, Box<dyn Fault>> {
+        let uv = match self.uv.get() {
+            Some(uv) => uv,
+            None => {
+                let uv = Uv::find(self.context, python, &self.prepared.answered)?;
+                self.uv.get_or_init(|| uv)
+            }
+        };
         // With a fresh lock they have not been asked yet, and uv would fail on one that does not answer.
         let registries = &self.prepared.request.registries;
         let silent = registries::unreachable(self.context, registries, false);
-        let additional = IndexPages::new(self.context, uv, registries, &silent).open_urls();
-        let additional: Vec<String> = additional.into_iter().map(|(url, _)| url).collect();
-        if additional.is_empty() {
-            return toml::Table::new();
-        }
-        uv_settings::indexes_in_order(self.context, uv.default_index(self.context).as_deref(), &additional)
+        let registries = IndexPages::new(self.context, uv, registries, &silent).open_urls();
+        Ok(BuildTools { uv, registries })
     }
 
     /// What is built for another platform is pure Python, or is not taken; it is held to what holds on the machine that

@@ -10,8 +10,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use resolve::{AnsweredQuestions, Uv};
 use source_build::{
-    BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
+    BuildTools, BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, resolve_commit,
 };
 use store::{Context, Store};
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, SdistStumble, WheelBuilder};
@@ -23,7 +24,7 @@ struct Bench {
     context: Context,
     python: PathBuf,
     version: PythonVersion,
-    uv: PathBuf,
+    uv: Uv,
 }
 
 impl Bench {
@@ -34,11 +35,13 @@ impl Bench {
         let mut context = Context::quiet(root.clone()).in_environment(environment);
         context.work.offline = false;
         context.store = Store::open(root).expect("the store can be made");
+        context.default_index = Some(NO_INDEX.to_owned());
         let script = "import sys; print(sys.executable); print('.'.join(map(str, sys.version_info[:3])))";
         let said = Command::new("python3").args(["-c", script]).output().expect("python3 is on PATH");
         let said = String::from_utf8(said.stdout).expect("python3 prints UTF-8");
         let (python, version) = said.trim().split_once('\n').expect("two lines");
-        let uv = which::which("uv").expect("`uv` is on PATH; put the pinned version there before running the tests");
+        let uv = Uv::find(&context, Path::new(python), &AnsweredQuestions::default());
+        let uv = uv.expect("`uv` is on PATH; put the pinned version there before running the tests");
         Self { folder, context, python: python.into(), version: version.parse().expect("a version"), uv }
     }
 
@@ -52,13 +55,13 @@ impl Bench {
             system: SystemVersion::oldest(PlatformKey::host().expect("a known platform")),
             base_identity: Digest::of("base"),
             base_has_headers: true,
-            uv: &self.uv,
             build_requires: Vec::new(),
             build_constraints: Vec::new(),
             config_settings: Vec::new(),
             package_root: Path::new("/repo/python-3.12.10"),
             pass_environment: &[],
-            index_settings: toml::toml! { no-index = true },
+            registries: &[],
+            within: Vec::new(),
             timeout: Some(Duration::from_secs(120)),
             logs: self.folder.path(),
         }
@@ -69,13 +72,11 @@ impl Bench {
     }
 }
 
-fn default_index(url: &str) -> toml::Table {
-    [(
-        "index".to_owned(),
-        vec![toml::Table::from_iter([("url".to_owned(), url.into()), ("default".to_owned(), true.into())])].into(),
-    )]
-    .into_iter()
-    .collect()
+/// Nobody answers there: what needs no index must not ask one.
+const NO_INDEX: &str = "http://127.0.0.1:1/simple";
+
+fn build_wheel(bench: &Bench, build: &SourceBuild<'_>) -> Result<BuiltWheel, SourceBuildError> {
+    source_build::build_wheel(&bench.context, build, &BuildTools { uv: &bench.uv, registries: Vec::new() })
 }
 
 fn sdist_input<'a>(path: &'a Path, sdist: &'a FixtureFile) -> SourceInput<'a> {
@@ -97,7 +98,7 @@ fn report(wheel: &BuiltWheel) -> serde_json::Value {
 
 fn build_sdist(bench: &Bench, sdist: &FixtureFile) -> Result<BuiltWheel, SourceBuildError> {
     let path = bench.write(sdist);
-    build_wheel(&bench.context, &bench.build("demo", sdist_input(&path, sdist)))
+    build_wheel(bench, &bench.build("demo", sdist_input(&path, sdist)))
 }
 
 #[test]
@@ -126,16 +127,16 @@ fn p4_an_sdist_becomes_a_wheel_and_the_second_time_comes_from_the_store() {
 
 #[test]
 fn p7_the_sources_own_build_requirements_come_as_wheels_from_the_given_index() {
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     let mut index = FixtureIndex::new();
     index.add(WheelBuilder::new("helper", "1.0").build()).add(WheelBuilder::new("helper", "2.0").build());
     let served = index.serve();
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
     let path = bench.write(&sdist);
+    bench.context.default_index = Some(served.simple_url());
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
-    build.index_settings = default_index(&served.simple_url());
     build.build_constraints = vec!["helper==1.0".into()];
-    let wheel = build_wheel(&bench.context, &build).unwrap();
+    let wheel = build_wheel(&bench, &build).unwrap();
     assert_eq!(report(&wheel)["distributions"], serde_json::json!(["helper"]));
     let fetched = served.server.requests();
     assert!(fetched.iter().any(|request| request.path.contains("helper-1.0")), "{fetched:?}");
@@ -144,18 +145,18 @@ fn p7_the_sources_own_build_requirements_come_as_wheels_from_the_given_index() {
 
 #[test]
 fn p12_build_wheel_takes_its_requirements_and_settings_and_no_others() {
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     let mut index = FixtureIndex::new();
     index.add(WheelBuilder::new("tool", "3.0").build());
     let served = index.serve();
     // What the source asks for is on no index: with `build_requires` it is not asked for.
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("nowhere-to-be-had").build();
     let path = bench.write(&sdist);
+    bench.context.default_index = Some(served.simple_url());
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
-    build.index_settings = default_index(&served.simple_url());
     build.build_requires = vec!["tool==3.0".into()];
     build.config_settings = vec!["--include={packageRoot}/include".into()];
-    let wheel = build_wheel(&bench.context, &build).unwrap();
+    let wheel = build_wheel(&bench, &build).unwrap();
     let report = report(&wheel);
     assert_eq!(report["settings"], serde_json::json!({ "--include": "/repo/python-3.12.10/include" }));
     assert_eq!(report["distributions"], serde_json::json!(["tool"]));
@@ -185,7 +186,7 @@ fn p13_a_hanging_build_is_killed_with_its_children_at_the_limit() {
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
     build.timeout = Some(Duration::from_secs(4));
-    let error = build_wheel(&bench.context, &build).unwrap_err();
+    let error = build_wheel(&bench, &build).unwrap_err();
     assert_eq!((error.code(), error.exit().code()), ("E_PROGRAM_TIMEOUT", 1));
     assert!(error.kind.to_string().starts_with("the build was stopped"), "{}", error.kind);
     let members = fs::read_to_string(&pids).expect("the fixture got as far as hanging");
@@ -208,13 +209,13 @@ fn a_git_source_is_built_at_the_commit_that_its_name_stands_for() {
     assert_eq!(resolve_commit(&bench.context, &url, Some("v1")).unwrap(), repository.commit);
     for (reference, commit) in [(Some("v1"), None), (None, Some(repository.commit.as_str()))] {
         let source = SourceInput::Git { url: &url, reference, commit, subdirectory: Some("below") };
-        let wheel = build_wheel(&bench.context, &bench.build("demo", source)).unwrap();
+        let wheel = build_wheel(&bench, &bench.build("demo", source)).unwrap();
         assert_eq!(wheel.commit.as_deref(), Some(repository.commit.as_str()));
         // By name or by digits, it is the same commit and so the same wheel.
         assert_eq!(wheel.cached, commit.is_some());
     }
     let source = SourceInput::Git { url: &url, reference: Some("v2"), commit: None, subdirectory: None };
-    let error = build_wheel(&bench.context, &bench.build("demo", source)).unwrap_err();
+    let error = build_wheel(&bench, &bench.build("demo", source)).unwrap_err();
     assert_eq!(error.code(), "E_GIT");
     assert!(error.kind.to_string().contains("cannot use the git repository"), "{}", error.kind);
 }
@@ -229,11 +230,11 @@ fn a_local_folder_is_built_without_being_touched() {
     };
     let before = listing();
     let source = || SourceInput::Folder { path: &folder };
-    let wheel = build_wheel(&bench.context, &bench.build("demo", source())).unwrap();
+    let wheel = build_wheel(&bench, &bench.build("demo", source())).unwrap();
     assert_eq!(listing(), before);
     assert_eq!(wheel.commit, None);
     fs::write(folder.join("demo/new.py"), "x = 1\n").unwrap();
-    let changed = build_wheel(&bench.context, &bench.build("demo", source())).unwrap();
+    let changed = build_wheel(&bench, &bench.build("demo", source())).unwrap();
     assert!(!changed.cached);
     assert_eq!(read(&changed, "demo/new.py"), b"x = 1\n");
 }
@@ -262,7 +263,7 @@ fn attack_12_a_back_end_sees_no_credentials_and_what_the_configuration_lets_pass
     let passed = ["MYSQLCLIENT_CFLAGS".to_owned()];
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
     build.pass_environment = &passed;
-    build_wheel(&bench.context, &build).unwrap();
+    build_wheel(&bench, &build).unwrap();
     let seen = fs::read_to_string(&seen).unwrap();
     for name in secrets {
         assert!(!seen.contains(&format!("value of {name}")), "{name} is in {seen}");
@@ -282,12 +283,8 @@ fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
     let served = index.serve();
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
     let path = bench.write(&sdist);
-    let settings = default_index(&served.simple_url());
-    let offline = |bench: &Bench| {
-        let mut build = bench.build("demo", sdist_input(&path, &sdist));
-        build.index_settings.clone_from(&settings);
-        build_wheel(&bench.context, &build)
-    };
+    bench.context.default_index = Some(served.simple_url());
+    let offline = |bench: &Bench| build_wheel(bench, &bench.build("demo", sdist_input(&path, &sdist)));
     bench.context.work.offline = true;
     let error = offline(&bench).unwrap_err();
     assert!(error.hint().unwrap().contains("without --offline"), "{:?}: {}", error.hint(), error.kind);
@@ -304,6 +301,85 @@ fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
     let wheel = offline(&bench).unwrap();
     assert!(!wheel.cached);
     assert_eq!(report(&wheel)["distributions"], serde_json::json!(["helper"]));
+}
+
+#[test]
+fn a_damaged_build_requirement_is_named_offline_and_fetched_again_otherwise() {
+    let mut bench = Bench::new();
+    let helper = WheelBuilder::new("helper", "1.0").build();
+    let mut index = FixtureIndex::new();
+    index.add(helper.clone());
+    let served = index.serve();
+    bench.context.default_index = Some(served.simple_url());
+    let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
+    let wheel = build_sdist(&bench, &sdist).unwrap();
+    assert_eq!(wheel.requirement_sets.as_ref().map(Vec::len), Some(1));
+    let built = bench.context.store.root().join("built");
+    for damage in ["flipped", "absent"] {
+        archive::remove_tree(&built).unwrap();
+        let blob = bench.context.store.blob(&helper.sha256());
+        fs::remove_file(&blob).unwrap();
+        if damage == "flipped" {
+            let mut bytes = helper.bytes.clone();
+            bytes[40] ^= 1;
+            fs::write(&blob, bytes).unwrap();
+        }
+        bench.context.work.offline = true;
+        let error = build_sdist(&bench, &sdist).unwrap_err();
+        assert_eq!((error.code(), error.exit().code()), ("E_BUILD_REQUIREMENTS", 1), "{damage}");
+        let named = format!("  helper-1.0-py3-none-any.whl (SHA-256 {})", helper.sha256());
+        assert!(error.kind.to_string().ends_with(&named), "{damage}: {}", error.kind);
+        assert!(!built.exists() && !blob.exists(), "{damage}: nothing half there");
+        bench.context.work.offline = false;
+        assert_eq!(report(&build_sdist(&bench, &sdist).unwrap())["distributions"], serde_json::json!(["helper"]));
+    }
+    // The record itself: a damaged one is another machine's fault no more than ours, and is made again.
+    archive::remove_tree(&built).unwrap();
+    let record = bench.context.store.requirements(&wheel.requirement_sets.unwrap()[0]);
+    fs::write(&record, "{").unwrap();
+    bench.context.work.offline = true;
+    let error = build_sdist(&bench, &sdist).unwrap_err();
+    assert!(error.kind.to_string().ends_with("missing:\n  helper"), "{}", error.kind);
+    bench.context.work.offline = false;
+    build_sdist(&bench, &sdist).unwrap();
+    assert!(record.is_file());
+}
+
+#[test]
+fn a_build_requirement_without_a_wheel_is_built_and_kept_as_one() {
+    let mut bench = Bench::new();
+    let mut index = FixtureIndex::new();
+    index.add(SdistBuilder::new("helper", "1.0").build_requires("deeper").build());
+    index.add(WheelBuilder::new("deeper", "2.0").build());
+    let served = index.serve();
+    bench.context.default_index = Some(served.simple_url());
+    let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
+    build_sdist(&bench, &sdist).unwrap();
+    drop(served);
+    archive::remove_tree(&bench.context.store.root().join("built")).unwrap();
+    bench.context.work.offline = true;
+    let wheel = build_sdist(&bench, &sdist).unwrap();
+    assert!(!wheel.cached);
+    assert_eq!(report(&wheel)["distributions"], serde_json::json!(["helper"]));
+}
+
+#[test]
+fn a_build_requirement_that_requires_itself_is_an_error() {
+    let mut bench = Bench::new();
+    let mut index = FixtureIndex::new();
+    index.add(SdistBuilder::new("helper", "1.0").build_requires("other").build());
+    index.add(SdistBuilder::new("other", "1.0").build_requires("helper").build());
+    let served = index.serve();
+    bench.context.default_index = Some(served.simple_url());
+    let error = build_sdist(&bench, &SdistBuilder::new("demo", "1.0").build_requires("helper").build()).unwrap_err();
+    let mut words = error.kind.to_string();
+    let mut cause = std::error::Error::source(&*error.kind);
+    while let Some(next) = cause {
+        words.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    assert!(words.contains("`helper` has no wheel, and building it requires itself"), "{words}");
+    assert_eq!(error.code(), "E_BUILD_WHEEL");
 }
 
 #[test]
@@ -329,13 +405,13 @@ fn case_field_git_tag_unseen_a_folder_is_built_as_its_repository_is_tagged() {
     let build = bench.build("demo", SourceInput::Folder { path: &folder });
     for tag in ["v3.4", "v4.0"] {
         repository.tag(tag);
-        let wheel = build_wheel(&bench.context, &build).unwrap();
+        let wheel = build_wheel(&bench, &build).unwrap();
         assert_eq!((described(&wheel), wheel.cached), (format!("{tag}|"), false));
     }
-    assert!(build_wheel(&bench.context, &build).unwrap().cached);
+    assert!(build_wheel(&bench, &build).unwrap().cached);
     // What is not committed is built, and git says that it is there.
     fs::write(folder.join("demo/more.py"), "x = 1\n").unwrap();
-    let wheel = build_wheel(&bench.context, &build).unwrap();
+    let wheel = build_wheel(&bench, &build).unwrap();
     assert_eq!(described(&wheel), "v4.0|?? packages/demo/demo/more.py");
     assert_eq!(read(&wheel, "demo/more.py"), b"x = 1\n");
     assert!(!folder.join("demo/described.txt").exists());
@@ -359,7 +435,7 @@ fn another_platform_needs_a_native_runner() {
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
     build.layout.platform = PlatformKey::WindowsX64;
-    let error = build_wheel(&bench.context, &build).unwrap_err();
+    let error = build_wheel(&bench, &build).unwrap_err();
     assert_eq!((error.code(), error.log.is_none()), ("E_BUILD_FOREIGN", true));
 }
 
@@ -367,7 +443,9 @@ fn another_platform_needs_a_native_runner() {
 #[test]
 fn native_code_is_repaired_and_equal_inputs_give_equal_wheels_in_any_store() {
     let sdist = SdistBuilder::new("demo", "1.0").native().build();
-    let benches = [Bench::new(), Bench::new()];
+    let mut benches = [Bench::new(), Bench::new()];
+    // The repair tools come from the user's index.
+    benches.iter_mut().for_each(|bench| bench.context.default_index = None);
     let wheels: Vec<BuiltWheel> = benches.iter().map(|bench| build_sdist(bench, &sdist).unwrap()).collect();
     assert!(wheels[0].file_name.contains("manylinux"), "{}", wheels[0].file_name);
     assert_eq!(wheels[0].sha256, wheels[1].sha256);
@@ -394,17 +472,17 @@ PyMODINIT_FUNC PyInit__native(void) {
     return PyModule_Create(&module);
 }
 "#;
-    let bench = Bench::new();
+    let mut bench = Bench::new();
+    bench.context.default_index = None;
     let sdist = SdistBuilder::new("demo", "1.0").native().file("demo/_native.c", THREADS).build();
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
-    build.index_settings.clear();
     build.system = Some(SystemVersion::new(2, 4));
-    let error = build_wheel(&bench.context, &build).unwrap_err();
+    let error = build_wheel(&bench, &build).unwrap_err();
     assert_eq!(error.code(), "E_BUILD_TOO_NEW");
     assert!(error.kind.to_string().contains("a glibc up to 2.4 is allowed"), "{}", error.kind);
     build.system = Some(SystemVersion::new(2, 99));
-    assert!(build_wheel(&bench.context, &build).unwrap().file_name.contains("manylinux"));
+    assert!(build_wheel(&bench, &build).unwrap().file_name.contains("manylinux"));
 }
 
 #[test]
@@ -414,7 +492,7 @@ fn c_code_on_a_base_without_headers_says_that_they_are_missing() {
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
     build.base_has_headers = false;
-    let error = build_wheel(&bench.context, &build).unwrap_err();
+    let error = build_wheel(&bench, &build).unwrap_err();
     assert!(error.hint().unwrap().contains("no C headers"), "{error:?}");
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use source_build::RequirementSet;
 use store::Context;
 use store::EntryKind;
 use store::remote::{ObjectKind, RemoteError};
@@ -111,8 +112,30 @@ fn local(context: &Context, kind: ObjectKind, digest: &Digest) -> Result<Option<
             let found = digest_of(&path)?;
             Ok(Some(Sound::File(path, found)))
         }
-        ObjectKind::Bases | ObjectKind::Built => Ok(None),
+        ObjectKind::Requirements if store.requirements(digest).is_file() => {
+            let path = store.requirements(digest);
+            let text = std::fs::read(&path).map_err(|error| format!("it cannot be read: {error}"))?;
+            RequirementSet::parse(&text, digest)?;
+            Ok(Some(Sound::File(path, Digest::of(text))))
+        }
+        ObjectKind::Bases | ObjectKind::Built | ObjectKind::Requirements => Ok(None),
     }
+}
+
+/// The wheels that a record names: that of a built wheel, or those of a set of build requirements. The error is the
+/// reason why the record must not be used.
+fn named_wheels(kind: ObjectKind, key: &Digest, text: &[u8]) -> Result<Vec<(String, Digest)>, String> {
+    if kind == ObjectKind::Requirements {
+        let set = RequirementSet::parse(text, key)?;
+        return Ok(set.wheels.into_iter().map(|wheel| (wheel.file.to_string(), wheel.sha256)).collect());
+    }
+    let wheel = source_build::read_record(text)?;
+    Ok(vec![(wheel.file_name, wheel.sha256)])
+}
+
+/// Objects that name others.
+fn is_record(kind: ObjectKind) -> bool {
+    matches!(kind, ObjectKind::Built | ObjectKind::Requirements)
 }
 
 /// A wheel that was built from source, which the local store keeps elsewhere than downloads.
@@ -131,6 +154,7 @@ fn travels(kind: EntryKind) -> Option<ObjectKind> {
         EntryKind::Blobs => Some(ObjectKind::Blobs),
         EntryKind::Bases => Some(ObjectKind::Bases),
         EntryKind::Built => Some(ObjectKind::Built),
+        EntryKind::Requirements => Some(ObjectKind::Requirements),
         EntryKind::Parts => Some(ObjectKind::Parts),
         EntryKind::Wheels | EntryKind::Imports | EntryKind::Tools => None,
     }

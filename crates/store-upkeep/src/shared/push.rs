@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use store::Context;
 use store::remote::{ObjectKind, RemoteError, RemoteStore};
-use vocab::{Digest, Fault};
+use vocab::{Digest, Fault, PlatformKey};
 
 use super::{Amount, Sound, Upkeep, local, travels, until_fault};
 use crate::entries::{StoreEntry, entries};
@@ -22,6 +22,9 @@ pub struct Pushed {
     pub taken: Vec<String>,
     /// Objects larger than the place accepts.
     pub too_large: Vec<String>,
+    /// Tools that a builder on such a machine may need and neither store has as a file: one that is on PATH was never
+    /// fetched.
+    pub absent: Vec<String>,
     /// Entries that were not reached.
     pub left: usize,
     /// The user asked to stop.
@@ -64,7 +67,16 @@ pub fn push(context: &Context, remote: &RemoteStore) -> Result<Upkeep<Pushed>, B
             }),
         }
     }
+    pushed.absent = absent_tools(context, &found);
     Ok(Upkeep { report: pushed, fault })
+}
+
+fn absent_tools(context: &Context, found: &Found) -> Vec<String> {
+    let uv = PlatformKey::host().and_then(|host| Some((host, resolve::pinned_uv(host)?)));
+    let is_there =
+        |sha256: Digest| context.store.blob(&sha256).is_file() || found.contains_key(&(ObjectKind::Blobs, sha256));
+    let absent = uv.filter(|(_, uv)| !uv.digests.iter().filter_map(|text| text.parse().ok()).any(is_there));
+    absent.map(|(host, uv)| format!("{} {} for {host}", uv.name, uv.version)).into_iter().collect()
 }
 
 /// The inner error is the reason why the local entry must not be shared.

@@ -8,7 +8,7 @@ use store::Context;
 use store::remote::{ObjectKind, RemoteError, RemoteStore, SharedObject};
 use vocab::{Digest, Fault};
 
-use super::{Amount, GRACE, Upkeep, until_fault};
+use super::{Amount, GRACE, Upkeep, is_record, named_wheels, until_fault};
 
 /// What interrupted writers left is kept this long: another writer may still be at work on it.
 const LEFTOVERS_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -37,8 +37,8 @@ pub struct SharedRemoval {
     pub age_seconds: u64,
 }
 
-/// Objects written at least `older_than` ago, and never less than [`GRACE`], go, except wheels that a younger record
-/// names. Builders may give and take at the same time: each object is looked at once more before it goes, and records
+/// Objects written at least `older_than` ago, and never less than [`GRACE`], go, except what a younger record
+/// names: wheels, and the build requirements of a built wheel with theirs. Builders may give and take at the same time: each object is looked at once more before it goes, and records
 /// that have come are read before any wheel goes.
 ///
 /// # Errors
@@ -59,15 +59,15 @@ pub fn prune_shared(
     young.iter().for_each(|object| pruned.kept.add(object.size));
     // Records first: an interruption leaves none without its wheel.
     let (records, others): (Vec<SharedObject>, Vec<SharedObject>) =
-        old.into_iter().partition(|object| object.kind == ObjectKind::Built);
+        old.into_iter().partition(|object| is_record(object.kind));
     let mut fault = None;
     for mut objects in [records, others] {
-        let is_old = |kind| objects.iter().any(|object| object.kind == kind);
-        if fault.is_none() && is_old(ObjectKind::Blobs) {
-            let (needed, failed) = needed_wheels(context, remote, older_than, now);
+        let is_named = |object: &SharedObject| matches!(object.kind, ObjectKind::Blobs | ObjectKind::Requirements);
+        if fault.is_none() && objects.iter().any(is_named) {
+            let (needed, failed) = needed(context, remote, older_than, now);
             fault = failed;
             objects.retain(|object| {
-                let is_needed = object.kind == ObjectKind::Blobs && needed.contains(&object.digest);
+                let is_needed = needed.contains(&(object.kind, object.digest));
                 if is_needed {
                     pruned.kept.add(object.size);
                 }
@@ -129,29 +129,49 @@ fn remove(
     }
 }
 
-/// The wheels that records name which are there now and stay. A damaged record names none.
-fn needed_wheels(
+type Named = BTreeSet<(ObjectKind, Digest)>;
+
+/// What the records name which are there now and stay: wheels, and the build requirements of built wheels with theirs.
+/// A damaged record names nothing.
+fn needed(
     context: &Context,
     remote: &RemoteStore,
     older_than: Duration,
     now: SystemTime,
-) -> (BTreeSet<Digest>, Option<Box<dyn Fault>>) {
-    let mut records = match remote.contents() {
-        Ok(contents) => contents.objects,
-        Err(error) => return (BTreeSet::new(), Some(error.into())),
+) -> (Named, Option<Box<dyn Fault>>) {
+    let records: Vec<SharedObject> = match remote.contents() {
+        Ok(contents) => contents.objects.into_iter().filter(|object| is_record(object.kind)).collect(),
+        Err(error) => return (Named::new(), Some(error.into())),
     };
-    records.retain(|object| {
-        let age = now.duration_since(object.modified).unwrap_or_default();
-        object.kind == ObjectKind::Built && age < older_than
-    });
-    let (wheels, fault) = until_fault(context, "prune", &records, |object| -> Result<Option<Digest>, RemoteError> {
+    let age = |object: &SharedObject| now.duration_since(object.modified).unwrap_or_default();
+    let (young, old): (Vec<SharedObject>, Vec<SharedObject>) =
+        records.into_iter().partition(|object| age(object) < older_than);
+    let (mut needed, fault) = named_by(context, remote, &young);
+    if fault.is_some() {
+        return (needed, fault);
+    }
+    let sets: Vec<SharedObject> =
+        old.into_iter().filter(|object| needed.contains(&(object.kind, object.digest))).collect();
+    let (of_sets, fault) = named_by(context, remote, &sets);
+    needed.extend(of_sets);
+    (needed, fault)
+}
+
+fn named_by(context: &Context, remote: &RemoteStore, records: &[SharedObject]) -> (Named, Option<Box<dyn Fault>>) {
+    let (named, fault) = until_fault(context, "prune", records, |object| -> Result<Named, RemoteError> {
         let copy = match remote.copy(&context.near(), object) {
             Ok(copy) => copy,
             Err(error) if error.is_of_object() => None,
             Err(error) => return Err(error),
         };
         let text = copy.and_then(|copy| std::fs::read(copy.path()).ok()).unwrap_or_default();
-        Ok(source_build::read_record(&text).ok().map(|wheel| wheel.sha256))
+        let wheels = named_wheels(object.kind, &object.digest, &text).unwrap_or_default();
+        let mut named: Named = wheels.into_iter().map(|(_, sha256)| (ObjectKind::Blobs, sha256)).collect();
+        if let (ObjectKind::Built, Ok(wheel)) = (object.kind, source_build::read_record(&text)) {
+            let sets = wheel.requirement_sets.unwrap_or_default();
+            named.extend(sets.into_iter().map(|key| (ObjectKind::Requirements, key)));
+        }
+        Ok(named)
     });
-    (wheels.into_iter().flatten().flatten().collect(), fault)
+    (named.into_iter().flatten().flatten().collect(), fault)
 }

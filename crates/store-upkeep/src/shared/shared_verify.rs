@@ -13,7 +13,7 @@ use store::Context;
 use store::remote::{ObjectKind, RemoteError, RemoteStore, SharedObject};
 use vocab::{Digest, Fault};
 
-use super::{GRACE, Upkeep, local, until_fault};
+use super::{GRACE, Upkeep, is_record, local, named_wheels, until_fault};
 
 /// What became of a damaged object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,7 +64,7 @@ pub fn verify_shared(
     let mut verified = SharedVerified { others: contents.others, ..SharedVerified::default() };
     // A record is compared with the wheels that are left when the damaged ones are gone.
     let (records, others): (Vec<SharedObject>, Vec<SharedObject>) =
-        contents.objects.into_iter().partition(|object| object.kind == ObjectKind::Built);
+        contents.objects.into_iter().partition(|object| is_record(object.kind));
     let mut fault = None;
     for objects in [others, records] {
         let (results, failed) = until_fault(context, "verify", &objects, |object| {
@@ -119,7 +119,7 @@ fn verify_one(verifying: &Verifying<'_>, object: &SharedObject, repair: bool) ->
     if repair {
         damage.repair = match local(context, object.kind, &object.digest) {
             // A record without its wheel would be wrong again.
-            Ok(Some(sound)) if object.kind != ObjectKind::Built || verifying.has_wheel_of(sound.path())? => {
+            Ok(Some(sound)) if !is_record(object.kind) || verifying.has_wheels_of(object, sound.path())? => {
                 remote.replace(&context.near(), object, sound.path(), sound.sha256())?;
                 Repair::Replaced
             }
@@ -136,7 +136,7 @@ impl Verifying<'_> {
     /// What is wrong with what has this name now, if anything is. `None` if nothing has it any more.
     fn found(&self, object: &SharedObject) -> Result<Option<Option<String>>, RemoteError> {
         match self.remote.copy(&self.context.near(), object) {
-            Ok(Some(copy)) if object.kind == ObjectKind::Built => self.judge_record(object, copy.path()).map(Some),
+            Ok(Some(copy)) if is_record(object.kind) => self.judge_record(object, copy.path()).map(Some),
             Ok(Some(copy)) => {
                 let judged = judge(self.context, object, copy.path());
                 judged.map(Some).map_err(|source| self.remote.fault_here(object, copy.path(), source))
@@ -147,26 +147,36 @@ impl Verifying<'_> {
         }
     }
 
-    /// Its wheel was put before it. Whoever wrote a record within [`GRACE`] may be at work on both.
+    /// Its wheels were put before it. Whoever wrote a record within [`GRACE`] may be at work on both.
     fn judge_record(&self, object: &SharedObject, copy: &Path) -> Result<Option<String>, RemoteError> {
         let text = fs::read(copy).map_err(|source| self.remote.fault_here(object, copy, source))?;
-        let wheel = match source_build::read_record(&text) {
-            Ok(wheel) => wheel,
+        let wheels = match named_wheels(object.kind, &object.digest, &text) {
+            Ok(wheels) => wheels,
             Err(reason) => return Ok(Some(reason)),
         };
-        let is_young = self.now.duration_since(object.modified).is_ok_and(|age| age < GRACE);
-        if is_young || self.remote.is_there(ObjectKind::Blobs, &wheel.sha256)? {
+        if self.now.duration_since(object.modified).is_ok_and(|age| age < GRACE) {
             return Ok(None);
         }
-        Ok(Some(format!("its wheel `{}` ({}) is missing", wheel.file_name, wheel.sha256.short())))
+        let missing = self.missing(wheels)?;
+        Ok(missing.map(|(file, sha256)| format!("its wheel `{file}` ({}) is missing", sha256.short())))
     }
 
-    fn has_wheel_of(&self, record: &Path) -> Result<bool, RemoteError> {
+    fn has_wheels_of(&self, object: &SharedObject, record: &Path) -> Result<bool, RemoteError> {
         let text = fs::read(record).unwrap_or_default();
-        match source_build::read_record(&text) {
-            Ok(wheel) => self.remote.is_there(ObjectKind::Blobs, &wheel.sha256),
+        match named_wheels(object.kind, &object.digest, &text) {
+            Ok(wheels) => Ok(self.missing(wheels)?.is_none()),
             Err(_) => Ok(false),
         }
+    }
+
+    /// The first of these wheels that is not there.
+    fn missing(&self, wheels: Vec<(String, Digest)>) -> Result<Option<(String, Digest)>, RemoteError> {
+        for (file, sha256) in wheels {
+            if !self.remote.is_there(ObjectKind::Blobs, &sha256)? {
+                return Ok(Some((file, sha256)));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes what is damaged, if it is that still: a builder, or another repair, may have put a sound one. `None` if
@@ -198,6 +208,8 @@ fn judge(context: &Context, object: &SharedObject, copy: &Path) -> io::Result<Op
             (!is_sound).then(|| "it is damaged, or another part".to_owned())
         }
         ObjectKind::Bases => interpreter::check_shared(context, copy)?.err(),
-        ObjectKind::Built => source_build::read_record(&fs::read(copy)?).err(),
+        ObjectKind::Built | ObjectKind::Requirements => {
+            named_wheels(object.kind, &object.digest, &fs::read(copy)?).err()
+        }
     })
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use archive::PackOptions;
+use source_build::{RequiredWheel, RequirementSet};
 use store::Context;
 use store::download::Downloader;
 use store::remote::{RemoteSettings, RemoteStore, open};
@@ -235,6 +236,66 @@ fn prune_keeps_the_wheel_that_a_younger_record_names() {
     assert_eq!(names(&remote), kept);
     assert_eq!((pruned.removed.len(), pruned.kept.objects, pruned.leftovers), (3, 2, 1), "{pruned:?}");
     assert!(in_work.is_file() && !left.exists());
+}
+
+/// Adds what the built wheel required to be built: one wheel. The result is the key of the record, and the wheel's digest.
+fn add_requirements(bench: &StoreBench, built: &Digest) -> (Digest, Digest) {
+    let store = &bench.context.store;
+    let helper = WheelBuilder::new("helper", "1.0").build();
+    let example = include_str!("../../../../fixtures/requirements/format-1/setuptools.json");
+    let mut set: RequirementSet = serde_json::from_str(example).unwrap();
+    let file = helper.file_name.parse().unwrap();
+    set.wheels = vec![RequiredWheel { file, sha256: helper.sha256(), size: helper.bytes.len() as u64 }];
+    write(&store.requirements(&set.key()), serde_json::to_string(&set).unwrap().as_bytes());
+    write(&store.blob(&helper.sha256()), &helper.bytes);
+    let record = store.built(built).join("built.json");
+    let mut wheel: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    wheel["requirement_sets"] = serde_json::json!([set.key()]);
+    write(&record, wheel.to_string().as_bytes());
+    (set.key(), helper.sha256())
+}
+
+#[test]
+fn build_requirements_are_pushed_verified_and_not_pruned_while_a_younger_record_names_them() {
+    let place = Place::Folder(tempfile::tempdir().unwrap());
+    let (bench, remote) = (StoreBench::new(), place.remote());
+    let (built, _) = fill(&bench);
+    let (set, helper) = add_requirements(&bench, &built);
+    let pushed = push(&bench.context, &remote).unwrap().report;
+    assert_eq!((pushed.given.objects, pushed.damaged.len()), (7, 0), "{pushed:?}");
+    assert!(matches!(&pushed.absent[..], [uv] if uv.starts_with("uv ")), "its wheel is not there, which is said");
+    let here = [name("requirements", &set), name("blobs", &helper)];
+    assert!(here.iter().all(|object| names(&remote).contains(object)));
+
+    // Everything but the record of the built wheel is old.
+    let Place::Folder(folder) = &place else { unreachable!() };
+    let age = |but: &str| {
+        for object in names(&remote).iter().filter(|object| !object.contains(but)) {
+            let file = File::options().write(true).open(folder.path().join("shared").join(object)).unwrap();
+            file.set_modified(SystemTime::now() - 30 * DAY).unwrap();
+        }
+    };
+    age("/built/");
+    prune_shared(&bench.context, &remote, 7 * DAY, false, SystemTime::now()).unwrap();
+    let mut kept = vec![name("blobs", &Digest::of(&wheel().bytes)), name("built", &built)];
+    kept.extend(here.clone());
+    kept.sort();
+    assert_eq!(names(&remote), kept);
+
+    // Its wheel is gone, and then the local store mends it; a record under another name is damaged.
+    fs::remove_file(folder.path().join("shared").join(&here[1])).unwrap();
+    let other = name("requirements", &Digest::of("other"));
+    let record = fs::read(folder.path().join("shared").join(&here[0])).unwrap();
+    place.spoil(&other, &record);
+    let found = verify_shared(&bench.context, &remote, false, SystemTime::now()).unwrap().report.damaged;
+    let reasons: BTreeMap<&str, &str> = found.iter().map(|it| (it.object.as_str(), it.reason.as_str())).collect();
+    assert!(reasons[here[0].as_str()].starts_with("its wheel `helper-1.0-py3-none-any.whl`"), "{reasons:?}");
+    assert_eq!(reasons[other.as_str()], "its record is that of other requirements");
+    assert_eq!(reasons.len(), 2);
+    push(&bench.context, &remote).unwrap();
+    verify_shared(&bench.context, &remote, true, SystemTime::now()).unwrap();
+    assert!(verify_shared(&bench.context, &remote, false, SystemTime::now()).unwrap().report.damaged.is_empty());
+    assert!(here.iter().all(|object| names(&remote).contains(object)) && !names(&remote).contains(&other));
 }
 
 /// The context of a run that the user stops when the first object is done.

@@ -246,6 +246,7 @@ fn is_in_store(store: &Store, key: &str) -> bool {
         Some("blobs") => store.blob(&digest).is_file(),
         Some("bases") => store.base(&digest).is_dir(),
         Some("built") => store.built(&digest).is_dir(),
+        Some("requirements") => store.requirements(&digest).is_file(),
         _ => false,
     }
 }

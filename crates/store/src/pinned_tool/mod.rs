@@ -10,8 +10,10 @@ use std::path::Path;
 
 use url::Url;
 
-use crate::Context;
+use vocab::Digest;
+
 use crate::download::{UnverifiedHost, client_certificate, system_bundle, uv_connection, uv_indexes};
+use crate::{Context, EntryKind};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 
@@ -47,7 +49,8 @@ pub enum SetUpError {
     Wheel { reason: String },
 }
 
-/// Installs the tool into `folder`, as `pip install --target` does. Several builders may do so at once.
+/// Fetches the tool's wheel into the store with pip, unless it is there, and unpacks it into `folder`, as
+/// `pip install --target` does. Several builders may do so at once.
 pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path) -> Result<(), SetUpError> {
     if from_wheel(context, tool, folder)? {
         return Ok(());
@@ -61,23 +64,22 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
     let staged = context.store.scratch_dir(&format!("{name}-")).map_err(SetUpError::Store)?;
     let requirements = staged.path().join("requirements.txt");
     fs::write(&requirements, format!("{name}=={version}{hashes}\n")).map_err(SetUpError::Store)?;
-    let tree = staged.path().join("tree");
+    let folder_of_wheel = staged.path().join("wheel");
     let invocation = Invocation::new(python, staged.path())
         .args([
             "-I",
             "-B",
             "-m",
             "pip",
-            "install",
+            "download",
             "--quiet",
             "--disable-pip-version-check",
-            "--no-warn-script-location",
             // An index that cannot be reached is reported at once; five retries take half a minute.
             "--retries",
             "1",
         ])
-        .args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"])
-        .arg(&tree)
+        .args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest"])
+        .arg(&folder_of_wheel)
         .arg("--requirement")
         .arg(&requirements)
         .timeout(context.timeout);
@@ -86,7 +88,28 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
     if !finished.succeeded() {
         return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()) });
     }
-    keep(&tree, folder).map_err(SetUpError::Store)
+    into_store(context, tool, &folder_of_wheel)?;
+    match from_wheel(context, tool, folder)? {
+        true => Ok(()),
+        false => Err(SetUpError::Wheel { reason: "pip has fetched another file".to_owned() }),
+    }
+}
+
+/// Puts the wheel that pip has fetched among the store's files, from where it can be given to other machines.
+fn into_store(context: &Context, tool: &PinnedTool, folder: &Path) -> Result<(), SetUpError> {
+    for entry in fs::read_dir(folder).map_err(SetUpError::Store)? {
+        let path = entry.map_err(SetUpError::Store)?.path();
+        let (sha256, _) = fs::File::open(&path).and_then(Digest::of_reader).map_err(SetUpError::Store)?;
+        if !tool.digests.contains(&sha256.to_string()) {
+            continue;
+        }
+        let store = &context.store;
+        store.mark_used(EntryKind::Blobs, &sha256.to_string());
+        let staged = store.stage_file().map_err(|error| SetUpError::Store(io::Error::other(error)))?;
+        archive::rename(&path, staged.path()).map_err(SetUpError::Store)?;
+        store.publish_file(staged, &store.blob(&sha256)).map_err(|error| SetUpError::Store(io::Error::other(error)))?;
+    }
+    Ok(())
 }
 
 /// Unpacks the tool from its own wheel, if the store or the remote store has it: that needs neither pip nor a network.

@@ -12,6 +12,7 @@
 //! v1/parts/<2 digits>/<key>      a compressed part with its trailer (docs/formats/artifact.md)
 //! v1/bases/<2 digits>/<identity> a finished base interpreter, packed, with the table of its files
 //! v1/built/<2 digits>/<key>      which wheel was built: JSON with file name, size and sha256 of the blob
+//! v1/requirements/<2 digits>/<key> which files builds require: JSON (docs/formats/requirements.md)
 //! ```
 
 mod chosen_interpreter;

@@ -11,18 +11,21 @@ pub(super) const ALL: &str = "v1/";
 pub enum ObjectKind {
     /// Which wheel was built for a key.
     Built,
+    /// Which files a build requires.
+    Requirements,
     Blobs,
     Parts,
     Bases,
 }
 
 impl ObjectKind {
-    pub(super) const ALL: [Self; 4] = [Self::Built, Self::Blobs, Self::Parts, Self::Bases];
+    pub(super) const ALL: [Self; 5] = [Self::Built, Self::Requirements, Self::Blobs, Self::Parts, Self::Bases];
 
     /// As names of objects have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Built => "built",
+            Self::Requirements => "requirements",
             Self::Blobs => "blobs",
             Self::Parts => "parts",
             Self::Bases => "bases",

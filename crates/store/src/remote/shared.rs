@@ -15,7 +15,7 @@ use super::object_kind::{ObjectKind, key_of};
 use super::{ChosenInterpreter, RemoteError, RemoteErrorKind, RemoteSettings};
 use crate::StagedFile;
 
-/// A record is a few hundred bytes of JSON.
+/// A record is a few kilobytes of JSON at most.
 const LARGEST_RECORD: u64 = 64 << 10;
 
 /// What stands near a builder: its own store, and the circumstances of its work.
@@ -95,14 +95,15 @@ impl RemoteStore {
         self.bring(near, &key_of(ObjectKind::Parts, key), &near.store.part(key), limit, &judge)
     }
 
-    /// What is recorded under the key, as `judge` reads it; the reason when that refuses it.
+    /// The record of this kind under the key, as `judge` reads it; the reason when that refuses it.
     pub fn bring_record<T>(
         &self,
         near: &NearStore<'_>,
+        kind: ObjectKind,
         key: &Digest,
         judge: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Option<T> {
-        let object = key_of(ObjectKind::Built, key);
+        let object = key_of(kind, key);
         let (staged, _) = self.fetch(near, &object, LARGEST_RECORD)?;
         let judged = std::fs::read(staged.path()).map_err(|error| error.to_string()).and_then(|bytes| judge(&bytes));
         match judged {
@@ -177,7 +178,9 @@ impl RemoteStore {
     pub fn give_built(&self, near: &NearStore<'_>, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
         // One may have been removed without the other.
         self.give_blob(near, path, sha256);
-        if self.takes_more() && !self.has(near, &key_of(ObjectKind::Built, key)) && self.offer_record(near, key, record)
+        if self.takes_more()
+            && !self.has(near, &key_of(ObjectKind::Built, key))
+            && self.offer_record(near, ObjectKind::Built, key, record)
         {
             // Whoever removes what is old may have taken the wheel before this record was there to keep it.
             self.give_blob(near, path, sha256);
@@ -205,13 +208,14 @@ impl RemoteStore {
         }
     }
 
-    /// Uploads a record of a built wheel, after its blob. The result is as for [`Self::offer_part`].
-    pub fn offer_record(&self, near: &NearStore<'_>, key: &Digest, record: &[u8]) -> bool {
+    /// Uploads a record, after the blobs that it names. An export takes it in place of another one; elsewhere the first
+    /// one stays. The result is as for [`Self::offer_part`].
+    pub fn offer_record(&self, near: &NearStore<'_>, kind: ObjectKind, key: &Digest, record: &[u8]) -> bool {
         let Ok(staged) = near.store.stage_file() else { return false };
         if std::fs::write(staged.path(), record).is_err() {
             return false;
         }
-        self.put(near, &key_of(ObjectKind::Built, key), staged.path(), &Digest::of(record))
+        self.put(near, &key_of(kind, key), staged.path(), &Digest::of(record))
     }
 
     /// # Errors
