@@ -133,14 +133,14 @@ impl Installer<'_> {
         fs::write(&constraints, bound).map_err(|source| InstallError::Write { path: constraints.clone(), source })?;
         let words = ["pip", "compile", "-", "--no-header", "--no-annotate", "--no-progress"];
         let invocation = self.invocation(&words).arg("--constraint").arg(&constraints);
-        self.run(Invocation { stdin: (self.names.join("\n") + "\n").into_bytes(), ..invocation })
+        self.run(&Invocation { stdin: (self.names.join("\n") + "\n").into_bytes(), ..invocation })
     }
 
     fn install(&self, locked: &str, target: &Path) -> Result<(), InstallError> {
         let list = self.folder.join("locked.txt");
         fs::write(&list, locked).map_err(|source| InstallError::Write { path: list.clone(), source })?;
         let invocation = self.invocation(&["pip", "install", "--no-deps", "--no-progress"]);
-        self.run(invocation.arg("--target").arg(target).arg("--requirement").arg(&list)).map(drop)
+        self.run(&invocation.arg("--target").arg(target).arg("--requirement").arg(&list)).map(drop)
     }
 
     fn invocation(&self, words: &[&str]) -> Invocation {
@@ -156,9 +156,9 @@ impl Installer<'_> {
     }
 
     /// What it printed on standard output.
-    fn run(&self, invocation: Invocation) -> Result<String, InstallError> {
+    fn run(&self, invocation: &Invocation) -> Result<String, InstallError> {
         let names = self.names.to_vec();
-        let finished = run_telling(self.context, &invocation, "uv")
+        let finished = run_telling(self.context, invocation, "uv")
             .map_err(|source| InstallError::Process { names: names.clone(), source })?;
         if finished.succeeded() {
             return Ok(finished.stdout_text());

@@ -49,6 +49,6 @@ mod tests {
 107 100 8:4 / /data rw - xfs /dev/sdd rw
 ";
         assert_eq!(volumes(mountinfo), [PathBuf::from("/ais/mp 1"), PathBuf::from("/data")]);
-        assert_eq!(volumes(""), [PathBuf::new(); 0]);
+        assert!(volumes("").is_empty());
     }
 }

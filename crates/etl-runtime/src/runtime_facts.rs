@@ -159,10 +159,9 @@ fn installed_in(folder: &Path) -> Result<BTreeMap<DistributionName, InstalledDis
     Ok(installed)
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    #![cfg(unix)]
-
     use super::*;
 
     fn runtime(distributions: &[(&str, &str)]) -> (tempfile::TempDir, RuntimeFacts) {

@@ -13,7 +13,7 @@ use vocab::{Digest, Fault, PlatformKey};
 pub struct ImageError {
     pub target: PathBuf,
     #[source]
-    pub kind: ImageErrorKind,
+    pub kind: Box<ImageErrorKind>,
 }
 
 /// What stands in the way.

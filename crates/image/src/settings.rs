@@ -107,7 +107,8 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+        let Value::Object(members) = value else { panic!("{value} is no object") };
+        members
     }
 
     #[test]

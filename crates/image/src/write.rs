@@ -76,7 +76,7 @@ pub struct ImageLayer {
 /// Writes the image as an OCI image layout to `target`, which must be absent or an empty folder and appears when everything
 /// is there. `cache` keeps layers from one image to the next.
 pub fn write(target: &Path, request: &ImageRequest<'_>, cache: &dyn PartCache) -> Result<WrittenImage, ImageError> {
-    write_inner(target, request, cache).map_err(|kind| ImageError { target: target.to_owned(), kind })
+    write_inner(target, request, cache).map_err(|kind| ImageError { target: target.to_owned(), kind: Box::new(kind) })
 }
 
 fn write_inner(

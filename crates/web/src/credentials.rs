@@ -120,7 +120,7 @@ mod tests {
         let url = Url::parse("https://ada:secret@host/?token=secret").unwrap();
         let ask = WebRequest { authorization: Some(Secret::new("Bearer secret")), ..WebRequest::new(Method::GET, url) };
         let client = WebClient::new(proxies.clone(), WebLimits::default());
-        let shown = format!("{key:?} {key_shown} {identity:?} {proxies:?} {ask:?} {client:?}", key_shown = key);
+        let shown = format!("{key:?} {key} {identity:?} {proxies:?} {ask:?} {client:?}");
         assert!(!shown.contains("secret") && !shown.contains("ada"), "{shown}");
         assert_eq!(found.basic().reveal(), "Basic YWRhOnNlY3JldA==");
         assert_eq!(of("https://host.example/"), None);

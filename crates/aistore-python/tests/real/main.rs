@@ -82,7 +82,7 @@ fn threads_interrupts_errors_and_settings() {
 
 /// `None` where the tests were told to do without it.
 fn judge(name: &str) -> Option<PathBuf> {
-    if std::env::var("PYDIST_TESTS_WITHOUT").unwrap_or_default().split_whitespace().any(|it| it == "stubtest") {
+    if testkit::is_left_out("stubtest") {
         return None;
     }
     let folder = source("../../target/tools/stubtest").join(if cfg!(windows) { "Scripts" } else { "bin" });

@@ -11,23 +11,16 @@ use vocab::Environment;
 
 use crate::support::{online, requirements};
 
-/// An environment of this machine's Python as a runtime, with `six` in it. `None` where there is no Python or no uv.
-fn runtime(folder: &Path) -> Option<RuntimeFacts> {
-    if which::which("uv").is_err() {
-        eprintln!("left out: there is no uv on PATH");
-        return None;
-    }
+/// An environment of this machine's Python as a runtime, with `six` in it.
+fn runtime(folder: &Path) -> RuntimeFacts {
     let prefix = folder.join("runtime");
-    let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&prefix).output();
-    if !made.is_ok_and(|output| output.status.success()) {
-        eprintln!("left out: there is no python3 that makes environments");
-        return None;
-    }
+    let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&prefix).status().unwrap();
+    assert!(made.success(), "python3 makes no environment");
     let interpreter = prefix.join("bin/python3");
     let site = RuntimeFacts::of_interpreter(&interpreter).unwrap().layout.site_packages().below(&prefix);
     testkit::write(&site, "six.py", "VERSION = '1.16.0'\n");
     testkit::write(&site, "six-1.16.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n");
-    Some(RuntimeFacts::of_interpreter(&interpreter).unwrap())
+    RuntimeFacts::of_interpreter(&interpreter).unwrap()
 }
 
 fn context(folder: &Path, index: &str) -> Context {
@@ -58,7 +51,7 @@ fn index() -> FixtureIndex {
 #[test]
 fn a_delta_holds_what_the_runtime_lacks_and_pods_need_no_index() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(runtime) = runtime(folder.path()) else { return };
+    let runtime = runtime(folder.path());
     let served = index().serve();
     let context = context(folder.path(), &served.simple_url());
     let address = folder.path().join("place").display().to_string();
@@ -89,7 +82,7 @@ fn a_delta_holds_what_the_runtime_lacks_and_pods_need_no_index() {
 #[test]
 fn what_cannot_be_baked_is_named_and_nothing_is_put() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(runtime) = runtime(folder.path()) else { return };
+    let runtime = runtime(folder.path());
     let served = index().serve();
     let context = context(folder.path(), &served.simple_url());
     let address = folder.path().join("place");

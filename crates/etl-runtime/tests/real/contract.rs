@@ -93,7 +93,7 @@ fn what_is_no_object(server: &Serving) {
     symlink(&secret, mount.join("link")).unwrap();
     let unreadable = mount.join("unreadable");
     fs::write(&unreadable, "x").unwrap();
-    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0o000)).unwrap();
     let beside = format!("{}x/secret", mount.display());
     let mut refused = vec![
         "/etc/passwd".to_owned(),

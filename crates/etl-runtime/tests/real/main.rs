@@ -1,5 +1,5 @@
-//! The program with the real SDK, from the index that uv uses. Where uv or a Python is missing, its tests print why they
-//! were left out.
+//! The program with the real SDK, from the index that uv uses. Its last lines say which Pythons
+//! `scripts/test` did not find; their tests are left out.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 

@@ -144,7 +144,7 @@ fn ten_thousand_requests_leave_nothing_open() {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    (0..times / 8).for_each(|_| assert!(server.send("PUT", "/b/o", &[], b"abc").is(200, "ABC")))
+                    (0..times / 8).for_each(|_| assert!(server.send("PUT", "/b/o", &[], b"abc").is(200, "ABC")));
                 });
             }
         });

@@ -26,6 +26,12 @@ pub struct PodRun {
     pub calls: Vec<String>,
 }
 
+impl Default for ScriptPod {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ScriptPod {
     /// Python 3.12 with six 1.17.0, a payload and a target; no package manager and no uv.
     pub fn new() -> Self {

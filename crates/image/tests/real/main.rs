@@ -1,6 +1,7 @@
-//! Images in the hands of others' programs: skopeo, umoci, tar, chroot, a registry on loopback. Linux; what is not
-//! installed is left out, with the reason.
+//! Images in the hands of others' programs: skopeo, umoci, tar, chroot, a registry on loopback. Linux; what
+//! `scripts/test` could not set up is left out.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -13,13 +14,14 @@ use serde_json::Value;
 use testkit::runtime::Runtime;
 use vocab::{Artifact, ArtifactFormat, PlatformKey};
 
-/// False, with a line that says so, where one of the programs is absent.
-fn has(test: &str, programs: &[&str]) -> bool {
-    let absent: Vec<&&str> = programs.iter().filter(|program| which::which(program).is_err()).collect();
-    if !absent.is_empty() {
-        eprintln!("{test} is left out: there is no {absent:?} on PATH");
+/// False where the tests were told to do without one of the programs.
+#[track_caller]
+fn has(programs: &[&str]) -> bool {
+    let left_out = programs.iter().any(|program| testkit::is_left_out(program));
+    for program in programs.iter().filter(|_| !left_out) {
+        assert!(which::which(program).is_ok(), "`{program}` is not there; `scripts/test` sets it up");
     }
-    absent.is_empty()
+    !left_out
 }
 
 fn run(command: &mut Command) -> Output {
@@ -86,13 +88,9 @@ fn python_artifact(folder: &Path) -> (PathBuf, vocab::Manifest, PathBuf) {
     (target, manifest, program.into())
 }
 
-fn started(compression: LayerCompression, test: &str, unpack: impl Fn(&Path, &Path)) {
-    if !has(test, &["skopeo", "tar", "unshare", "chroot", "ldd", "python3"]) {
+fn started(compression: LayerCompression, unpack: impl Fn(&Path, &Path)) {
+    if testkit::is_left_out("namespaces") || !has(&["skopeo", "tar", "unshare", "chroot", "ldd", "python3"]) {
         return;
-    }
-    let inside = || Command::new("unshare");
-    if !inside().args(["--map-root-user", "true"]).output().is_ok_and(|output| output.status.success()) {
-        return eprintln!("{test} is left out: no user namespace can be made here");
     }
     let folder = tempfile::tempdir().unwrap();
     let (archive, manifest, program) = python_artifact(folder.path());
@@ -117,7 +115,7 @@ fn started(compression: LayerCompression, test: &str, unpack: impl Fn(&Path, &Pa
     let config = said(Command::new("skopeo").args(["inspect", "--config"]).arg(format!("oci:{}:3", layout.display())));
     let config: Value = serde_json::from_str(&config).unwrap();
     let entrypoint = config["config"]["Entrypoint"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
-    let mut start = inside();
+    let mut start = Command::new("unshare");
     start.args(["--map-root-user", "--mount", "chroot"]).arg(&root).args(entrypoint).env_clear();
     assert_eq!(said(start.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")), r#"["/opt/pydist/python", 1]"#);
 }
@@ -138,17 +136,17 @@ fn by_tar(layout: &Path, root: &Path) {
 #[test]
 fn an_entry_point_starts_in_an_empty_root_that_tar_unpacked() {
     for compression in [LayerCompression::Zstd, LayerCompression::Gzip] {
-        started(compression, "the start in an empty root", by_tar);
+        started(compression, by_tar);
     }
 }
 
 #[test]
 fn an_entry_point_starts_in_a_root_that_umoci_unpacked() {
-    if !has("unpacking with umoci", &["umoci"]) {
+    if !has(&["umoci"]) {
         return;
     }
     // Before 0.5 it knows gzip alone.
-    started(LayerCompression::Gzip, "the start in a root of umoci's", |layout, root| {
+    started(LayerCompression::Gzip, |layout, root| {
         let bundle = root.parent().unwrap().join("bundle");
         let image = format!("{}:3", layout.display());
         run(Command::new("umoci").args(["unpack", "--rootless", "--image", &image]).arg(&bundle));
@@ -211,7 +209,7 @@ fn image_of(runtime: &Runtime, folder: &Path, name: &str) -> WrittenImage {
 
 #[test]
 fn a_registry_takes_it_under_its_digest_and_only_what_changed_of_the_next() {
-    if !has("pushing to a registry", &["skopeo", "docker-registry"]) {
+    if !has(&["skopeo", "docker-registry"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -223,7 +221,7 @@ fn a_registry_takes_it_under_its_digest_and_only_what_changed_of_the_next() {
         let files = testkit::files_below(&folder.path().join("registry/docker/registry/v2/blobs"));
         files.into_iter().collect::<std::collections::BTreeSet<_>>()
     };
-    let mut pushed = |runtime: &Runtime, local: &str| {
+    let pushed = |runtime: &Runtime, local: &str| {
         let image = image_of(runtime, folder.path(), local);
         let from = format!("oci:{}:3.12", folder.path().join(format!("{local}-image")).display());
         run(Command::new("skopeo")

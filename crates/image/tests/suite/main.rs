@@ -1,4 +1,5 @@
 //! Images of a small runtime, read again with tar, zstd and flate2 rather than with our own readers.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

@@ -56,7 +56,7 @@ pub fn unreachable(context: &Context, registries: &Registries, afresh: bool) -> 
         let answer = download::probe(context, registry);
         match &answer {
             Err(unreachable) if unreachable.status.is_some() || !unreachable.was_asked => {
-                context.store.forget(FACT, &url)
+                context.store.forget(FACT, &url);
             }
             _ => {
                 let reason = answer.as_ref().err().map(|unreachable| unreachable.reason.as_str());
