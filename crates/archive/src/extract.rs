@@ -13,14 +13,13 @@ use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::finish_stage::finish_stage;
 use crate::follower::digest_of_range;
-use crate::in_place;
 use crate::judge::TarJudge;
-use crate::mode::make_folder;
 use crate::place::DestinationFolder;
 use crate::source::{FrameDecoder, TarSource, detect};
 use crate::staging::{StagingFolder, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::stage_zip;
+use disk::make_folder;
 
 /// Extracts `archive` (tar.zst, tar.gz, tar or zip, recognised by its first bytes) to `destination`, which must be
 /// absent or an empty folder, and which appears only when everything is there.
@@ -143,5 +142,5 @@ pub fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErrorKind>
         // Only ever an empty folder; if it has been filled meanwhile, this fails and nothing is lost.
         fs::remove_dir(destination).map_err(failed)?;
     }
-    in_place::rename(staged, destination).map_err(failed)
+    disk::rename(staged, destination).map_err(failed)
 }

@@ -34,7 +34,6 @@
 // What is packed.
 mod entry;
 mod identity;
-mod remove_tree;
 mod scan;
 
 // Names, and entries together.
@@ -96,8 +95,7 @@ mod listing;
 
 // Shared by packing and extracting.
 mod follower;
-mod in_place;
-mod mode;
+mod staged_names;
 mod staging;
 mod turnstile;
 
@@ -106,10 +104,8 @@ pub use extract::extract;
 pub use extract_error::{ExtractError, ExtractErrorKind};
 pub use extract_options::{ExtractLimits, ExtractOptions, ExtractedTree, LinkHandling, TopFolder};
 pub use identity::{EntryIdentity, identity_of};
-pub use in_place::{FileBeside, rename, sweep, sweep_artifacts, sweep_idle};
 pub use listing::{ListError, ListedEntry, ListedKind, ListingDepth, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
-pub use mode::{make_folder, make_folders, make_shared_folders, set_file_mode, share_file};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};
@@ -117,10 +113,10 @@ pub use pack_options::{DEFAULT_MTIME, PackOptions};
 pub use packed::{PackedArchive, PackedFile};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use part_entries::{part_entries, tar_digest};
-pub use remove_tree::remove_tree;
 pub use repack::repack;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
+pub use staged_names::sweep_artifacts;
 pub use verify::{VerifyError, VerifyErrorKind, verify};
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};

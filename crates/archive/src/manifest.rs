@@ -7,7 +7,8 @@ use serde::Deserialize;
 use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
 
-use crate::in_place::{FileBeside, STAGED_MANIFEST};
+use crate::staged_names::STAGED_MANIFEST;
+use disk::FileBeside;
 
 /// Reads what [`write_manifest`] wrote, and older formats. Another format number is refused before anything else is
 /// read, since nothing else can be relied on then.

@@ -12,18 +12,19 @@ use crate::codec::FrameEncoder;
 use crate::finished_part::FinishedPart;
 use crate::follower::{EndOnDrop, Follower, digest_of_range};
 use crate::frames::PartLayout;
-use crate::in_place::{FileBeside, STAGED_PACK};
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
 use crate::pack_options::PackOptions;
 use crate::packed::{PackedArchive, PackedFile};
 use crate::part_cache::{CachedPart, NoCache, PartCache, part_key, trailer};
 use crate::source::FrameDecoder;
+use crate::staged_names::STAGED_PACK;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::written_frame::WrittenFrame;
 use crate::zip_pack::pack_zip;
 use crate::{EntryKind, PartSource};
+use disk::FileBeside;
 
 /// Writes `parts`, in the given order, to a new file beside `target` and moves it there.
 pub fn pack(

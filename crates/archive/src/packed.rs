@@ -4,8 +4,8 @@ use std::path::Path;
 
 use vocab::{Digest, Part};
 
-use crate::in_place::FileBeside;
 use crate::pack_error::{PackError, PackErrorKind};
+use disk::FileBeside;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 use vocab::TreePath;
 
 use crate::extract_error::ExtractErrorKind;
-use crate::mode::{make_folder, make_masked_folder, set_mode};
 use crate::tree_record::ResolvedLink;
 use crate::writes::{FileWrite, LateFile, WriteTarget};
+use disk::{make_folder, make_masked_folder, set_mode};
 
 /// The end of the year 9999; later times are reduced to it.
 const LAST_TIME: u64 = 253_402_300_799;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::in_place::{RANDOM, has_passing_name, hold, take_abandoned};
+use disk::{RANDOM_CHARACTERS, has_passing_name, hold, take_abandoned};
 
 const STAGED: &str = ".stage-";
 const LOCK: &str = "lock";
@@ -29,7 +29,7 @@ impl StagingFolder {
         fs::create_dir_all(folder)?;
         sweep(folder);
         loop {
-            let staged = tempfile::Builder::new().prefix(STAGED).rand_bytes(RANDOM).tempdir_in(folder)?;
+            let staged = tempfile::Builder::new().prefix(STAGED).rand_bytes(RANDOM_CHARACTERS).tempdir_in(folder)?;
             let path = staged.path().join(LOCK);
             match File::options().read(true).write(true).create_new(true).open(&path) {
                 Ok(lock) if hold(&lock, &path) => return Ok(Self { _lock: lock, folder: staged }),

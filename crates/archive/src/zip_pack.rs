@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vocab::{Digest, side_by_side};
 
-use crate::in_place::{FileBeside, STAGED_PACK};
 use crate::pack_error::PackErrorKind;
 use crate::pack_options::PackOptions;
 use crate::packed::{PackedArchive, PackedFile};
 use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
 use crate::source::read_exact_at;
+use crate::staged_names::STAGED_PACK;
 use crate::tree_record::ResolvedLink;
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_header::ZipRecord;
@@ -23,6 +23,7 @@ use crate::zip_links::{ZipPart, zip_parts};
 use crate::zip_output::{BufferPool, OffsetBase, ZipOutput, part_bytes};
 use crate::zip_spool::spool;
 use crate::{EntryKind, FileContent, PartSource, TreeEntry};
+use disk::FileBeside;
 
 /// Bytes of a cached part that are copied at once.
 const COPY: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use serde_json::json;
 use vocab::{Environment, Exit, Fault};
 
 use crate::arguments::ImageArguments;
-use crate::commands::{EtlOutcome, Surroundings};
+use crate::surroundings::{EtlOutcome, Surroundings};
 
 /// Prints the variables that a pod gets.
 pub fn bake(packages: &str, to: &str, python: Option<&Path>, surroundings: &Surroundings, as_json: bool) -> EtlOutcome {

@@ -95,7 +95,7 @@ pub fn packages(plan: &Plan, runtime: &RuntimeFacts, context: &Context) -> Resul
 
 /// Two pods of one user may install the same at once; the first wins.
 fn take_place(from: &Path, to: &Path) -> io::Result<()> {
-    match archive::rename(from, to) {
+    match disk::rename(from, to) {
         Err(_) if to.is_dir() => Ok(()),
         other => other,
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use archive::FileBeside;
+use disk::FileBeside;
 use process::{Invocation, ProcessError};
 use vocab::{Digest, Fault, Work};
 

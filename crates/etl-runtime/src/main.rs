@@ -3,6 +3,7 @@
 mod arguments;
 mod bake_commands;
 mod commands;
+mod surroundings;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,6 @@ use arguments::EtlArguments;
 
 fn main() -> ExitCode {
     cli::run(&cli::build!(), |arguments: &EtlArguments, process| {
-        commands::run(arguments, &commands::Surroundings::of(process))
+        commands::run(arguments, &surroundings::Surroundings::of(process))
     })
 }

@@ -184,7 +184,7 @@ fn packages(
         .filter(|entry| entry.kind != EntryKind::Directory)
         .map(|entry| entry.path)
         .collect();
-    archive::make_folder(&added).map_err(|source| read(&added, source))?;
+    disk::make_folder(&added).map_err(|source| read(&added, source))?;
     if !wheels.files.is_empty() {
         install_wheels(&wheels.files, &added, &base, &runtime, context)?;
     }

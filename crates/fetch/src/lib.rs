@@ -64,7 +64,7 @@ use archive::pieces::check_places;
 use archive::pieces::end_parts;
 use archive::pieces::{check_destination, extract_parts, staging_beside};
 use archive::{ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
-use archive::{FileBeside, sweep};
+use disk::{FileBeside, sweep};
 
 pub use delta_plan::{DeltaPlan, FetchRange, PieceOrigin, PlanPiece};
 pub use diff::{BaseChange, FETCH_GAP, FileChange, ManifestDiff, PackageChange, PartChange, diff, diff_files};

@@ -19,7 +19,7 @@ impl Blobs {
     /// In a layout that holds nothing yet.
     pub(crate) fn new(layout: &Path) -> Result<Self, ImageErrorKind> {
         let folder = layout.join(BLOBS);
-        archive::make_folders(&folder).map_err(ImageErrorKind::write(&folder))?;
+        disk::make_folders(&folder).map_err(ImageErrorKind::write(&folder))?;
         Ok(Self { folder })
     }
 

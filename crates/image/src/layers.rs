@@ -82,7 +82,7 @@ pub(crate) fn entries_of(
     let mut entries: Vec<TreeEntry> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let folder = spool.join(index.to_string());
-        archive::make_folder(&folder).map_err(ImageErrorKind::write(&folder))?;
+        disk::make_folder(&folder).map_err(ImageErrorKind::write(&folder))?;
         let part = part_entries(source.archive, described, part, &folder).map_err(ImageErrorKind::Part)?;
         entries
             .extend(part.entries.into_iter().map(|entry| TreeEntry { path: source.prefix.join(&entry.path), ..entry }));

@@ -89,7 +89,7 @@ fn write_inner(
     let base = request.base.as_ref().map(|base| base.read(request.platform)).transpose()?;
     let staging = staging_beside(target).map_err(|kind| ImageErrorKind::of_target(kind, target))?;
     let layout = staging.tree();
-    archive::make_folder(&layout).map_err(ImageErrorKind::write(&layout))?;
+    disk::make_folder(&layout).map_err(ImageErrorKind::write(&layout))?;
     let blobs = Blobs::new(&layout)?;
     if let Some(base) = &base {
         for layer in &base.layers {

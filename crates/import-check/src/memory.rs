@@ -15,7 +15,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use archive::FileBeside;
+use disk::FileBeside;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreePath};
 

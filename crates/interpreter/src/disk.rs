@@ -26,11 +26,11 @@ pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 }
 
 pub(super) fn create_folder(path: &Path) -> Result<()> {
-    archive::make_folders(path).map_err(at("create", path))
+    disk::make_folders(path).map_err(at("create", path))
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
-    archive::rename(from, to).map_err(at("rename to", to))
+    disk::rename(from, to).map_err(at("rename to", to))
 }
 
 /// Removes a file, a link or a whole folder; does nothing if it does not exist.

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use archive::FileBeside;
+use disk::FileBeside;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreeLayout, TreePath};
@@ -99,7 +99,7 @@ impl FileTable {
         io::Write::write_all(&mut file, &text).map_err(at("write", path))?;
         file.replace(path).map_err(at("write", path))?;
         // Left by builders that were killed here.
-        archive::sweep(folder, &[".table-"]);
+        disk::sweep(folder, &[".table-"]);
         Ok(())
     }
 

@@ -47,7 +47,7 @@ fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> 
     table.write(&place.with_extension("json")).map_err(|error| told(&error))?;
     let staged = context.store.stage_dir().map_err(|error| told(&error))?;
     // Windows renames onto nothing that exists.
-    fs::remove_dir(staged.path()).and_then(|()| archive::rename(&tree, staged.path())).map_err(|error| told(&error))?;
+    fs::remove_dir(staged.path()).and_then(|()| disk::rename(&tree, staged.path())).map_err(|error| told(&error))?;
     context.store.publish_dir(staged, place).map_err(|error| told(&error))?;
     Ok(())
 }

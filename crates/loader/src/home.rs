@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use archive::FileBeside;
+use disk::FileBeside;
 use vocab::INNER_MANIFEST;
 use vocab::{Digest, VersionString};
 
@@ -81,7 +81,7 @@ impl Home {
                 fs::remove_dir_all(item.path())?;
             }
         }
-        archive::sweep(&self.0.join(RECORDS), &[STAGED_RECORD]);
+        disk::sweep(&self.0.join(RECORDS), &[STAGED_RECORD]);
         if fs::symlink_metadata(self.partial()).is_ok_and(|metadata| metadata.is_symlink()) {
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl Home {
         for item in items.flatten() {
             let place = self.0.join(item.file_name());
             if item.file_name() != STAGED_TREE && self.has(&item.path()) && fs::symlink_metadata(&place).is_err() {
-                archive::rename(&item.path(), &place)?;
+                disk::rename(&item.path(), &place)?;
             }
         }
         Ok(())
@@ -156,7 +156,7 @@ impl Home {
         let beside = tempfile::Builder::new().prefix(".current-").tempdir_in(&self.0)?;
         let staged = beside.path().join("link");
         link(Path::new(name), &staged)?;
-        archive::rename(&staged, &path)
+        disk::rename(&staged, &path)
     }
 
     pub(crate) fn catalogue_path(&self, id: &Digest) -> PathBuf {
@@ -187,14 +187,14 @@ impl Home {
     /// Moves the tree in `stage` to `folder`. What was there is moved into `stage`, and moved back if that fails.
     pub(crate) fn exchange(&self, stage: &Path, folder: &Path) -> io::Result<()> {
         let former = stage.join(folder.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-        let stood = match archive::rename(folder, &former) {
+        let stood = match disk::rename(folder, &former) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(error),
         };
-        let placed = archive::rename(&stage.join(STAGED_TREE), folder);
+        let placed = disk::rename(&stage.join(STAGED_TREE), folder);
         if placed.is_err() && stood {
-            archive::rename(&former, folder)?;
+            disk::rename(&former, folder)?;
         }
         placed
     }

@@ -4,8 +4,8 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use archive::FileBeside;
 use catalogue::{RetractedRow, Retraction};
+use disk::FileBeside;
 use fetch::without_secrets;
 use serde::{Deserialize, Serialize};
 use vocab::Digest;

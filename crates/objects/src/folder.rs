@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use archive::FileBeside;
+use disk::FileBeside;
 use vocab::{Digest, DigestWriter};
 
 use crate::{
@@ -55,9 +55,9 @@ impl FolderPlace {
     /// A file that will take the place of `target`, in the same folder.
     fn staged(&self, target: &Path) -> FolderResult<FileBeside> {
         let folder = target.parent().unwrap_or(&self.root);
-        archive::make_shared_folders(folder).map_err(disk("create", folder))?;
+        disk::make_shared_folders(folder).map_err(disk("create", folder))?;
         let staged = FileBeside::within(folder, STAGED).map_err(disk("create a file in", folder))?;
-        archive::share_file(staged.path()).map_err(disk("create a file in", folder))?;
+        disk::share_file(staged.path()).map_err(disk("create a file in", folder))?;
         self.sweep(folder, &staged);
         Ok(staged)
     }
@@ -67,7 +67,7 @@ impl FolderPlace {
         let is_new = self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
         let now = staged.as_file().metadata().and_then(|metadata| metadata.modified());
         if let Some(since) = now.ok().filter(|_| is_new).and_then(|now| now.checked_sub(IDLE)) {
-            archive::sweep_idle(folder, &[STAGED], since);
+            disk::sweep_idle(folder, &[STAGED], since);
         }
     }
 

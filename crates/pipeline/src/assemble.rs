@@ -164,7 +164,7 @@ fn lay_out_base(
             .ok_or_else(|| failed("name", entry.path())(io::ErrorKind::InvalidFilename.into()))?;
         let target = path.below(staging);
         if entry.file_type().is_dir() {
-            archive::make_folder(&target).map_err(failed("create", &target))?;
+            disk::make_folder(&target).map_err(failed("create", &target))?;
         } else {
             if method.is_none() && entry.file_type().is_file() {
                 let probed = LinkMethod::probe(entry.path(), staging);
@@ -268,7 +268,7 @@ fn fill_wheelhouse(
 ) -> Result<BTreeMap<TreePath, Digest>, AssembleError> {
     let folder: TreePath = WHEELHOUSE.parse().expect("a literal path inside the tree");
     let place = folder.below(staging);
-    archive::make_folders(&place).map_err(|source| AssembleError { action: "create", path: place.clone(), source })?;
+    disk::make_folders(&place).map_err(|source| AssembleError { action: "create", path: place.clone(), source })?;
     let mut files = BTreeMap::new();
     let wheels = pieces.wheels.iter().map(|it| {
         let contents = &it.wheel.contents;

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use archive::FileBeside;
+use disk::FileBeside;
 use serde::{Deserialize, Serialize};
 use tree_table::{FileStamp, TreeTable};
 use vocab::Digest;
@@ -64,7 +64,7 @@ impl BuildRecord {
     /// Written before the tree takes its place: a tree beside another's record differs from it, and is built again.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        archive::sweep(folder, &[STAGED]);
+        disk::sweep(folder, &[STAGED]);
         let mut beside = FileBeside::within(folder, STAGED)?;
         beside.write_all(&serde_json::to_vec(self)?)?;
         beside.replace(path)

@@ -8,7 +8,7 @@ use vocab::Fault;
 use crate::assemble::{self, AssembledPrefix, PrefixPieces};
 use crate::for_target;
 use crate::prefix_folder::PrefixFolder;
-use archive::remove_tree;
+use disk::remove_tree;
 use store::Context;
 
 /// Removed when dropped; what a killed build left is removed by the next.

@@ -234,7 +234,7 @@ fn inner_manifest(manifest: &Manifest) -> Manifest {
 pub fn write_inner_manifest(staging: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     let path = staging.join(INNER_MANIFEST);
     archive::save_manifest(&path, &inner_manifest(manifest))?;
-    archive::set_file_mode(&path, false).map_err(|source| ManifestError::Write { path, source })
+    disk::set_file_mode(&path, false).map_err(|source| ManifestError::Write { path, source })
 }
 
 /// How the finished tree is left. Digests are those of the parts; what the artifact has and this system cannot make is

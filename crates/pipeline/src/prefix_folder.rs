@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::remove_tree;
+use disk::remove_tree;
 use tree_table::TreeTable;
 use vocab::{Digest, Fault, PlatformKey};
 
@@ -90,7 +90,7 @@ impl PrefixFolder {
             _lock: lock,
         };
         if this.former.exists() && !this.target.exists() {
-            archive::rename(&this.former, &this.target).map_err(|error| failed("restore", &this.former, error))?;
+            disk::rename(&this.former, &this.target).map_err(|error| failed("restore", &this.former, error))?;
         }
         for left in [&this.staging, &this.former, &this.overlay] {
             remove_tree(left).map_err(|error| failed("remove", left, error))?;
@@ -155,7 +155,7 @@ impl PrefixFolder {
     pub fn stage(&self) -> Result<&Path, PrefixError> {
         let failed = |source| self.disk("create", &self.staging, source);
         remove_tree(&self.staging).map_err(failed)?;
-        archive::make_folder(&self.staging).map_err(failed)?;
+        disk::make_folder(&self.staging).map_err(failed)?;
         Ok(&self.staging)
     }
 
@@ -171,17 +171,17 @@ impl PrefixFolder {
     /// system can exchange folders, and else the former one is restored at the next start.
     pub fn publish(&self) -> Result<(), PrefixError> {
         if !self.target.exists() {
-            return archive::rename(&self.staging, &self.target)
+            return disk::rename(&self.staging, &self.target)
                 .map_err(|error| self.disk("move into place", &self.staging, error));
         }
         match exchange(&self.staging, &self.target) {
             // Now the former prefix has the staging's name.
             Ok(()) => {}
             Err(_) => {
-                archive::rename(&self.target, &self.former)
+                disk::rename(&self.target, &self.former)
                     .map_err(|error| self.disk("move aside", &self.target, error))?;
-                if let Err(error) = archive::rename(&self.staging, &self.target) {
-                    let _ = archive::rename(&self.former, &self.target);
+                if let Err(error) = disk::rename(&self.staging, &self.target) {
+                    let _ = disk::rename(&self.former, &self.target);
                     return Err(self.disk("move into place", &self.staging, error));
                 }
             }

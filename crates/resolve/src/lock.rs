@@ -9,8 +9,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use archive::FileBeside;
 use config_merger::Registries;
+use disk::FileBeside;
 use serde::{Deserialize, Serialize};
 use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Digest, DistributionName, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
@@ -269,7 +269,7 @@ impl Lock {
             beside.write_all(text.as_bytes())?;
             beside.replace(&path)?;
             // Left by builders that were killed here.
-            archive::sweep(folder, &[STAGED]);
+            disk::sweep(folder, &[STAGED]);
             Ok(())
         };
         write().map_err(|error| LockError { path: path.clone(), kind: LockErrorKind::Write(error) })

@@ -170,7 +170,7 @@ pub(super) fn keep(
     };
     let staged = store.stage_dir()?;
     let record = serde_json::to_string_pretty(&built).expect("plain data");
-    archive::rename(wheel, &staged.path().join(&built.file_name)).map_err(|error| disk("move", error))?;
+    disk::rename(wheel, &staged.path().join(&built.file_name)).map_err(|error| disk("move", error))?;
     fs::write(staged.path().join(RECORD), record + "\n").map_err(|error| disk("describe", error))?;
     store.publish_dir(staged, &store.built(key))?;
     // Another builder may have been faster, with other bytes: the one in the store counts.
@@ -185,7 +185,7 @@ pub(super) fn record_sets(context: &Context, wheel: &BuiltWheel) -> Result<(), S
     let Some(folder) = wheel.path.parent() else { return Ok(()) };
     let path = folder.join(RECORD);
     let write = || {
-        let mut staged = archive::FileBeside::beside(&path, ".record-")?;
+        let mut staged = disk::FileBeside::beside(&path, ".record-")?;
         let record = serde_json::to_string_pretty(wheel).expect("plain data");
         std::io::Write::write_all(&mut staged, (record + "\n").as_bytes())?;
         staged.replace(&path)

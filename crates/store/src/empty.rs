@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vocab::Digest;
 
 use super::{EntryKind, Store, StoreError, mark, session};
-use archive::remove_tree;
+use disk::remove_tree;
 
 impl Store {
     /// Removes every entry of the store at `root`; the empty store stays one. True when there was something.

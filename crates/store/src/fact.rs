@@ -34,11 +34,11 @@ impl Store {
         let text = serde_json::to_vec(&fact).expect("a fact is plain JSON");
         let staged = self.stage_file()?;
         fs::write(staged.path(), text).map_err(|source| StoreError::new("write", staged.path(), source))?;
-        let moved = archive::rename(staged.path(), &path).or_else(|error| match path.parent() {
+        let moved = disk::rename(staged.path(), &path).or_else(|error| match path.parent() {
             // The first of its kind.
             Some(parent) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(parent)?;
-                archive::rename(staged.path(), &path)
+                disk::rename(staged.path(), &path)
             }
             _ => Err(error),
         });

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use archive::FileBeside;
+use disk::FileBeside;
 
 use super::StoreError;
 

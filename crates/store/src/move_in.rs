@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use archive::rename;
+use disk::rename;
 
 use super::{StagedDir, StagedFile, Store, StoreError, create_dir_all};
 
@@ -67,5 +67,5 @@ impl Store {
 
 /// Deletes an entry that was moved to `tmp/`. If that fails, a later sweep of `tmp/` deletes it.
 pub fn bury(grave: &Path) {
-    let _ = if grave.is_dir() { archive::remove_tree(grave) } else { fs::remove_file(grave) };
+    let _ = if grave.is_dir() { disk::remove_tree(grave) } else { fs::remove_file(grave) };
 }

@@ -175,7 +175,7 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
             continue;
         }
         // A folder that cannot be removed, such as another user's, does not fail the build.
-        if archive::remove_tree(&path).is_ok() {
+        if disk::remove_tree(&path).is_ok() {
             let _ = fs::remove_file(&lock_path);
         }
     }

@@ -160,7 +160,7 @@ impl Store {
             return Ok(None);
         }
         let grave = self.fresh_name()?;
-        match archive::rename(entry, &grave) {
+        match disk::rename(entry, &grave) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::new("remove", entry, source)),

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use archive::{FileBeside, remove_tree};
 use config_merger::Repository;
+use disk::{FileBeside, remove_tree};
 use npm_packages::{
     EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, PackageFault, PackageFaultKind, PackageFaults, PackageJson,
     PackageManager, RepositoryPackages, add_item, add_member, add_to_pnpm_workspace, read_version_package,
@@ -353,7 +353,7 @@ fn make_folder(
             let path = staged.join(PACKAGE_FILE);
             fs::write(&path, package).map_err(failed(&path))?;
         }
-        archive::rename(&staged, &folder).map_err(failed(&folder))
+        disk::rename(&staged, &folder).map_err(failed(&folder))
     };
     make().inspect_err(|_| {
         let _ = remove_tree(&staged);

@@ -244,7 +244,7 @@ impl WheelInstallation<'_> {
     }
 
     fn make_folders_and_probe(&self, planned: &[PlannedFiles]) -> Result<LinkMethod, InstallError> {
-        archive::make_folders(self.destination.prefix)
+        disk::make_folders(self.destination.prefix)
             .map_err(|error| self.failed(0, io_error("create", self.destination.prefix, error)))?;
         let mut folders: BTreeSet<TreePath> = BTreeSet::new();
         for path in planned.iter().flat_map(BTreeMap::keys) {
@@ -259,7 +259,7 @@ impl WheelInstallation<'_> {
         // Sorted, so every folder comes after its parent.
         for folder in &folders {
             let path = folder.below(self.destination.prefix);
-            match archive::make_folder(&path) {
+            match disk::make_folder(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
                     return Err(self.failed(0, io_error("create", &path, error)));
                 }

@@ -260,10 +260,10 @@ fn make_folders(tree: &Path, members: &[WheelMember]) -> Result<(), UnpackErrorK
     let mut folders: Vec<TreePath> = members.iter().filter_map(|member| member.path.parent()).collect();
     folders.sort();
     folders.dedup();
-    archive::make_folders(tree).map_err(|error| UnpackErrorKind::write(tree, error))?;
+    disk::make_folders(tree).map_err(|error| UnpackErrorKind::write(tree, error))?;
     for folder in folders {
         let path = folder.below(tree);
-        archive::make_folders(&path).map_err(|error| unwritable(&folder, &path, error))?;
+        disk::make_folders(&path).map_err(|error| unwritable(&folder, &path, error))?;
     }
     Ok(())
 }

@@ -309,7 +309,7 @@ pub fn publish(server: &HttpServer, artifact: &Path) -> ArtifactEntry {
 
 /// A folder of the store, whose files and folders are read-only.
 pub fn remove(folder: &Path) {
-    archive::remove_tree(folder).unwrap();
+    disk::remove_tree(folder).unwrap();
 }
 
 /// Standard output of a program that must end well, without the last line's end.

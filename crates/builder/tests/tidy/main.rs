@@ -22,34 +22,36 @@ fn crates_depend_only_as_the_architecture_says() {
     let allowed: BTreeMap<&str, &[&str]> = [
         ("fault-derive", &[][..]),
         ("vocab", &["fault-derive"]),
+        ("disk", &[]),
         ("web", &[]),
         ("aistore-client", &["web"]),
         ("aistore-python", &["aistore-client"]),
-        ("archive", &["vocab"]),
-        ("fetch", &["aistore-client", "archive", "vocab", "web"]),
+        ("archive", &["disk", "vocab"]),
+        ("fetch", &["aistore-client", "archive", "disk", "vocab", "web"]),
         ("tree-table", &["archive", "vocab"]),
-        ("image", &["archive", "vocab"]),
+        ("image", &["archive", "disk", "vocab"]),
         ("archive-tool", &["archive", "cli", "fetch", "vocab"]),
         ("process", &["vocab"]),
         ("config-merger", &["vocab"]),
         ("catalogue", &["vocab"]),
         ("npm-packages", &["vocab"]),
         ("cli", &["vocab"]),
-        ("objects", &["aistore-client", "archive", "vocab", "web"]),
+        ("objects", &["aistore-client", "disk", "vocab", "web"]),
         ("objects-aistore", &["aistore-client", "objects", "vocab"]),
         ("objects-aws", &["objects", "vocab", "web"]),
-        ("store", &["archive", "objects", "objects-aistore", "process", "vocab", "web"]),
-        ("wheel", &["archive", "store", "vocab"]),
+        ("store", &["archive", "disk", "objects", "objects-aistore", "process", "vocab", "web"]),
+        ("wheel", &["archive", "disk", "store", "vocab"]),
         ("static-checks", &["archive", "vocab"]),
-        ("resolve", &["archive", "config-merger", "process", "store", "vocab", "wheel"]),
-        ("interpreter", &["archive", "config-merger", "process", "static-checks", "store", "vocab", "wheel"]),
-        ("source-build", &["archive", "process", "resolve", "store", "vocab", "wheel"]),
-        ("import-check", &["archive", "process", "static-checks", "store", "vocab"]),
+        ("resolve", &["config-merger", "disk", "process", "store", "vocab", "wheel"]),
+        ("interpreter", &["archive", "config-merger", "disk", "process", "static-checks", "store", "vocab", "wheel"]),
+        ("source-build", &["disk", "process", "resolve", "store", "vocab", "wheel"]),
+        ("import-check", &["disk", "process", "static-checks", "store", "vocab"]),
         (
             "pipeline",
             &[
                 "archive",
                 "config-merger",
+                "disk",
                 "import-check",
                 "interpreter",
                 "resolve",
@@ -69,6 +71,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "archive",
                 "catalogue",
                 "config-merger",
+                "disk",
                 "fetch",
                 "interpreter",
                 "npm-packages",
@@ -102,6 +105,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "catalogue",
                 "cli",
                 "config-merger",
+                "disk",
                 "npm-packages",
                 "objects",
                 "objects-aistore",
@@ -111,10 +115,22 @@ fn crates_depend_only_as_the_architecture_says() {
                 "web",
             ],
         ),
-        ("loader", &["archive", "catalogue", "cli", "fetch", "tree-table", "vocab"]),
+        ("loader", &["archive", "catalogue", "cli", "disk", "fetch", "tree-table", "vocab"]),
         (
             "etl-runtime",
-            &["archive", "cli", "config-merger", "image", "objects", "process", "resolve", "store", "vocab", "wheel"],
+            &[
+                "archive",
+                "cli",
+                "config-merger",
+                "disk",
+                "image",
+                "objects",
+                "process",
+                "resolve",
+                "store",
+                "vocab",
+                "wheel",
+            ],
         ),
         ("testkit", &["archive", "objects", "store", "vocab", "wheel"]),
     ]
@@ -131,7 +147,9 @@ fn crates_depend_only_as_the_architecture_says() {
                 let whole_way = (package.name.as_str(), name) == ("builder", "catalogue");
                 // A real cluster is started and asked whether it is ready.
                 let cluster = (package.name.as_str(), name) == ("publisher", "aistore-client");
-                let expected = name == "testkit" || whole_way || cluster || allowed.contains(&name);
+                // Read-only trees are removed.
+                let disk = name == "disk";
+                let expected = name == "testkit" || disk || whole_way || cluster || allowed.contains(&name);
                 assert!(expected, "{} tests with {name}", package.name);
             } else {
                 assert!(allowed.contains(&name), "{} depends on {name}", package.name);

@@ -69,7 +69,7 @@ pub fn install(
     install_wheels(files, staging.path(), &BTreeSet::new(), runtime, context)?;
     let site = runtime.layout.site_packages().below(staging.path());
     std::fs::create_dir_all(&site).map_err(write(&site))?;
-    match archive::rename(&site, overlay) {
+    match disk::rename(&site, overlay) {
         // Another pod of this user was faster.
         Err(_) if overlay.is_dir() => Ok(()),
         other => Ok(other.map_err(write(overlay))?),

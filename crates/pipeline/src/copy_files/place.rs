@@ -71,7 +71,7 @@ impl<'a> FilePlacer<'a> {
             }
             Ok(metadata) if !metadata.is_dir() => return Err(CopyErrorKind::ParentIsFile { folder: folder.clone() }),
             Ok(_) => {}
-            Err(_) => archive::make_folder(&path).map_err(|source| CopyErrorKind::Write { path, source })?,
+            Err(_) => disk::make_folder(&path).map_err(|source| CopyErrorKind::Write { path, source })?,
         }
         self.folders.insert(folder.clone());
         Ok(())
@@ -117,7 +117,7 @@ fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
     if cfg!(windows) {
         remove_if_there(path)?;
     }
-    archive::rename(temporary, path)
+    disk::rename(temporary, path)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

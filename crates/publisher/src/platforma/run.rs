@@ -6,9 +6,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::{
-    EntryKind, ExtractOptions, FileBeside, ListedKind, ListingDepth, NameRules, NoCache, PackOptions, PackedFile,
-    PartCache, PartSource,
+    EntryKind, ExtractOptions, ListedKind, ListingDepth, NameRules, NoCache, PackOptions, PackedFile, PartCache,
+    PartSource,
 };
+use disk::FileBeside;
 use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
 use super::{EarlierFile, MissingPlatforms, PlatformaError, PlatformaRelease};

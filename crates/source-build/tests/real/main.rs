@@ -296,7 +296,7 @@ fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
     let own: Vec<_> = std::env::vars_os().filter(|(name, _)| name != "HOME" && name != "UV_CACHE_DIR").collect();
     let home = bench.folder.path().join("home");
     bench.context.work.environment = Environment::new(own.into_iter().chain([("HOME".into(), home.into_os_string())]));
-    archive::remove_tree(&bench.context.store.root().join("built")).unwrap();
+    disk::remove_tree(&bench.context.store.root().join("built")).unwrap();
     bench.context.work.offline = true;
     let wheel = offline(&bench).unwrap();
     assert!(!wheel.cached);
@@ -316,7 +316,7 @@ fn a_damaged_build_requirement_is_named_offline_and_fetched_again_otherwise() {
     assert_eq!(wheel.requirement_sets.as_ref().map(Vec::len), Some(1));
     let built = bench.context.store.root().join("built");
     for damage in ["flipped", "absent"] {
-        archive::remove_tree(&built).unwrap();
+        disk::remove_tree(&built).unwrap();
         let blob = bench.context.store.blob(&helper.sha256());
         fs::remove_file(&blob).unwrap();
         if damage == "flipped" {
@@ -334,7 +334,7 @@ fn a_damaged_build_requirement_is_named_offline_and_fetched_again_otherwise() {
         assert_eq!(report(&build_sdist(&bench, &sdist).unwrap())["distributions"], serde_json::json!(["helper"]));
     }
     // The record itself: a damaged one is another machine's fault no more than ours, and is made again.
-    archive::remove_tree(&built).unwrap();
+    disk::remove_tree(&built).unwrap();
     let record = bench.context.store.requirements(&wheel.requirement_sets.unwrap()[0]);
     fs::write(&record, "{").unwrap();
     bench.context.work.offline = true;
@@ -356,7 +356,7 @@ fn a_build_requirement_without_a_wheel_is_built_and_kept_as_one() {
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
     build_sdist(&bench, &sdist).unwrap();
     drop(served);
-    archive::remove_tree(&bench.context.store.root().join("built")).unwrap();
+    disk::remove_tree(&bench.context.store.root().join("built")).unwrap();
     bench.context.work.offline = true;
     let wheel = build_sdist(&bench, &sdist).unwrap();
     assert!(!wheel.cached);

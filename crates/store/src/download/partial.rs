@@ -77,8 +77,7 @@ impl PartialDownload {
     pub(super) fn become_blob(self, store: &Store, digest: &Digest) -> Result<(), StoreError> {
         drop(self.file);
         let blob = store.blob(digest);
-        archive::rename(&self.path, &blob)
-            .map_err(|source| StoreError::new("rename a finished entry to", &blob, source))
+        disk::rename(&self.path, &blob).map_err(|source| StoreError::new("rename a finished entry to", &blob, source))
     }
 
     pub(super) fn remove(self) -> Result<(), StoreError> {

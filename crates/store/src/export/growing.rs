@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use archive::FileBeside;
+use disk::FileBeside;
 use vocab::PlatformKey;
 
 use super::fault::{ExportError, ExportErrorKind};
@@ -161,7 +161,7 @@ impl Growing {
         self.put(NEXT_MANIFEST, &text)?;
         self.put(SUMS, &sums)?;
         let next = self.root.join(NEXT_MANIFEST);
-        archive::rename(&next, &self.root.join(MANIFEST)).map_err(|source| self.failed(MANIFEST, source))
+        disk::rename(&next, &self.root.join(MANIFEST)).map_err(|source| self.failed(MANIFEST, source))
     }
 
     fn put(&self, name: &str, text: &str) -> Result<(), ExportError> {

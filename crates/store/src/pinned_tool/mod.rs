@@ -106,7 +106,7 @@ fn into_store(context: &Context, tool: &PinnedTool, folder: &Path) -> Result<(),
         let store = &context.store;
         store.mark_used(EntryKind::Blobs, &sha256.to_string());
         let staged = store.stage_file().map_err(|error| SetUpError::Store(io::Error::other(error)))?;
-        archive::rename(&path, staged.path()).map_err(SetUpError::Store)?;
+        disk::rename(&path, staged.path()).map_err(SetUpError::Store)?;
         store.publish_file(staged, &store.blob(&sha256)).map_err(|error| SetUpError::Store(io::Error::other(error)))?;
     }
     Ok(())
@@ -123,7 +123,7 @@ pub(crate) fn keep(tree: &Path, folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
     }
-    match archive::rename(tree, folder) {
+    match disk::rename(tree, folder) {
         Err(_) if folder.is_dir() => Ok(()),
         other => other,
     }

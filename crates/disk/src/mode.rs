@@ -62,7 +62,7 @@ fn add_mode(_: &Path, _: u32) -> io::Result<()> {
 }
 
 /// Mode 0755 minus the umask.
-pub(crate) fn make_masked_folder(path: &Path) -> io::Result<()> {
+pub fn make_masked_folder(path: &Path) -> io::Result<()> {
     #[allow(unused_mut, reason = "only Unix has modes to set")]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -71,11 +71,11 @@ pub(crate) fn make_masked_folder(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn set_mode(_: &Path, _: u32) -> io::Result<()> {
+pub fn set_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
 }

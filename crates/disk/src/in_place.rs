@@ -37,7 +37,7 @@ impl FileBeside {
         // Temporary files are private; the final file is for everyone who may read the folder.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        builder.rand_bytes(RANDOM);
+        builder.rand_bytes(RANDOM_CHARACTERS);
         let folder = long_form(folder);
         loop {
             let file = builder.tempfile_in(&folder)?;
@@ -58,7 +58,7 @@ impl FileBeside {
     }
 
     /// Opens the same file again, with a position of its own.
-    pub(crate) fn reopen(&self) -> io::Result<File> {
+    pub fn reopen(&self) -> io::Result<File> {
         self.file.reopen()
     }
 
@@ -100,15 +100,6 @@ impl Write for FileBeside {
     }
 }
 
-/// Starts of the temporary names of an artifact and of a manifest.
-pub(crate) const STAGED_PACK: &str = ".pack-";
-pub(crate) const STAGED_MANIFEST: &str = ".manifest-";
-
-/// Removes unfinished artifacts and manifests that killed processes left in a folder, and returns their paths.
-pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
-    sweep(folder, &[STAGED_PACK, STAGED_MANIFEST])
-}
-
 /// Removes regular files in `folder` whose temporary names begin with one of `prefixes` and that no process is using.
 /// Returns their paths. What cannot be read or removed stays until the next sweep.
 pub fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
@@ -142,17 +133,17 @@ fn sweep_if(folder: &Path, prefixes: &[&str], may_go: &dyn Fn(&fs::DirEntry) -> 
 }
 
 /// How many random characters a temporary name has: enough to be unlike any other, and any that a person would choose.
-pub(crate) const RANDOM: usize = 16;
+pub const RANDOM_CHARACTERS: usize = 16;
 
 /// Whether the name is one of `prefixes` followed by the random characters.
-pub(crate) fn has_passing_name(name: &str, prefixes: &[&str]) -> bool {
+pub fn has_passing_name(name: &str, prefixes: &[&str]) -> bool {
     let random = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or_default();
-    random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    random.len() == RANDOM_CHARACTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Tells [`sweep`] that the file is in use, until it is closed or the process is killed. False if the sweep was faster.
 #[cfg(unix)]
-pub(crate) fn hold(file: &File, path: &Path) -> bool {
+pub fn hold(file: &File, path: &Path) -> bool {
     // Waits for a sweep that is checking the file right now. A system without locks has no sweep either.
     let _ = file.lock();
     fs::symlink_metadata(path).is_ok()
@@ -160,7 +151,7 @@ pub(crate) fn hold(file: &File, path: &Path) -> bool {
 
 /// On Windows an open file is protected as it is. A lock would keep our own other handles from it.
 #[cfg(not(unix))]
-pub(crate) fn hold(_: &File, _: &Path) -> bool {
+pub fn hold(_: &File, _: &Path) -> bool {
     true
 }
 
@@ -175,14 +166,14 @@ fn remove_abandoned(path: &Path) -> bool {
 
 /// Opens the file unless somebody [`hold`]s it; while it is open nobody else can.
 #[cfg(unix)]
-pub(crate) fn take_abandoned(path: &Path) -> Option<File> {
+pub fn take_abandoned(path: &Path) -> Option<File> {
     // Read and write, since some systems require both for a lock.
     let file = File::options().read(true).write(true).open(path).ok()?;
     file.try_lock().is_ok().then_some(file)
 }
 
 #[cfg(windows)]
-pub(crate) fn take_abandoned(path: &Path) -> Option<File> {
+pub fn take_abandoned(path: &Path) -> Option<File> {
     use std::os::windows::fs::OpenOptionsExt;
     // Shared with nobody, it opens only if nobody has it open.
     File::options().read(true).write(true).share_mode(0).open(path).ok()
