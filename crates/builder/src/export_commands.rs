@@ -86,6 +86,7 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
     };
     let mut endings = Vec::new();
     let mut listed = std::collections::BTreeSet::new();
+    let mut built = std::collections::BTreeSet::new();
     for (version, configuration) in versions.iter().zip(configurations) {
         let export_one = || -> Result<(), Box<dyn Fault>> {
             let made_for = npm_packages::platforms_of(session.repository.root(), version)?;
@@ -100,6 +101,7 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
                 let prepared = prepared(&export, loaded, &platforms)?;
                 let others = interpreters_of_hosts(export.context, &prepared, &hosts)?;
                 listed.extend(list(prepared.iter(), &others, &hosts));
+                built.extend(prepared.iter().flat_map(built_from_source));
                 return Ok(());
             };
             export.version(growing, loaded, &platforms, &mut |platform, exported| {
@@ -130,7 +132,15 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
         }
     }
     match growing {
-        None => print_list(session, &listed),
+        None => {
+            print_list(session, &listed);
+            if !built.is_empty() {
+                let names: Vec<&str> = built.iter().map(String::as_str).collect();
+                let text = format!("what {} requires to be built is not in the list", names.join(", "));
+                let hint = "only a build tells; `export --to` brings what the builds here required";
+                session.warn("W_EXPORT_REQUIREMENTS", text, Some(hint.to_owned()));
+            }
+        }
         Some(growing) => {
             let whole = finish(session, growing, &endings)?;
             if !whole && combined(&endings) == Exit::Done {
@@ -139,6 +149,12 @@ pub fn export(session: &BuilderSession<'_>, arguments: &ExportArguments) -> Resu
         }
     }
     Ok(combined(&endings))
+}
+
+/// `name version` of each distribution that is built on this machine.
+fn built_from_source(prepared: &PreparedPlatform) -> Vec<String> {
+    let rows = prepared.rows.distributions.iter().filter(|row| prepared.request.builds(row));
+    rows.map(|row| format!("{} {}", row.name, row.version.as_deref().unwrap_or("(version unknown)"))).collect()
 }
 
 fn open(session: &BuilderSession<'_>, dir: &Path) -> Result<Growing, Box<dyn Fault>> {

@@ -83,7 +83,10 @@ pub fn prune(
 ) -> Result<Exit, Box<dyn Fault>> {
     let remote = open(context, Some(address), !dry_run)?;
     let ended = store_upkeep::prune_shared(context, &remote, older_than, dry_run, SystemTime::now())?;
-    let text = pruned_text(&ended.report, dry_run);
+    let mut text = pruned_text(&ended.report, dry_run);
+    if older_than < store_upkeep::GRACE {
+        text += "\nwhat is younger than an hour stays: builders may be at work on it";
+    }
     let interrupted = ended.report.interrupted;
     output.show("pruned", ended, &text, Exit::Done, interrupted)
 }

@@ -17,7 +17,7 @@ impl ValuePlaces {
 
     /// `text` identifies the item, since its index changes in the merge.
     pub(crate) fn set_item(&mut self, list: &str, text: &str, place: TextPlace) {
-        // Of equal items, the first is shown.
+        // The first of several equal items is shown.
         self.0.entry(item_key(list, text)).or_insert(place);
     }
 

@@ -14,7 +14,11 @@ use cli::{CommandLine, ShowOptions};
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 served until SIGTERM, 1 the class, a package, the port or the network failed, 2 a \
-                  setting or an argument is wrong, 4 a file is not what its digest says."
+                  setting or an argument is wrong, 4 a file is not what its digest says.
+
+Examples:
+  etl-runtime --dry-run
+  etl-runtime bake --packages numpy --to deltas"
 )]
 pub struct EtlArguments {
     #[command(subcommand)]
@@ -57,8 +61,7 @@ pub enum EtlCommand {
     /// Write an OCI image layout that serves ETL classes, without Docker.
     #[command(after_help = "Examples:
   etl-runtime image --python 3.12 --runtime dist --base debian --to image
-  etl-runtime image --runtime dist/pydist-etl-3.12.10-linux-x86_64.tar.zst --packages numpy --base debian --to image
-  skopeo copy oci:image:3.12 docker://registry.example.com/aistorage/runtime_python:3.12")]
+  etl-runtime image --runtime dist/pydist-etl-3.12.10-linux-x86_64.tar.zst --packages numpy --base debian --to image")]
     Image(ImageArguments),
     /// Write `pydist_etl.py`, the Python module that registers a class with this runtime's image.
     #[command(after_help = "Examples:

@@ -67,7 +67,7 @@ pub enum PackageSource {
 /// A delta that is installed into the overlay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeltaStep {
-    /// Of its record.
+    /// Its record's digest.
     pub sha256: Digest,
     pub files: Vec<DeltaFile>,
 }
@@ -93,7 +93,7 @@ pub enum PlanError {
     #[error("ETL_PYTHON_VERSION: the class was pickled by Python {payload}, and this runtime has Python {runtime}")]
     #[fault(
         "E_ETL_PYTHON",
-        hint("use a runtime of the version that pickled it: code of one version is no code of another")
+        hint("use a runtime of the version that pickled it: compiled code is for one minor version alone")
     )]
     Python { payload: String, runtime: String },
     #[error("OS_PACKAGES: this system has neither apk nor apt-get to install {} with", names.join(", "))]

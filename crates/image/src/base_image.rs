@@ -49,7 +49,7 @@ impl BaseImage {
     pub(crate) fn read(&self, platform: PlatformKey) -> Result<ReadBase, ImageErrorKind> {
         let layout = Layout { folder: &self.layout };
         if !self.layout.join(LAYOUT_FILE).is_file() {
-            return Err(layout.refuse(format!("it has no file `{LAYOUT_FILE}`, so it is no OCI image layout")));
+            return Err(layout.refuse(format!("it has no file `{LAYOUT_FILE}`, so it is not an OCI image layout")));
         }
         let index: ImageIndex = layout.parse(INDEX_FILE, &layout.bytes(INDEX_FILE)?)?;
         let named = index.manifests.into_iter().filter(|it| match &self.name {
@@ -109,7 +109,7 @@ impl Layout<'_> {
     }
 
     fn sha256(&self, descriptor: &Descriptor) -> Result<Digest, ImageErrorKind> {
-        descriptor.sha256().ok_or_else(|| self.refuse(format!("`{}` is no SHA-256", descriptor.digest)))
+        descriptor.sha256().ok_or_else(|| self.refuse(format!("`{}` is not a SHA-256", descriptor.digest)))
     }
 
     fn document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T, ImageErrorKind> {

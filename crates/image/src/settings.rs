@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
-        let Value::Object(members) = value else { panic!("{value} is no object") };
+        let Value::Object(members) = value else { panic!("{value} is not an object") };
         members
     }
 

@@ -30,7 +30,7 @@ pub struct ImageRequest<'a> {
     pub extra: Vec<PartSource>,
     pub settings: ImageSettings,
     pub compression: LayerCompression,
-    /// Of every entry and of the image itself, in seconds since 1970: `SOURCE_DATE_EPOCH` if that is set.
+    /// The time of every entry and of the image itself, in seconds since 1970: `SOURCE_DATE_EPOCH` if that is set.
     pub mtime: u64,
     /// Its name in the layout: `3.12`.
     pub name: Option<String>,
@@ -55,11 +55,11 @@ impl ImageRequest<'_> {
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WrittenImage {
-    /// Of its manifest: what registries call the digest of the image.
+    /// The manifest's digest: what registries call the digest of the image.
     pub digest: Digest,
     /// Without those of the base.
     pub layers: Vec<ImageLayer>,
-    /// Of all layers as they are sent, in bytes.
+    /// All layers as they are sent, in bytes.
     pub size: u64,
 }
 
@@ -107,7 +107,7 @@ fn write_inner(
     let size = below.chain(layers.iter().map(|layer| layer.descriptor.size)).sum();
     let row =
         |layer: FinishedLayer| ImageLayer { content: layer.content, digest: layer.digest, size: layer.descriptor.size };
-    let digest = image.sha256().ok_or(ImageErrorKind::Setting { what: image.digest, reason: "it is no SHA-256" })?;
+    let digest = image.sha256().ok_or(ImageErrorKind::Setting { what: image.digest, reason: "it is not a SHA-256" })?;
     Ok(WrittenImage { digest, layers: layers.into_iter().map(row).collect(), size })
 }
 

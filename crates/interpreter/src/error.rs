@@ -125,7 +125,7 @@ pub enum BaseErrorKind {
 }
 
 fn known_tags(known: &[String]) -> String {
-    if known.is_empty() { String::new() } else { format!("; known is {}", known.join(", ")) }
+    if known.is_empty() { String::new() } else { format!("; known: {}", known.join(", ")) }
 }
 
 fn listed(asked: &[(BaseSource, String)]) -> String {

@@ -82,7 +82,7 @@ fn read(text: &[u8]) -> Result<Vec<ReleaseTable>, String> {
     }
     let mut tables = Vec::new();
     for ((python, platform), mut releases) in builds {
-        // Of two with the same build the first stays in front.
+        // The first of two with the same build stays in front.
         releases.sort_by(|(one, _), (other, _)| other.cmp(one));
         for (age, (_, release)) in releases.into_iter().enumerate() {
             if tables.len() == age {

@@ -1,8 +1,9 @@
 //! `builder store push`, `verify` and `prune` with a remote store, as a person sees them. What they do with each kind of
 //! place is tested in the pipeline.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use vocab::Digest;
 
@@ -45,6 +46,10 @@ fn a_remote_store_is_filled_verified_repaired_and_pruned() {
 
     let kept = run("prune --older-than 30d");
     assert!(kept.contains("freed 0 B: 0 objects") && kept.contains("1 objects stay, 7 B"), "{kept}");
+    let young = run("prune --older-than 0s");
+    assert!(young.contains("freed 0 B: 0 objects") && young.contains("younger than an hour stays"), "{young}");
+    let two_hours_ago = SystemTime::now() - Duration::from_secs(7200);
+    File::options().write(true).open(shared(&desk).join(&object)).unwrap().set_modified(two_hours_ago).unwrap();
     let tried = run("prune --older-than 0s --dry-run");
     assert!(tried.contains("would free 7 B: 1 objects") && shared(&desk).join(&object).is_file(), "{tried}");
     let json = run("prune --older-than 0s --json");

@@ -26,7 +26,7 @@ pub struct BakedWheels {
 #[derive(Clone, Debug)]
 pub struct BakedDelta {
     pub record: DeltaRecord,
-    /// Of the record.
+    /// The record's digest.
     pub sha256: Digest,
     /// In bytes; what was there before is not sent.
     pub sent: u64,

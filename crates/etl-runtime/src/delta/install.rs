@@ -16,7 +16,7 @@ use crate::runtime_facts::RuntimeFacts;
 #[derive(Clone, Debug)]
 pub struct FoundDelta {
     pub record: DeltaRecord,
-    /// Of the record.
+    /// The record's digest.
     pub sha256: Digest,
 }
 

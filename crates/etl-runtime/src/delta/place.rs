@@ -131,7 +131,7 @@ impl DeltaPlace {
                 size: file.size,
                 sha256: file.sha256,
                 former: None,
-                // One of another size is no wheel of ours.
+                // What has another size is not the wheel.
                 overwrite: true,
                 verdict: &|| Ok(()),
             };

@@ -58,7 +58,7 @@ impl DeltaRecord {
         serde_json::to_string_pretty(self).expect("plain data with text keys") + "\n"
     }
 
-    /// The reason, if it is no record.
+    /// Why it is not a record.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let format = serde_json::from_slice::<serde_json::Value>(bytes)
             .ok()

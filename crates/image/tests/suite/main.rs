@@ -238,7 +238,7 @@ fn a_base_that_cannot_be_used_is_named_and_nothing_is_written() {
         (error.code(), testkit::told(&error))
     };
     let (code, text) = refused(folder.path(), None, PlatformKey::LinuxX64);
-    assert!(code == "E_IMAGE_BASE" && text.contains("no OCI image layout"), "{text}");
+    assert!(code == "E_IMAGE_BASE" && text.contains("not an OCI image layout"), "{text}");
     let (code, text) = refused(&layout, None, PlatformKey::LinuxAarch64);
     assert!(code == "E_IMAGE_BASE" && text.contains("no image for linux-aarch64"), "{text}");
     let (code, text) = refused(&layout, Some("13"), PlatformKey::LinuxX64);

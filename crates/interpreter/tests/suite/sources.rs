@@ -236,7 +236,7 @@ fn a_tag_without_a_row_is_an_error_that_no_later_source_hides() {
         told(&error),
         format!(
             "no base interpreter Python 3.14.6 for linux-x64: no file of release `20991231` of python-build-standalone \
-             is known for it; known is {known}"
+             is known for it; known: {known}"
         )
     );
     assert_eq!((error.code(), error.exit()), ("E_BASE_TAG", Exit::Usage));
@@ -331,7 +331,7 @@ fn a_list_in_uvs_format_has_what_the_table_lacks_and_is_pinned_by_its_digest() {
         assert_eq!(of_tag(tag).unwrap().origin, expected, "for {tag:?}");
     }
     let error = of_tag(Some("20200101")).unwrap_err();
-    assert!(told(&error).ends_with("known is 20261103, 20260101"), "{}", told(&error));
+    assert!(told(&error).ends_with("known: 20261103, 20260101"), "{}", told(&error));
     // One that is too large is not even received.
     server.put("/large.json", vec![b' '; (64 << 20) + 1]);
     let error = choose(&bench.context, &request(server.url("/large.json"), Digest::of("large"))).unwrap_err();
