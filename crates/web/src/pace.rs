@@ -39,7 +39,7 @@ impl Deadline {
     }
 }
 
-/// A limit that ended an answer; the source of an [`io::Error`].
+/// A limit that ended an answer; the source of an [`std::io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverLimit {
     /// In bytes per second.
