@@ -137,7 +137,7 @@ impl BuilderSession<'_> {
                         // A plan's table of several platforms has said so.
                         let in_table = elsewhere && options.dry_run && platforms.len() > 1 && !self.global.show.json;
                         // What several platforms lack is one error, and a line each in the closing table.
-                        if !in_table && told.insert(whole_text(fault.as_ref())) {
+                        if !in_table && told.insert(vocab::with_causes(fault.as_ref())) {
                             self.printer.fault(fault.as_ref());
                         }
                         Ended { name, exit: fault.exit(), elsewhere }
@@ -466,15 +466,4 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
 fn temporary(environment: &Environment) -> PathBuf {
     let named = ["TMPDIR", "TEMP", "TMP"].iter().find_map(|name| environment.path(name));
     named.map_or_else(|| PathBuf::from(if cfg!(windows) { r"C:\Windows\Temp" } else { "/tmp" }), Path::to_owned)
-}
-
-/// The error with all its causes.
-fn whole_text(fault: &dyn Fault) -> String {
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }

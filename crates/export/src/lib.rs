@@ -154,7 +154,8 @@ impl Export<'_> {
             return Err(Interrupted.into());
         }
         for (name, fault) in &required.lacking {
-            let text = format!("what `{name}` requires to be built is not exported: {}", in_words(fault.as_ref()));
+            let text =
+                format!("what `{name}` requires to be built is not exported: {}", vocab::with_causes(fault.as_ref()));
             let hint = "it can be built from this export only where its wheel is taken as it is: with the same compiler \
                         variables and settings";
             context.warn("W_EXPORT_REQUIREMENTS", text, Some(name.to_string()), Some(hint.to_owned()));
@@ -299,22 +300,8 @@ impl Export<'_> {
         if self.context.is_cancelled() {
             return Err(Interrupted.into());
         }
-        given.remote.outcome().map_err(|fault| object_fault(growing, in_words(fault.as_ref())).into())
+        given.remote.outcome().map_err(|fault| object_fault(growing, vocab::with_causes(fault.as_ref())).into())
     }
-}
-
-/// The fault with its causes, in one text.
-fn in_words(fault: &dyn Fault) -> String {
-    let mut words = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
-    while let Some(next) = cause {
-        // Some name their cause in their own text.
-        if !words.ends_with(&next.to_string()) {
-            words.push_str(&format!(": {next}"));
-        }
-        cause = next.source();
-    }
-    words
 }
 
 type Notes = Arc<Mutex<Vec<String>>>;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vocab::{Digest, TreePath};
+use vocab::{Digest, TreePath, with_causes};
 use walkdir::WalkDir;
 
 use super::git::{self, GitSource};
@@ -102,7 +102,7 @@ fn unpack(path: &Path, file_name: &str, folder: &Path) -> Result<PathBuf, Source
     let lower = file_name.to_ascii_lowercase();
     if lower.ends_with(".tar.gz") || lower.ends_with(".tgz") {
         let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(file)));
-        archive.unpack(folder).map_err(|error| bad(causes(&error)))?;
+        archive.unpack(folder).map_err(|error| bad(with_causes(&error)))?;
     } else if lower.ends_with(".zip") {
         let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
         archive.extract(folder).map_err(|error| bad(error.to_string()))?;
@@ -115,16 +115,6 @@ fn unpack(path: &Path, file_name: &str, folder: &Path) -> Result<PathBuf, Source
         [top] => Ok(top.clone()),
         others => Err(bad(format!("it holds {} folders at its top; one is expected", others.len()))),
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }
 
 /// Files that come and go without the source having changed.

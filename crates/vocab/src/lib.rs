@@ -28,6 +28,7 @@
 extern crate self as vocab;
 
 mod artifact_name;
+mod causes;
 mod digest;
 mod distribution_name;
 mod event;
@@ -52,6 +53,7 @@ mod windows_names;
 mod work;
 
 pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
+pub use causes::with_causes;
 pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
 pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};

@@ -7,7 +7,7 @@ use process::{Invocation, run_telling};
 use resolve::{AnswerSource, AnsweredQuestions, Uv, UvQuestion};
 use store::Context;
 use store::download::{self, FetchRequest};
-use vocab::{Digest, DistributionName, Fault, PythonVersion};
+use vocab::{Digest, DistributionName, Fault, PythonVersion, with_causes};
 use wheel::WheelTarget;
 
 use super::{DELTA_FORMAT, DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name, requirement_line};
@@ -87,7 +87,7 @@ pub fn wheels_for(
     // First, because it makes the store, where uv is looked for.
     let scratch = context.store.scratch_dir("delta-").map_err(|error| failed(error.to_string()))?;
     let uv = Uv::find(context, &runtime.interpreter, &AnsweredQuestions::default())?;
-    let text = uv.compile(context, scratch.path(), &target, &question).map_err(|error| failed(told(&error)))?;
+    let text = uv.compile(context, scratch.path(), &target, &question).map_err(|error| failed(with_causes(&error)))?;
     let mut wheels = BakedWheels::default();
     let mut requests = Vec::new();
     for answer in resolve::chosen(&text, &target)? {
@@ -115,17 +115,6 @@ pub fn wheels_for(
 
 /// Files that are downloaded at once.
 const AT_ONCE: usize = 8;
-
-/// With its causes, for a message that has no source of its own.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
-}
 
 /// No file of a runtime says it, and markers and `Requires-Python` may ask for it.
 fn patch_version(runtime: &RuntimeFacts, context: &Context) -> Result<PythonVersion, Box<dyn Fault>> {

@@ -377,12 +377,7 @@ impl RemoteStore {
             // Reported as the error that ends the build.
             return;
         }
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(next) = cause {
-            text.push_str(&format!(": {next}"));
-            cause = next.source();
-        }
+        let text = vocab::with_causes(error);
         let going_on =
             if matches!(error.kind, RemoteErrorKind::Damaged { .. }) { "" } else { "; it is left alone now" };
         near.work.warn(code, text + going_on, Some(error.place.clone()), error.hint());
