@@ -63,6 +63,10 @@ fn crates_depend_only_as_the_architecture_says() {
                 "wheel",
             ],
         ),
+        (
+            "job",
+            &["config-merger", "disk", "interpreter", "process", "resolve", "source-build", "store", "vocab", "wheel"],
+        ),
         ("store-upkeep", &["archive", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         ("export", &["config-merger", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         (

@@ -1,0 +1,53 @@
+"""Runs one question about a job, shut in. Arguments: a JSON file with the question; the answer goes to a file it names.
+
+Exit code 97: this machine has no sandbox. The caller asks again without one.
+"""
+
+import json
+import os
+import sys
+
+NO_SANDBOX = 97
+
+
+def harmless(value):
+    """What JSON can hold, whatever a file is called."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {harmless(str(key)): harmless(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [harmless(item) for item in value]
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return harmless(str(value))
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        question = json.load(file)
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, own)
+    import pydist_sandbox
+
+    if question["sandbox"]:
+        try:
+            pydist_sandbox.enter(question["writable"], question["shielded"])
+        except pydist_sandbox.Unavailable as error:
+            print(error, file=sys.stderr)
+            os._exit(NO_SANDBOX)
+    # Modules of ours that are needed later; names of the job must not hide them, nor they the job's.
+    import pydist_commands
+    import pydist_probe
+    import pydist_sdist
+
+    sys.path.remove(own)
+    os.chdir(question["folder"])
+    sys.argv = ["setup.py"]
+    ask = {"probe": pydist_probe.probe, "sdist": pydist_sdist.sdist}[question["ask"]]
+    answer = json.dumps(harmless(ask(question, pydist_commands)))
+    with open(question["answer"], "w", encoding="utf-8") as file:
+        file.write(answer)
+
+
+main()

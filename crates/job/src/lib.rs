@@ -1,0 +1,40 @@
+//! A Klio or Beam job folder → every fault in it before submission, and the archive that Beam's workers install.
+//!
+//! A job is a folder with `klio-job.yaml`, `setup.py` and modules. Beam makes a source archive of it at submission, and
+//! each worker installs that: most faults are found there, minutes later, or not at all. Here they are found first
+//! ([`Finding`]), all at once, and the archive has the same bytes wherever it is made.
+//!
+//! What holds: the job folder is only read, and never trusted: its code runs in a copy, in an environment of ours, with
+//! a time limit, and without a network where this machine can do that.
+//!
+//! ```
+//! use job::{ConfigRequest, code, load_config};
+//!
+//! let folder = tempfile::tempdir()?;
+//! std::fs::write(folder.path().join("klio-job.yaml"), "job_name: x\njob_name: y\n")?;
+//! let (configs, findings) = load_config(folder.path(), &ConfigRequest::default());
+//! assert!(configs.is_empty());
+//! assert_eq!((findings[0].code, findings[0].line), (code::KJ011, Some(2)));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+pub mod code;
+mod config;
+pub mod config_text;
+mod effective_config;
+mod finding;
+mod job_folder;
+mod level;
+mod setup_facts;
+mod template;
+mod yaml;
+
+pub use config::{ConfigRequest, DEFAULT_CONFIG, RUN_EFFECTIVE, load as load_config};
+pub use effective_config::{EffectiveConfig, Packaging, Runner};
+pub use finding::{Finding, has_errors, judged};
+pub use job_folder::{JobFile, JobFolder, JobFolderError, inside};
+pub use level::Level;
+pub use setup_facts::{
+    CommandCall, DataFiles, FixedPath, Import, ManifestRule, ModuleFacts, OwnCommand, SetupCall, SetupFacts,
+    SetupFailure,
+};
