@@ -1,7 +1,7 @@
 //! What the tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP
 //! server with scripted faults, an S3 server and what goes wrong on the way to one, an AIStore in memory or a real one, a
-//! git repository, a pydist repository, hostile text. Everything is made on the spot, has the same bytes each time, and works without a network
-//! (except [`ReleaseMirror`]).
+//! git repository, a pydist repository, hostile text, OCI images before others' programs. Everything is made on the spot, has the
+//! same bytes each time, and works without a network (except [`ReleaseMirror`]).
 //!
 //! ```
 //! use testkit::{FixtureIndex, WheelBuilder};
@@ -30,6 +30,8 @@ mod git_repository;
 mod hostile_text;
 mod http_message;
 mod http_server;
+#[cfg(unix)]
+pub mod images;
 mod interrupt;
 mod left_out;
 pub mod macho_file;

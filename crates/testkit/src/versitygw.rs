@@ -19,6 +19,16 @@ pub struct Versitygw {
 }
 
 impl Versitygw {
+    /// The one that `scripts/test` sets up; `None` where the tests were told to do without it.
+    pub fn set_up() -> Option<Self> {
+        if crate::is_left_out("versitygw") {
+            return None;
+        }
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/versitygw/bin/versitygw");
+        assert!(program.is_file(), "`versitygw` is not there; `scripts/test` sets it up");
+        Some(Self::start(&program))
+    }
+
     /// Starts the program.
     pub fn start(program: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
