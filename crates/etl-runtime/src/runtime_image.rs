@@ -1,9 +1,9 @@
 //! An image that serves ETL classes: a runtime, packages in it, this program.
 //!
-//! Packages are installed where the runtime has its own, as a layer over it: in a pod they are in the runtime, and nothing is
-//! fetched or installed at its start.
+//! Packages are installed where the runtime has its own, as layers over it: in a pod they are in the runtime, and nothing is
+//! fetched or installed at its start. A distribution of the runtime that another version replaces is hidden.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -77,11 +77,8 @@ pub fn write(request: &RuntimeImage<'_>, target: &Path, context: &Context) -> Re
         if !is_own {
             return Err(RuntimeImageError::Packages { platform }.into());
         }
-        let entries = packages(request.packages, &artifact, &manifest, scratch.path(), context)?;
-        let below = |entry: TreeEntry| TreeEntry { path: prefix.join(&entry.path), ..entry };
-        extra.push(PartSource::new("packages", entries.into_iter().map(below).collect()));
+        extra = package_layers(request.packages, &artifact, &manifest, scratch.path(), context)?;
     }
-    extra.retain(|part| !part.entries.is_empty());
     extra.push(PartSource::new("program", vec![TreeEntry::file(place, FileContent::Disk(program.to_owned()), true)]));
     let request = ImageRequest {
         platform,
@@ -166,27 +163,56 @@ fn manifest_of(path: &Path) -> Result<Manifest, RuntimeImageError> {
         .map_err(|source| RuntimeImageError::Manifest { path: path.to_owned(), source: Box::new(source) })
 }
 
-/// What the packages add to the runtime.
-fn packages(
+/// The layers that the packages add to the runtime.
+fn package_layers(
     packages: &[Requirement],
     artifact: &Path,
     manifest: &Manifest,
     scratch: &Path,
     context: &Context,
-) -> Result<Vec<TreeEntry>, Box<dyn Fault>> {
-    let (tree, added) = (scratch.join("runtime"), scratch.join("packages"));
+) -> Result<Vec<PartSource>, Box<dyn Fault>> {
+    let tree = scratch.join("runtime");
     let expected = manifest.artifact.as_ref().map(|artifact| artifact.sha256);
     archive::extract(artifact, &tree, &ExtractOptions { expected, ..ExtractOptions::default() })?;
     let runtime = RuntimeFacts::of_interpreter(&tree.join("bin/python3"))?;
-    let wheels = wheels_for(packages, &runtime, context)?;
-    let base: BTreeSet<TreePath> = archive::scan(&tree)?
-        .into_iter()
-        .filter(|entry| entry.kind != EntryKind::Directory)
-        .map(|entry| entry.path)
-        .collect();
-    disk::make_folder(&added).map_err(|source| read(&added, source))?;
-    if !wheels.files.is_empty() {
-        install_wheels(&wheels.files, &added, &base, &runtime, context)?;
+    let files = wheels_for(packages, &runtime, context)?.files;
+    if files.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(archive::scan(&added)?)
+    let entries = |folder: &Path| -> Result<BTreeMap<TreePath, TreeEntry>, Box<dyn Fault>> {
+        let all = archive::scan(folder)?.into_iter().filter(|entry| entry.kind != EntryKind::Directory);
+        Ok(all.map(|entry| (entry.path.clone(), entry)).collect())
+    };
+    let before: BTreeSet<TreePath> = entries(&tree)?.into_keys().collect();
+    let installed = install_wheels(&files, &tree, &before, &runtime, context)?;
+    let after = entries(&tree)?;
+    let prefix = path(PREFIX);
+    let mut layers: Vec<PartSource> = replaced(&before, &after, &tree, &prefix).into_iter().collect();
+    let rows = files.iter().zip(&installed.distributions).map(|(file, distribution)| {
+        let made = distribution.files.iter().filter_map(|made| after.get(&made.path));
+        let entries = made.map(|entry| TreeEntry { path: prefix.join(&entry.path), ..entry.clone() });
+        (PartSource::new(file.name.as_str(), entries.collect()), file.size)
+    });
+    layers.extend(image::package_layers(rows.collect()));
+    Ok(layers)
+}
+
+/// Hides what another version of a distribution took away; that version's own files are in a layer above.
+fn replaced(
+    before: &BTreeSet<TreePath>,
+    after: &BTreeMap<TreePath, TreeEntry>,
+    tree: &Path,
+    prefix: &TreePath,
+) -> Option<PartSource> {
+    let mut hidden = BTreeSet::new();
+    for gone in before.iter().filter(|path| !after.contains_key(*path)) {
+        // The highest folder that went with it.
+        let mut highest = gone.clone();
+        while let Some(folder) = highest.parent().filter(|folder| !folder.below(tree).exists()) {
+            highest = folder;
+        }
+        hidden.insert(prefix.join(&highest));
+    }
+    let entries: Vec<TreeEntry> = hidden.iter().filter_map(image::whiteout).collect();
+    (!entries.is_empty()).then(|| PartSource::new("replaced packages", entries))
 }

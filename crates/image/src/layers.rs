@@ -1,5 +1,6 @@
 //! Which parts make a layer, and how they become one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use archive::{PackOptions, PartCache, PartSource, TreeEntry, part_entries, tar_digest};
@@ -11,6 +12,9 @@ use crate::oci::{Descriptor, spelled};
 
 /// At most so many layers hold a runtime. Overlay file systems stack 128 at most, and bases and what comes on top need some.
 pub const MOST_LAYERS: usize = 64;
+
+/// At most so many hold packages that an image adds to its runtime.
+pub const MOST_PACKAGE_LAYERS: usize = 32;
 
 /// A part that has less is not worth a request of its own, in bytes as it is packed.
 const OWN_LAYER: u64 = 1 << 20;
@@ -58,11 +62,8 @@ pub(crate) fn groups(parts: &[Part]) -> Vec<(String, Vec<&Part>)> {
     let ours = |part: &&Part| matches!(part.content.as_str(), "copied-files" | "metadata");
     let (last, rest): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(ours);
     let (base, wheels): (Vec<&Part>, Vec<&Part>) = rest.into_iter().partition(|part| part.content == "base");
-    let mut sizes: Vec<u64> = wheels.iter().map(|part| part.size).filter(|size| *size >= OWN_LAYER).collect();
-    sizes.sort_unstable_by(|one, other| other.cmp(one));
     // The interpreter, small wheels and what comes last have a layer each.
-    let most = MOST_LAYERS - 3;
-    let least = sizes.get(most).map_or(OWN_LAYER, |size| size + 1);
+    let least = least_of_own_layer(wheels.iter().map(|part| part.size), MOST_LAYERS - 3);
     let (large, small): (Vec<&Part>, Vec<&Part>) = wheels.into_iter().partition(|part| part.size >= least);
     let mut groups = vec![("base".to_owned(), base)];
     groups.extend(large.into_iter().map(|part| (part.content.clone(), vec![part])));
@@ -70,6 +71,38 @@ pub(crate) fn groups(parts: &[Part]) -> Vec<(String, Vec<&Part>)> {
     groups.push(("metadata".to_owned(), last));
     groups.retain(|(_, parts)| !parts.is_empty());
     groups
+}
+
+/// The size from which a part has a layer of its own, so that at most so many have one.
+fn least_of_own_layer(sizes: impl Iterator<Item = u64>, most: usize) -> u64 {
+    let mut sizes: Vec<u64> = sizes.filter(|size| *size >= OWN_LAYER).collect();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    sizes.get(most).map_or(OWN_LAYER, |size| size + 1)
+}
+
+/// Packages that an image adds to its runtime → its layers, by the rule for the runtime's own: large ones each alone, small
+/// ones together. Each comes with its size as it is packed, in bytes.
+pub fn package_layers(packages: Vec<(PartSource, u64)>) -> Vec<PartSource> {
+    let least = least_of_own_layer(packages.iter().map(|(_, size)| *size), MOST_PACKAGE_LAYERS - 1);
+    let (mut layers, mut small) = (Vec::new(), BTreeMap::new());
+    for (package, size) in packages {
+        if size >= least {
+            layers.push(package);
+        } else {
+            // What two of them share is one entry.
+            small.extend(package.entries.into_iter().map(|entry| (entry.path.clone(), entry)));
+        }
+    }
+    if !small.is_empty() {
+        layers.push(PartSource::new("small packages of the image", small.into_values().collect()));
+    }
+    layers
+}
+
+/// What hides a file or folder of the layers below (a whiteout, as OCI's layers spell it).
+pub fn whiteout(path: &TreePath) -> Option<TreeEntry> {
+    let name: TreePath = format!(".wh.{}", path.file_name()).parse().ok()?;
+    Some(TreeEntry::bytes(path.parent()?.join(&name), *b""))
 }
 
 /// The entries of one group below the prefix.
@@ -156,6 +189,37 @@ mod tests {
         let names: Vec<(String, usize)> = groups(&parts).into_iter().map(|(name, parts)| (name, parts.len())).collect();
         let expected = [("base", 1), ("big.whl", 1), ("small packages", 2), ("metadata", 1)];
         assert_eq!(names, expected.map(|(name, count)| (name.to_owned(), count)));
+    }
+
+    #[test]
+    fn packages_of_an_image_have_layers_by_the_same_rule() {
+        let package = |name: &str, size: u64, paths: &[&str]| {
+            let entries = paths.iter().map(|path| TreeEntry::bytes(path.parse().unwrap(), *b"")).collect();
+            (PartSource::new(name, entries), size)
+        };
+        let mut packages = vec![
+            package("a.whl", 5, &["x/z", "x/shared"]),
+            package("big.whl", 2 << 20, &["b"]),
+            package("c.whl", 7, &["a", "x/shared"]),
+        ];
+        let layers = |packages: &[(PartSource, u64)]| -> Vec<(String, String)> {
+            let paths = |layer: &PartSource| {
+                layer.entries.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>().join(" ")
+            };
+            package_layers(packages.to_vec()).iter().map(|layer| (layer.name.clone(), paths(layer))).collect()
+        };
+        let expected = [("big.whl", "b"), ("small packages of the image", "a x/shared x/z")];
+        assert_eq!(layers(&packages), expected.map(|(name, paths)| (name.to_owned(), paths.to_owned())));
+        packages.extend((0..100).map(|index| package(&format!("w{index}.whl"), (3 << 20) + index, &["w"])));
+        assert_eq!(layers(&packages).len(), MOST_PACKAGE_LAYERS);
+        assert_eq!(package_layers(Vec::new()), []);
+    }
+
+    #[test]
+    fn a_whiteout_stands_beside_what_it_hides() {
+        let hidden = whiteout(&"opt/lib/six.py".parse().unwrap()).unwrap();
+        assert_eq!(hidden.path.as_str(), "opt/lib/.wh.six.py");
+        assert_eq!(whiteout(&TreePath::default()), None);
     }
 
     #[test]

@@ -37,6 +37,6 @@ mod write;
 
 pub use base_image::BaseImage;
 pub use error::{ImageError, ImageErrorKind};
-pub use layers::{LayerCompression, MOST_LAYERS, RuntimeSource};
+pub use layers::{LayerCompression, MOST_LAYERS, MOST_PACKAGE_LAYERS, RuntimeSource, package_layers, whiteout};
 pub use settings::ImageSettings;
 pub use write::{ImageLayer, ImageRequest, WrittenImage, write};

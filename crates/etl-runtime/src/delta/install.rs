@@ -6,7 +6,7 @@ use std::path::Path;
 use config_merger::Requirement;
 use store::{Context, Scrutiny};
 use vocab::{Digest, Fault};
-use wheel::{InstallDestination, InstallRequest, WheelBlob, WheelToInstall, install_all, unpack_all};
+use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelBlob, WheelToInstall, install_all, unpack_all};
 
 use super::place::{key_for, key_of};
 use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name};
@@ -76,14 +76,15 @@ pub fn install(
     }
 }
 
-/// Installs wheels of the store into the folder of a runtime whose own files are `base`.
+/// Installs wheels of the store into the folder of a runtime whose own files are `base`; the distributions are in the order
+/// of `files`.
 pub fn install_wheels(
     files: &[DeltaFile],
     prefix: &Path,
     base: &BTreeSet<vocab::TreePath>,
     runtime: &RuntimeFacts,
     context: &Context,
-) -> Result<(), Box<dyn Fault>> {
+) -> Result<InstalledAll, Box<dyn Fault>> {
     let blob = |file: &DeltaFile| -> Result<WheelBlob, Box<dyn Fault>> {
         let refuse = |_| DeltaError::NotAWheel { file: file.name.to_string() };
         let file_name = file.name.as_str().parse::<wheel::WheelFileName>().map_err(refuse)?;
@@ -94,6 +95,5 @@ pub fn install_wheels(
     let wheels: Vec<WheelToInstall<'_>> =
         wheels.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(false) }).collect();
     let destination = InstallDestination { prefix, layout: runtime.layout, base, launchers: None };
-    install_all(context, &wheels, &destination)?;
-    Ok(())
+    Ok(install_all(context, &wheels, &destination)?)
 }
