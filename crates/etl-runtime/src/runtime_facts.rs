@@ -58,6 +58,8 @@ impl RuntimeFacts {
         environment: &Environment,
         folder: &Path,
     ) -> Result<Self, RuntimeError> {
+        // Before anything is looked for: elsewhere no interpreter is the right one.
+        system()?;
         let named = named.or_else(|| environment.path("ETL_PYTHON")).map(|path| folder.join(path));
         let beside =
             || program.and_then(Path::parent).map(|beside| beside.join("python3")).filter(|path| path.is_file());
@@ -68,7 +70,7 @@ impl RuntimeFacts {
 
     /// Reads the runtime that this interpreter stands in. A link that leads into a runtime counts, too.
     pub fn of_interpreter(interpreter: &Path) -> Result<Self, RuntimeError> {
-        let platform = PlatformKey::host().filter(|host| !host.is_windows()).ok_or(RuntimeError::System)?;
+        let platform = system()?;
         let target = fs::canonicalize(interpreter).unwrap_or_else(|_| interpreter.to_owned());
         for interpreter in [interpreter, &target] {
             let Some(prefix) = interpreter.parent().and_then(Path::parent).filter(|_| interpreter.is_file()) else {
@@ -126,6 +128,11 @@ pub enum RuntimeAnswer {
     NotAsked,
     OtherVersion(Version),
     Missing,
+}
+
+/// This machine, if servers run on it.
+fn system() -> Result<PlatformKey, RuntimeError> {
+    PlatformKey::host().filter(|host| !host.is_windows()).ok_or(RuntimeError::System)
 }
 
 /// That of the only Python below the prefix.
