@@ -33,6 +33,22 @@ fn four_workers_stand_in_the_launch_line() {
     assert!(run.stdout.contains("--port 9001 "), "{}", run.stdout);
 }
 
+// case 52
+#[test]
+fn a_comma_in_an_item_belongs_to_it_and_blank_items_are_dropped() {
+    let cases: [(&str, &[&str]); 4] = [
+        ("six,,six", &["six: 1.17.0 is in the runtime"; 2]),
+        (" six ", &["six: 1.17.0 is in the runtime"]),
+        ("pkg>=1,<2", &["pkg>=1,<2: from the index"]),
+        (" , ", &[]),
+    ];
+    for (value, expected) in cases {
+        let run = ScriptPod::new().set("PACKAGES", value).run(&["--dry-run"]);
+        let lines: Vec<&str> = run.stdout.lines().filter_map(|line| line.strip_prefix("package ")).collect();
+        assert_eq!((run.code, &lines[..]), (Some(0), expected), "{value:?}: {}", run.stderr);
+    }
+}
+
 // case 53
 #[test]
 fn an_item_that_is_no_requirement_is_named() {
