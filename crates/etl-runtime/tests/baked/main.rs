@@ -1,8 +1,9 @@
-//! What is made before any pod starts: deltas and images. The tests of `bake` ask an index on loopback through the real uv.
-#![cfg(target_os = "linux")]
+//! What is made before any pod starts: deltas and images, of runtimes that are never started. Nothing here needs a network or a
+//! program; what does is in `tests/real`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-mod bake;
+#[cfg(target_os = "linux")]
 mod delta;
 mod image;
+#[cfg(target_os = "linux")]
 mod support;

@@ -3,11 +3,15 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod baking;
+mod built;
 mod classes;
 mod cluster;
 mod contract;
 mod hop;
 mod packages;
+mod places;
+mod pod;
 mod registering;
 mod running;
 mod support;

@@ -3,13 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use etl_runtime::RuntimeFacts;
+use config_merger::Requirement;
 use etl_runtime::delta::{self, DeltaPlace};
+use etl_runtime::{RuntimeFacts, package_list};
 use store::Context;
 use testkit::{FixtureIndex, WheelBuilder, told};
-use vocab::Environment;
+use vocab::{Environment, Work};
 
-use crate::support::{online, requirements};
+fn requirements(text: &str) -> Vec<Requirement> {
+    package_list::parse(text).unwrap()
+}
 
 /// An environment of this machine's Python as a runtime, with `six` in it.
 fn runtime(folder: &Path) -> RuntimeFacts {
@@ -29,7 +32,10 @@ fn context(folder: &Path, index: &str) -> Context {
     let variables =
         [("PATH", path), ("UV_DEFAULT_INDEX", index.into()), ("UV_CACHE_DIR", cache), ("UV_HTTP_RETRIES", "0".into())];
     let environment = Environment::new(variables.map(|(name, value)| (name.into(), value)));
-    online(Context::quiet(folder.join("store"))).in_environment(environment)
+    // The quiet context keeps away from servers.
+    let context = Context::quiet(folder.join("store"));
+    let context = Context { work: Work { offline: false, ..context.work.clone() }, ..context };
+    context.in_environment(environment)
 }
 
 fn index() -> FixtureIndex {
