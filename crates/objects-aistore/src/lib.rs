@@ -98,6 +98,12 @@ impl AistorePlace {
         Ok(PutOptions { checksum_kind: Some(self.checksum_kind()?), ..PutOptions::default() })
     }
 
+    /// Whether a put may be made. The cluster knows no conditions, so looking right before it is all that can be done.
+    fn holds(&self, key: &ObjectKey, expected: &ExpectedState) -> ClusterResult<bool> {
+        Ok(*expected == ExpectedState::Anything
+            || expected.holds(self.head(key, UNWATCHED)?.map(|head| head.tag).as_ref()))
+    }
+
     /// Asked for once.
     fn checksum_kind(&self) -> ClusterResult<ChecksumKind> {
         if let Some(kind) = self.checksum_kind.get() {
@@ -175,8 +181,7 @@ impl Engine for AistorePlace {
 
     /// Somebody may write between the look and the put.
     fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> ClusterResult<bool> {
-        let holds = *expected == ExpectedState::Anything
-            || expected.holds(self.head(key, UNWATCHED)?.map(|head| head.tag).as_ref());
+        let holds = self.holds(key, expected)?;
         if holds {
             let content = ObjectContent::bytes(bytes.to_vec());
             self.object(key)?.put(content, &self.put_options()?).map_err(kind_of)?;

@@ -19,21 +19,32 @@ impl AistorePlace {
     pub(crate) fn bring(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> ClusterResult<UploadOutcome> {
         let object = self.object(upload.key)?;
         let id = work.begin(upload.key.file_name(), upload.size);
+        // Nobody else's object is to be overwritten, and the look before this upload may be long ago.
+        let may_be_placed = || -> ClusterResult<bool> {
+            upload.approve()?;
+            let holds = self.holds(upload.key, &upload.expected())?;
+            if !holds {
+                work.finish(id);
+            }
+            Ok(holds)
+        };
         if upload.size <= PART {
-            (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
+            if !may_be_placed()? {
+                return Ok(UploadOutcome::THEIRS);
+            }
             let content = ObjectContent::part_of_file(upload.file, 0, upload.size);
             object.put(content, &self.put_options()?).map_err(kind_of)?;
             work.advance(id, upload.size);
         } else {
             let kind = self.checksum_kind()?;
             let parts = object.begin_multipart(&CustomMetadata::new()).map_err(kind_of)?;
-            let sent = send_parts(&parts, upload, work, &|bytes| work.advance(id, bytes))
-                .and_then(|count| (upload.verdict)().map(|()| count).map_err(|reason| Kind::GivenUp { reason }))
-                .and_then(|count| complete(&parts, count, upload, kind));
-            let checksum = sent.inspect_err(|_| {
+            let placed = send_parts(&parts, upload, work, &|bytes| work.advance(id, bytes))
+                .and_then(|count| may_be_placed()?.then(|| complete(&parts, count, upload, kind)).transpose());
+            if !matches!(placed, Ok(Some(_))) {
                 // What cannot be taken back stays invisible.
                 let _ = parts.abort();
-            })?;
+            }
+            let Some(checksum) = placed? else { return Ok(UploadOutcome::THEIRS) };
             verify(&object, upload, checksum)?;
         }
         work.finish(id);

@@ -36,11 +36,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::conditions::{CONTENDED, ConditionsKept, PutVerdict, pause};
+use objects::conditions::{CONTENDED, ConditionsKept, put_if};
 use objects::refusal::BucketFailure;
 use objects::{
     BucketAddress, Engine, ExpectedState, Leftover, ListedObject, Object, ObjectHead, ObjectKey, ObjectTag,
-    ObjectUpload, PlaceError, PlaceErrorKind as Kind, TransferWatch, TransferWork, UploadOutcome, unwritten,
+    ObjectUpload, PlaceError, PlaceErrorKind as Kind, TransferWatch, TransferWork, UNWATCHED, UploadOutcome, unwritten,
 };
 use tokio::runtime::Runtime;
 use vocab::Digest;
@@ -63,6 +63,21 @@ pub struct AwsBucket {
     bucket: BucketCalls,
     runtime: Runtime,
     conditions: ConditionsKept,
+}
+
+/// What one put brings.
+struct PutBody<'a> {
+    bytes: &'a [u8],
+    sha256: Digest,
+    /// Hashed once more, for servers that do not compare it with its checksum. Of files, the checksum among the signed
+    /// headers stands for the body.
+    is_signed: bool,
+}
+
+impl<'a> PutBody<'a> {
+    fn small(bytes: &'a [u8]) -> Self {
+        Self { bytes, sha256: Digest::of(bytes), is_signed: true }
+    }
 }
 
 /// What its requests need.
@@ -248,46 +263,25 @@ impl BucketCalls {
         Ok(rows)
     }
 
-    /// `Ok(false)` when the condition does not hold.
-    async fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> AwsResult<bool> {
-        match self.put_under(key, bytes, expected).await? {
-            PutVerdict::Unknown => {}
-            verdict => return Ok(verdict != PutVerdict::NotMet),
-        }
-        // A server without conditions: looking first is all that can be done.
-        let state = self.head(key).await?.map(|head| head.tag);
-        let holds = expected.holds(state.as_ref());
-        Ok(holds && self.put_under(key, bytes, &ExpectedState::Anything).await? != PutVerdict::NotMet)
-    }
-
-    /// [`PutVerdict::Other`] when it was done.
-    async fn put_under(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> AwsResult<PutVerdict> {
-        let mut attempt = 1;
-        loop {
-            let mut request = self
-                .client
-                .put_object()
-                .bucket(&self.name)
-                .key(self.key(key))
-                .content_type(media_type(key.as_str()))
-                .cache_control(cache_control(key.as_str()))
-                .checksum_sha256(sha256_text(&Digest::of(bytes)))
-                .body(ByteStream::from(bytes.to_vec()));
-            request = match expected {
-                ExpectedState::Absent => request.if_none_match("*"),
-                ExpectedState::State(tag) => request.if_match(&tag.0),
-                ExpectedState::Anything => request,
-            };
-            let Err(error) = request.send().await else { return Ok(PutVerdict::Other) };
-            let failure = self.failure(&error);
-            match failure.verdict(expected) {
-                PutVerdict::InTheWay if attempt < CONTENDED => {}
-                PutVerdict::InTheWay | PutVerdict::Other => return Err(failure),
-                verdict => return Ok(verdict),
-            }
-            tokio::time::sleep(pause(attempt)).await;
-            attempt += 1;
-        }
+    /// One put under a condition.
+    async fn send(&self, key: &ObjectKey, body: &PutBody<'_>, expected: &ExpectedState) -> AwsResult<()> {
+        let mut request = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(self.key(key))
+            .content_type(media_type(key.as_str()))
+            .cache_control(cache_control(key.as_str()))
+            .checksum_sha256(STANDARD.encode(body.sha256.as_bytes()))
+            .body(ByteStream::from(body.bytes.to_vec()));
+        request = match expected {
+            ExpectedState::Absent => request.if_none_match("*"),
+            ExpectedState::State(tag) => request.if_match(&tag.0),
+            ExpectedState::Anything => request,
+        };
+        let request = request.customize();
+        let request = if body.is_signed { request } else { request.disable_payload_signing() };
+        request.send().await.map(drop).map_err(|error| self.failure(&error))
     }
 
     async fn delete(&self, key: &ObjectKey) -> AwsResult<bool> {
@@ -296,6 +290,27 @@ impl BucketCalls {
         let request = self.client.delete_object().bucket(&self.name).key(self.key(key));
         request.send().await.map_err(|error| self.failure(&error))?;
         Ok(there)
+    }
+}
+
+impl AwsBucket {
+    /// `Ok(false)` when the condition does not hold.
+    fn put_content(
+        &self,
+        key: &ObjectKey,
+        body: &PutBody<'_>,
+        expected: &ExpectedState,
+        watch: TransferWatch<'_>,
+    ) -> AwsResult<bool> {
+        let send = |expected: &ExpectedState| {
+            watch().map_err(BucketFailure::new)?;
+            self.runtime.block_on(self.bucket.send(key, body, expected))
+        };
+        put_if(expected, CONTENDED, send, || self.state(key))
+    }
+
+    fn state(&self, key: &ObjectKey) -> AwsResult<Option<ObjectTag>> {
+        Ok(self.runtime.block_on(self.bucket.head(key))?.map(|head| head.tag))
     }
 }
 
@@ -329,7 +344,7 @@ impl Engine for AwsBucket {
     }
 
     fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &ExpectedState) -> AwsResult<bool> {
-        self.runtime.block_on(self.bucket.put(key, bytes, expected))
+        self.put_content(key, &PutBody::small(bytes), expected, UNWATCHED)
     }
 
     fn delete(&self, key: &ObjectKey) -> AwsResult<bool> {
@@ -337,14 +352,13 @@ impl Engine for AwsBucket {
     }
 
     fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
-        self.runtime.block_on(self.bucket.upload(upload, work))
+        self.bring(upload, work)
     }
 
     fn conditional_puts(&self) -> AwsResult<bool> {
-        let put = |key: &ObjectKey, bytes: &[u8]| {
-            self.runtime.block_on(self.bucket.put_under(key, bytes, &ExpectedState::Absent))
-        };
-        self.conditions.or_probe(put)
+        self.conditions.or_probe(|key, bytes, expected| {
+            self.runtime.block_on(self.bucket.send(key, &PutBody::small(bytes), expected))
+        })
     }
 
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> AwsResult<Vec<Leftover>> {
@@ -370,10 +384,6 @@ fn tag_of(tag: Option<&str>) -> AwsResult<ObjectTag> {
 fn time_of(moment: Option<&aws_sdk_s3::primitives::DateTime>) -> SystemTime {
     // An upload without a time never counts as old.
     moment.and_then(|moment| SystemTime::try_from(*moment).ok()).unwrap_or_else(SystemTime::now)
-}
-
-fn sha256_text(digest: &Digest) -> String {
-    STANDARD.encode(digest.as_bytes())
 }
 
 /// So that a browser shows the site and a client saves artifacts.

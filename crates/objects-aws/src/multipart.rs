@@ -13,7 +13,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, Part};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::conditions::{CONTENDED, PutVerdict, pause};
+use objects::conditions::{PutVerdict, put_if};
 use objects::refusal::BucketFailure;
 use objects::{
     ExpectedState, FormerObject, Leftover, ObjectKey, ObjectUpload, PlaceErrorKind as Kind, PutOutcome, TransferWork,
@@ -25,7 +25,7 @@ use vocab::TransferId;
 
 use super::checksum::{agrees, crc64, crc64_text, joined, md5_of};
 use super::transfer_plan::{StepSource, TransferPlan, TransferStep};
-use super::{AwsResult, BucketCalls, cache_control, media_type, sha256_text, time_of};
+use super::{AwsBucket, AwsResult, BucketCalls, PutBody, cache_control, media_type, time_of};
 
 /// How parts are checked on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +73,18 @@ struct UploadJob {
 /// How often an upload in parts is begun again after another writer got in its way.
 const BEGUN: u32 = 3;
 
-impl BucketCalls {
-    pub(super) async fn upload(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
-        let expected = if upload.overwrite { ExpectedState::Anything } else { ExpectedState::Absent };
-        if upload.size <= self.settings.in_one {
-            return self.upload_in_one(upload, expected, work).await;
+impl AwsBucket {
+    pub(super) fn bring(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
+        if upload.size <= self.bucket.settings.in_one {
+            return self.bring_in_one(upload, work);
         }
         // Again when somebody else has ended the upload that was taken up, or wrote while it was completed.
         for _ in 0..BEGUN {
-            match self.upload_in_parts(upload, work).await {
-                Err(failure) if failure.is(&["NoSuchUpload"]) || failure.verdict(&expected) == PutVerdict::InTheWay => {
-                    if !upload.overwrite && self.head(upload.key).await?.is_some() {
+            match self.bring_in_parts(upload, work) {
+                Err(failure)
+                    if failure.is(&["NoSuchUpload"]) || failure.verdict(&upload.expected()) == PutVerdict::InTheWay =>
+                {
+                    if !upload.overwrite && self.state(upload.key)?.is_some() {
                         return Ok(UploadOutcome::THEIRS);
                     }
                 }
@@ -94,63 +95,27 @@ impl BucketCalls {
         Err(BucketFailure::new(Kind::Refused { said }))
     }
 
-    async fn upload_in_one(
-        &self,
-        upload: &ObjectUpload<'_>,
-        mut expected: ExpectedState,
-        work: &TransferWork<'_>,
-    ) -> AwsResult<UploadOutcome> {
+    fn bring_in_one(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
         let id = work.begin(upload.key.file_name(), upload.size);
         let bytes = read(upload.file, 0, upload.size)?;
-        ask_verdict(upload)?;
-        let mut attempt = 1;
-        loop {
-            (work.watch)().map_err(BucketFailure::new)?;
-            let mut request = self
-                .client
-                .put_object()
-                .bucket(&self.name)
-                .key(self.key(upload.key))
-                .content_type(media_type(upload.key.as_str()))
-                .cache_control(cache_control(upload.key.as_str()))
-                .checksum_sha256(sha256_text(&upload.sha256))
-                .body(ByteStream::from(bytes.clone()));
-            if expected == ExpectedState::Absent {
-                request = request.if_none_match("*");
-            }
-            let Err(error) = request.customize().disable_payload_signing().send().await else { break };
-            let failure = self.failure(&error);
-            match failure.verdict(&expected) {
-                PutVerdict::NotMet => return Ok(UploadOutcome::THEIRS),
-                // It was looked for before.
-                PutVerdict::Unknown => expected = ExpectedState::Anything,
-                PutVerdict::InTheWay if attempt < CONTENDED => tokio::time::sleep(pause(attempt)).await,
-                PutVerdict::InTheWay | PutVerdict::Other => return Err(failure),
-            }
-            attempt += 1;
-        }
+        upload.approve()?;
+        let body = PutBody { bytes: &bytes, sha256: upload.sha256, is_signed: false };
+        let ours = self.put_content(upload.key, &body, &upload.expected(), work.watch)?;
         work.advance(id, upload.size);
         work.finish(id);
-        Ok(UploadOutcome::sent(upload.size))
+        Ok(if ours { UploadOutcome::sent(upload.size) } else { UploadOutcome::THEIRS })
     }
 
-    async fn upload_in_parts(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
-        let former = self.former_of(upload.former.as_ref()).await?;
-        let shared = upload.former.as_ref().filter(|_| former.is_some()).map_or(&[][..], |it| &it.shared);
-        let plan = TransferPlan::new(upload.size, shared, &self.settings.limits);
-        let open = self.open(upload.key, !shared.is_empty()).await?;
+    fn bring_in_parts(&self, upload: &ObjectUpload<'_>, work: &TransferWork<'_>) -> AwsResult<UploadOutcome> {
         let id = work.begin(upload.key.file_name(), upload.size);
-        let job = Arc::new(UploadJob {
-            bucket: self.clone(),
-            key: self.key(upload.key),
-            file: upload.file.to_owned(),
-            open,
-            former,
-        });
-        let parts = bring(&job, &plan, id, work).await?;
-        ask_verdict(upload)?;
-        (work.watch)().map_err(BucketFailure::new)?;
-        let placed = job.complete(&parts, upload).await?;
+        let (job, parts) = self.runtime.block_on(async {
+            let (job, plan) = self.bucket.prepare(upload).await?;
+            let parts = bring(&job, &plan, id, work).await?;
+            Ok::<_, BucketFailure>((job, parts))
+        })?;
+        upload.approve()?;
+        (work.watch)()?;
+        let placed = self.complete(&job, &parts, upload)?;
         work.finish(id);
         let sum = |how| parts.iter().filter(|part| part.how == how).map(|part| part.size).sum();
         Ok(UploadOutcome {
@@ -159,6 +124,49 @@ impl BucketCalls {
             copied: sum(PartArrival::Copied),
             resumed: sum(PartArrival::Resumed),
         })
+    }
+
+    fn complete(&self, job: &UploadJob, parts: &[ArrivedPart], upload: &ObjectUpload<'_>) -> AwsResult<PutOutcome> {
+        let expected = upload.expected();
+        let whole = parts.iter().fold(0, |sum, part| joined(sum, part.crc64, part.size));
+        let mut said = None;
+        let send = |expected: &ExpectedState| {
+            said = self.runtime.block_on(job.complete(parts, whole, expected))?;
+            Ok(())
+        };
+        // After a conflict this upload is over; another one is to be begun.
+        match put_if(&expected, 1, send, || self.state(upload.key)) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.runtime.block_on(job.give_up());
+                return Ok(PutOutcome::Theirs);
+            }
+            Err(failure) if failure.verdict(&expected) == PutVerdict::InTheWay => {
+                self.runtime.block_on(job.give_up());
+                return Err(failure);
+            }
+            Err(failure) => {
+                // The answer to an earlier attempt may have been lost, and the upload is over then.
+                let found = self.runtime.block_on(self.bucket.head(upload.key)).ok().flatten();
+                let over = !upload.overwrite && found.is_some_and(|head| head.size == upload.size);
+                return if over { Ok(PutOutcome::Ours) } else { Err(failure) };
+            }
+        }
+        if said.is_some_and(|said| !said.contains('-') && said != crc64_text(whole)) {
+            return Err(BucketFailure::new(Kind::Checksum { said: "the whole has another CRC-64 there".to_owned() }));
+        }
+        Ok(PutOutcome::Ours)
+    }
+}
+
+impl BucketCalls {
+    async fn prepare(&self, upload: &ObjectUpload<'_>) -> AwsResult<(Arc<UploadJob>, TransferPlan)> {
+        let former = self.former_of(upload.former.as_ref()).await?;
+        let shared = upload.former.as_ref().filter(|_| former.is_some()).map_or(&[][..], |it| &it.shared);
+        let plan = TransferPlan::new(upload.size, shared, &self.settings.limits);
+        let open = self.open(upload.key, !shared.is_empty()).await?;
+        let (key, file) = (self.key(upload.key), upload.file.to_owned());
+        Ok((Arc::new(UploadJob { bucket: self.clone(), key, file, open, former }), plan))
     }
 
     /// Key and tag of the former object, if it is still there.
@@ -390,7 +398,8 @@ impl UploadJob {
         Ok(answer.e_tag().ok_or_else(nonsense)?.to_owned())
     }
 
-    async fn complete(&self, parts: &[ArrivedPart], upload: &ObjectUpload<'_>) -> AwsResult<PutOutcome> {
+    /// Asks once for the object to become visible, under a condition, and gives the CRC-64 that the server has of it.
+    async fn complete(&self, parts: &[ArrivedPart], whole: u64, expected: &ExpectedState) -> AwsResult<Option<String>> {
         let with_sums = self.open.sums == PartSums::Crc64;
         let rows = parts.iter().map(|part| {
             let row = CompletedPart::builder().part_number(part.number).e_tag(&part.tag);
@@ -398,63 +407,31 @@ impl UploadJob {
         });
         let rows = CompletedMultipartUpload::builder().set_parts(Some(rows.collect())).build();
         let bucket = &self.bucket;
-        let whole = parts.iter().fold(0, |sum, part| joined(sum, part.crc64, part.size));
-        let mut expected = if upload.overwrite { ExpectedState::Anything } else { ExpectedState::Absent };
-        let answer = loop {
-            let mut request = bucket.client.complete_multipart_upload().bucket(&bucket.name).key(&self.key);
-            request = request.upload_id(&self.open.id).multipart_upload(rows.clone());
-            if expected == ExpectedState::Absent {
-                request = request.if_none_match("*");
-            }
-            if with_sums {
-                request = request.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(crc64_text(whole));
-            }
-            let failure = match request.send().await {
-                Ok(answer) => break answer,
-                Err(error) => bucket.failure(&error),
-            };
-            match failure.verdict(&expected) {
-                PutVerdict::NotMet => return self.give_up().await,
-                PutVerdict::Unknown => expected = ExpectedState::Anything,
-                PutVerdict::InTheWay => {
-                    // This upload is over; another one is to be begun.
-                    self.give_up().await?;
-                    return Err(failure);
-                }
-                PutVerdict::Other => {
-                    // The answer to an earlier attempt may have been lost, and the upload is over then.
-                    let found = bucket.head(upload.key).await.ok().flatten();
-                    let over = !upload.overwrite && found.is_some_and(|head| head.size == upload.size);
-                    return if over { Ok(PutOutcome::Ours) } else { Err(failure) };
-                }
-            }
+        let mut request = bucket.client.complete_multipart_upload().bucket(&bucket.name).key(&self.key);
+        request = request.upload_id(&self.open.id).multipart_upload(rows);
+        request = match expected {
+            ExpectedState::Absent => request.if_none_match("*"),
+            ExpectedState::State(tag) => request.if_match(&tag.0),
+            ExpectedState::Anything => request,
         };
-        if let Some(said) = answer.checksum_crc64_nvme()
-            && !said.contains('-')
-            && said != crc64_text(whole)
-        {
-            return Err(BucketFailure::new(Kind::Checksum { said: "the whole has another CRC-64 there".to_owned() }));
+        if with_sums {
+            request = request.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(crc64_text(whole));
         }
-        Ok(PutOutcome::Ours)
+        let answer = request.send().await.map_err(|error| bucket.failure(&error))?;
+        Ok(answer.checksum_crc64_nvme().map(str::to_owned))
     }
 
-    /// Another writer was faster.
-    async fn give_up(&self) -> AwsResult<PutOutcome> {
+    /// Another writer was faster. What cannot be ended now is found by a later clean-up.
+    async fn give_up(&self) {
         let bucket = &self.bucket;
         let request = bucket.client.abort_multipart_upload().bucket(&bucket.name).key(&self.key);
-        // What cannot be ended now is found by a later clean-up.
         let _ = request.upload_id(&self.open.id).send().await;
-        Ok(PutOutcome::Theirs)
     }
 }
 
 /// A server that does not know this checksum.
 fn is_of_checksums(failure: &BucketFailure) -> bool {
     failure.is_unknown() || failure.is(&["InvalidRequest", "InvalidArgument"])
-}
-
-fn ask_verdict(upload: &ObjectUpload<'_>) -> AwsResult<()> {
-    (upload.verdict)().map_err(|reason| BucketFailure::new(Kind::GivenUp { reason }))
 }
 
 fn read(path: &Path, start: u64, size: u64) -> AwsResult<Vec<u8>> {

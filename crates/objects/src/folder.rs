@@ -187,7 +187,7 @@ impl Engine for FolderPlace {
             let reason = format!("its SHA-256 is {sha256}, the manifest says {}", upload.sha256);
             return Err(PlaceErrorKind::GivenUp { reason });
         }
-        (upload.verdict)().map_err(|reason| PlaceErrorKind::GivenUp { reason })?;
+        upload.approve()?;
         staged.as_file().sync_all().map_err(disk("write", staged.path()))?;
         let ours = if upload.overwrite {
             staged.replace(&target).map_err(disk("write", &target))?;

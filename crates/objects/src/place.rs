@@ -163,6 +163,21 @@ pub struct ObjectUpload<'a> {
     pub verdict: &'a (dyn Fn() -> std::result::Result<(), String> + Sync),
 }
 
+impl ObjectUpload<'_> {
+    /// The state that its object has to have.
+    pub fn expected(&self) -> ExpectedState {
+        if self.overwrite { ExpectedState::Anything } else { ExpectedState::Absent }
+    }
+
+    /// Asks for the verdict.
+    ///
+    /// # Errors
+    /// [`PlaceErrorKind::GivenUp`] with its reason.
+    pub fn approve(&self) -> std::result::Result<(), PlaceErrorKind> {
+        (self.verdict)().map_err(|reason| PlaceErrorKind::GivenUp { reason })
+    }
+}
+
 /// See [`ObjectUpload::former`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormerObject {

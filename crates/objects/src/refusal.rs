@@ -3,10 +3,10 @@
 //! A server's own words get into a message only as one short line without anything that looks like a key: its text
 //! about a wrong signature holds the request with all its headers.
 
-use crate::conditions::{PutVerdict, judge};
-use crate::{ExpectedState, PlaceErrorKind as Kind};
+use crate::PlaceErrorKind as Kind;
 
-/// An error answer, as far as callers have to distinguish such.
+/// An error answer, as far as callers have to distinguish such; what it means for a put under a condition is in
+/// [`crate::conditions`].
 #[derive(Debug)]
 pub struct BucketFailure {
     /// HTTP status; absent if there was no answer.
@@ -30,16 +30,6 @@ impl BucketFailure {
     /// Whether the object does not exist; a missing bucket or upload is something else.
     pub fn is_absent(&self) -> bool {
         self.status == Some(404) && !self.is(&["NoSuchBucket", "NoSuchUpload"])
-    }
-
-    /// What this answer to a conditional put means.
-    pub fn verdict(&self, expected: &ExpectedState) -> PutVerdict {
-        judge(self.status, &self.code, expected)
-    }
-
-    /// The source of a copy has changed.
-    pub fn is_precondition(&self) -> bool {
-        self.verdict(&ExpectedState::Anything) == PutVerdict::NotMet
     }
 
     /// The server does not support the feature.

@@ -24,6 +24,7 @@ pub struct Skills {
     pub resumes: bool,
 }
 
+/// A literal object key.
 pub fn key(text: &str) -> ObjectKey {
     text.parse().unwrap()
 }
@@ -48,16 +49,19 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// With an empty folder for the files that are sent.
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), events: Mutex::default(), next: AtomicU64::new(0) }
     }
 
+    /// A file with this content; the same content has the same path.
     pub fn file(&self, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(Digest::of(bytes).short());
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
+    /// Writes a file and uploads it; never overwrites.
     pub fn send(
         &self,
         to: &dyn Place,
@@ -68,6 +72,7 @@ impl Sender {
         self.send_file(to, object, &self.file(bytes), bytes, former)
     }
 
+    /// Uploads a file whose content is `bytes`; never overwrites.
     pub fn send_file(
         &self,
         to: &dyn Place,
@@ -88,6 +93,7 @@ impl Sender {
         to.upload(&upload, &self.work(&|event| self.events.lock().unwrap().push(event), UNWATCHED))
     }
 
+    /// What an upload reports to and is watched by, with numbers that no other upload of this sender has.
     pub fn work<'a>(&'a self, tell: vocab::Tell<'a>, watch: TransferWatch<'a>) -> TransferWork<'a> {
         TransferWork { tell, watch, next: &self.next }
     }
@@ -106,6 +112,7 @@ fn upload_of<'a>(key: &'a ObjectKey, file: &'a Path, bytes: &[u8]) -> ObjectUplo
     }
 }
 
+/// Everything that a place promises, several writers at once included. It needs an empty place.
 pub fn conforms(to: &(dyn Place + 'static), skills: Skills) {
     conforms_for_one_writer(to, skills);
     only_one_creator_wins(to);
@@ -128,6 +135,7 @@ fn conforms_for_one_writer(to: &(dyn Place + 'static), skills: Skills) {
     a_turn_is_had_by_one(to);
     an_upload_arrives_whole_and_once(to);
     an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to);
+    a_name_that_is_taken_during_an_upload_stays(to);
     a_refused_upload_is_never_visible(to);
     unchanged_ranges_are_copied_where_that_is_possible(to, skills);
     an_interrupted_upload_goes_on(to, skills);
@@ -274,6 +282,28 @@ fn an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to: &
         let overwriting = ObjectUpload { overwrite: true, ..upload_of(&object, &file, &bytes) };
         let placed = to.upload(&overwriting, &sender.work(&|_| (), UNWATCHED)).unwrap().placed;
         assert_eq!((placed, to.head(&object).unwrap().unwrap().size), (PutOutcome::Ours, size as u64));
+    }
+}
+
+/// The last moment before the object becomes visible is that of the verdict.
+fn a_name_that_is_taken_during_an_upload_stays(to: &dyn Place) {
+    let sender = Sender::new();
+    for size in [1000, 20 << 20] {
+        let object = key(&format!("uploads/raced-{size}.zip"));
+        let (ours, theirs) = (noise(size, 6), noise(size, 7));
+        let file = sender.file(&ours);
+        let upload = ObjectUpload {
+            verdict: &|| match to.create(&object, &theirs) {
+                Ok(PutOutcome::Ours) => Ok(()),
+                other => Err(format!("another writer failed: {other:?}")),
+            },
+            ..upload_of(&object, &file, &ours)
+        };
+        let placed = to.upload(&upload, &sender.work(&|_| (), UNWATCHED)).unwrap().placed;
+        let mut read = Vec::new();
+        to.read(&object, None, &mut read, UNWATCHED).unwrap();
+        assert!(read == theirs, "what another writer brought first was overwritten");
+        assert_eq!(placed, PutOutcome::Theirs);
     }
 }
 

@@ -41,6 +41,7 @@ struct S3ProxyState {
     /// `PUT /bucket/key?query`, in order of arrival.
     requests: Mutex<Vec<String>>,
     rule: Mutex<Option<S3SpoilRule>>,
+    knows_conditions: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -55,10 +56,20 @@ struct S3SpoilRule {
 impl S3Proxy {
     /// Listens on a free port of 127.0.0.1 and forwards everything to `server`.
     pub fn start(server: SocketAddr) -> Self {
+        Self::before(server, true)
+    }
+
+    /// The same, as a server that answers 501 to every request with a condition.
+    pub fn without_conditions(server: SocketAddr) -> Self {
+        Self::before(server, false)
+    }
+
+    fn before(server: SocketAddr, knows_conditions: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (requests, rule) = (Mutex::default(), Mutex::default());
-        let state = Arc::new(S3ProxyState { server, stopped: AtomicBool::new(false), requests, rule });
+        let state =
+            Arc::new(S3ProxyState { server, stopped: AtomicBool::new(false), requests, rule, knows_conditions });
         let shared = Arc::clone(&state);
         let acceptor = thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -160,6 +171,13 @@ impl S3ProxyState {
         let mut requests = locked(&self.requests);
         let number = requests.len();
         requests.push(line.trim_end_matches(" HTTP/1.1").to_owned());
+        let is_condition = |line: &str| {
+            let name = line.split(':').next().unwrap_or_default();
+            ["if-match", "if-none-match"].iter().any(|known| name.eq_ignore_ascii_case(known))
+        };
+        if !self.knows_conditions && head.lines().any(is_condition) {
+            return Some(S3Fault::Refused(501, "NotImplemented"));
+        }
         let rule = (*locked(&self.rule))?;
         (rule.from..rule.from.saturating_add(rule.count)).contains(&number).then_some(rule.fault)
     }

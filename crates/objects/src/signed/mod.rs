@@ -13,7 +13,6 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -25,7 +24,7 @@ use web::{
     FailureKind, HeaderName, Method, Retries, RetryChance, Secret, WebAnswer, WebClient, WebRequest, header, may_pass,
 };
 
-use crate::conditions::{CONTENDED, ConditionsKept, PutVerdict, pause};
+use crate::conditions::{CONTENDED, ConditionsKept, put_if};
 use crate::refusal::{BucketFailure, kind_of, tidy};
 use crate::{
     Engine, ExpectedState, ListedObject, Object, ObjectHead, ObjectKey, ObjectTag, ObjectUpload,
@@ -127,25 +126,19 @@ impl SignedBucket {
         expected: &ExpectedState,
         watch: TransferWatch<'_>,
     ) -> SignedResult<bool> {
-        match self.put_under(key, content, sha256, expected, watch)? {
-            PutVerdict::Unknown => {}
-            verdict => return Ok(verdict != PutVerdict::NotMet),
-        }
-        // A server without conditions: looking first is all that can be done.
-        let state = self.head(key, watch)?.map(|head| head.tag);
-        let holds = expected.holds(state.as_ref());
-        Ok(holds && self.put_under(key, content, sha256, &ExpectedState::Anything, watch)? != PutVerdict::NotMet)
+        let send = |expected: &ExpectedState| self.send(key, content, sha256, expected, watch);
+        put_if(expected, CONTENDED, send, || Ok(self.head(key, watch)?.map(|head| head.tag)))
     }
 
-    /// [`PutVerdict::Other`] when it was done.
-    fn put_under(
+    /// One put under a condition.
+    fn send(
         &self,
         key: &ObjectKey,
         content: PutContent<'_>,
         sha256: &Digest,
         expected: &ExpectedState,
         watch: TransferWatch<'_>,
-    ) -> SignedResult<PutVerdict> {
+    ) -> SignedResult<()> {
         let key = self.key(key);
         let mut headers = vec![(CHECKSUM, STANDARD.encode(sha256.as_bytes()))];
         match expected {
@@ -154,28 +147,18 @@ impl SignedBucket {
             ExpectedState::Anything => {}
         }
         let action = || PutObject::new(&self.bucket, self.credentials(), &key);
-        let mut attempt = 1;
-        loop {
-            let sent = self.ask(watch, &|client| {
-                let ask = signed(Method::PUT, action(), &headers);
-                match content {
-                    PutContent::Bytes(bytes) => client.put(&ask, web::RequestContent::Bytes(bytes.to_vec().into())),
-                    PutContent::File(path) => {
-                        let unreadable =
-                            |error| web::WebFailure::lasting(format!("the file to be sent cannot be read: {error}"));
-                        client.give(&ask, File::open(path).map_err(unreadable)?)
-                    }
+        let sent = self.ask(watch, &|client| {
+            let ask = signed(Method::PUT, action(), &headers);
+            match content {
+                PutContent::Bytes(bytes) => client.put(&ask, web::RequestContent::Bytes(bytes.to_vec().into())),
+                PutContent::File(path) => {
+                    let unreadable =
+                        |error| web::WebFailure::lasting(format!("the file to be sent cannot be read: {error}"));
+                    client.give(&ask, File::open(path).map_err(unreadable)?)
                 }
-            });
-            let Err(failure) = sent else { return Ok(PutVerdict::Other) };
-            match failure.verdict(expected) {
-                PutVerdict::InTheWay if attempt < CONTENDED => {}
-                PutVerdict::InTheWay | PutVerdict::Other => return Err(failure),
-                verdict => return Ok(verdict),
             }
-            thread::sleep(pause(attempt));
-            attempt += 1;
-        }
+        });
+        sent.map(drop)
     }
 }
 
@@ -289,19 +272,27 @@ impl Engine for SignedBucket {
         if upload.size > LARGEST {
             return Err(Kind::TooLarge { size: upload.size, limit: LARGEST }.into());
         }
-        (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
+        upload.approve()?;
         let id = work.begin(upload.key.file_name(), upload.size);
-        let expected = if upload.overwrite { ExpectedState::Anything } else { ExpectedState::Absent };
-        let ours =
-            self.put_content(upload.key, PutContent::File(upload.file), &upload.sha256, &expected, work.watch)?;
+        let content = PutContent::File(upload.file);
+        let put = self.put_content(upload.key, content, &upload.sha256, &upload.expected(), work.watch);
+        let ours = match put {
+            // A server may refuse a condition and end the connection while the body is still being sent: then its answer
+            // is lost.
+            Err(failure) if failure.status.is_none() && !upload.overwrite => match self.head(upload.key, work.watch)? {
+                Some(_) => false,
+                None => return Err(failure),
+            },
+            put => put?,
+        };
         work.advance(id, upload.size);
         work.finish(id);
         Ok(if ours { UploadOutcome::sent(upload.size) } else { UploadOutcome::THEIRS })
     }
 
     fn conditional_puts(&self) -> SignedResult<bool> {
-        self.conditions.or_probe(|key, bytes| {
-            self.put_under(key, PutContent::Bytes(bytes), &Digest::of(bytes), &ExpectedState::Absent, UNWATCHED)
+        self.conditions.or_probe(|key, bytes, expected| {
+            self.send(key, PutContent::Bytes(bytes), &Digest::of(bytes), expected, UNWATCHED)
         })
     }
 }

@@ -7,7 +7,7 @@ use testkit::{HttpServer, S3Fault, S3Proxy, S3Server, told};
 use vocab::Environment;
 use web::{Proxies, WebClient, WebLimits};
 
-use testkit::conformance::{Sender, Skills, conforms, key};
+use testkit::conformance::{Sender, Skills, conforms, conforms_without_conditions, key};
 
 fn bucket(address: &str, endpoint: &str) -> SignedBucket {
     let variables = S3Server::variables_for(endpoint, S3Server::SECRET);
@@ -25,6 +25,13 @@ fn a_signed_bucket_conforms() {
         conforms(&bucket, Skills::default());
     }
     assert!(server.object("a/prefix/uploads/small.zip").is_file());
+}
+
+#[test]
+fn a_signed_bucket_conforms_where_conditions_are_refused() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::without_conditions(server.address());
+    conforms_without_conditions(&bucket(&format!("s3://{}", S3Server::BUCKET), &proxy.url()), Skills::default());
 }
 
 #[test]
