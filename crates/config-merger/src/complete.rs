@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString, unencrypted_host};
+use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString, default_ceiling, unencrypted_host};
 
 use crate::layer::{
     ArchiveLayer, BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer,
@@ -183,7 +183,7 @@ fn oldest_system(layer: Option<ByPlatform<Option<SystemVersionText>>>) -> BTreeM
     let own = by_platform(layer);
     let chosen = |platform| {
         let given = own.get(&platform).and_then(|text: &SystemVersionText| text.0.parse().ok());
-        Some((platform, given.or(SystemVersion::oldest(platform))?))
+        Some((platform, given.or(default_ceiling(platform))?))
     };
     PlatformKey::ALL.into_iter().filter_map(chosen).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vocab::{DistributionName, SystemVersion};
+use vocab::{DistributionName, SystemVersion, is_too_new};
 
 use wheel::WheelTarget;
 
@@ -72,15 +72,11 @@ fn translate(hint: &str, target: &WheelTarget) -> Option<String> {
 /// The tag for this platform that asks for the least, and the system that it asks for; `None` if that is old enough.
 fn too_new(tags: &[&str], target: &WheelTarget) -> Option<(String, SystemVersion)> {
     let ceiling = target.system?;
-    let version = |tag: &str| {
-        let mut numbers = tag.split('_').skip(1);
-        Some(SystemVersion::new(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-    };
-    let own = tags.iter().filter(|tag| WheelTarget::is_for(target.platform, &[(**tag).to_owned()]));
+    let own = tags.iter().filter_map(|tag| Some((target.needed_system(tag)?, (*tag).to_owned())));
     // One without a version asks for an old system or for none.
-    let own: Option<Vec<_>> = own.map(|tag| Some((version(tag)?, (*tag).to_owned()))).collect();
+    let own: Option<Vec<_>> = own.map(|(system, tag)| Some((system?, tag))).collect();
     let (system, tag) = own?.into_iter().min()?;
-    (system > ceiling).then_some((tag, system))
+    is_too_new(&system, &ceiling).then_some((tag, system))
 }
 
 /// uv gives each version of a distribution a line, of some a hundred. Only the ends of a long list are kept.

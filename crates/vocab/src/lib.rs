@@ -29,6 +29,7 @@ extern crate self as vocab;
 
 mod artifact_name;
 mod causes;
+mod ceiling;
 mod digest;
 mod distribution_name;
 mod event;
@@ -54,6 +55,7 @@ mod work;
 
 pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
 pub use causes::with_causes;
+pub use ceiling::{default_ceiling, is_too_new};
 pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
 pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Os, PlatformKey};
-
 /// `2.28` or `13.0`; ordered as versions are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SystemVersion {
@@ -18,16 +16,6 @@ impl SystemVersion {
     /// For constants; text is parsed with `FromStr`.
     pub const fn new(major: u16, minor: u16) -> Self {
         Self { major, minor }
-    }
-
-    /// The default ceiling: a runtime must run on this version unless the configuration says otherwise. glibc 2.28,
-    /// macOS 13.0; `None` for Windows, whose wheels state no version.
-    pub fn oldest(platform: PlatformKey) -> Option<Self> {
-        match platform.os() {
-            Os::Linux => Some(Self::new(2, 28)),
-            Os::Macos => Some(Self::new(13, 0)),
-            Os::Windows => None,
-        }
     }
 }
 

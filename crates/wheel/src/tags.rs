@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion};
+use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion, default_ceiling, is_too_new};
 
 /// A platform and the oldest system that the runtime must run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +48,12 @@ impl BuildTag {
 impl WheelTarget {
     /// With the default ceilings: glibc 2.28, macOS 13.0.
     pub fn new(platform: PlatformKey, python: PythonVersion) -> Self {
-        Self { platform, python, system: SystemVersion::oldest(platform) }
+        Self { platform, python, system: default_ceiling(platform) }
     }
 
     /// Without a ceiling, for what shall run on machines of any age.
     pub fn of_any_age(platform: PlatformKey, python: PythonVersion) -> Self {
-        let newest = SystemVersion::oldest(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
+        let newest = default_ceiling(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
         Self { platform, python, system: newest }
     }
 
@@ -133,11 +133,28 @@ impl WheelTarget {
     }
 
     fn platform_rank(&self, tag: &str) -> Option<u32> {
+        let need = self.platform_need(tag)?;
+        let Some(version) = need.system else { return Some(need.order) };
+        let ceiling = self.system?;
+        let number = |version: SystemVersion| u32::from(version.major) * 100 + u32::from(version.minor.min(99));
+        // The newest first; of one version there are two orders.
+        let age = number(ceiling).saturating_sub(number(version));
+        (!is_too_new(&version, &ceiling)).then_some(age * 2 + need.order)
+    }
+
+    /// The system that a wheel with this platform tag needs, if the tag names one. `None` if the tag is not for this
+    /// platform, whatever its ceiling.
+    pub fn needed_system(&self, tag: &str) -> Option<Option<SystemVersion>> {
+        self.platform_need(tag).map(|need| need.system)
+    }
+
+    fn platform_need(&self, tag: &str) -> Option<PlatformNeed> {
+        let versioned = |(major, minor), order| PlatformNeed { system: Some(SystemVersion::new(major, minor)), order };
         if tag == "any" {
-            return Some(0);
+            return Some(PlatformNeed { system: None, order: 0 });
         }
         match self.platform.os() {
-            Os::Windows => (tag == "win_amd64").then_some(0),
+            Os::Windows => (tag == "win_amd64").then_some(PlatformNeed { system: None, order: 0 }),
             Os::Linux => {
                 let arch = match self.platform.arch() {
                     Arch::X64 => "x86_64",
@@ -145,37 +162,42 @@ impl WheelTarget {
                 };
                 let head = tag.strip_suffix(arch)?.strip_suffix('_')?;
                 let glibc = match head {
-                    "linux" => return Some(10_000),
+                    "linux" => return Some(PlatformNeed { system: None, order: OF_UNKNOWN_AGE }),
                     "manylinux1" => (2, 5),
                     "manylinux2010" => (2, 12),
                     "manylinux2014" => (2, 17),
                     other => pair(other.strip_prefix("manylinux_")?)?,
                 };
-                below(glibc, self.ceiling())
+                Some(versioned(glibc, 0))
             }
             Os::Macos => {
                 let rest = tag.strip_prefix("macosx_")?;
                 let (version, arch) = rest.match_indices('_').nth(1).map(|(at, _)| (&rest[..at], &rest[at + 1..]))?;
-                let place = match (self.platform.arch(), arch) {
+                let order = match (self.platform.arch(), arch) {
                     (Arch::Aarch64, "arm64") | (Arch::X64, "x86_64") => 0,
                     (_, "universal2") | (Arch::X64, "intel" | "fat64" | "fat3" | "universal") => 1,
                     _ => return None,
                 };
-                Some(below(pair(version)?, self.ceiling())? * 2 + place)
+                Some(versioned(pair(version)?, order))
             }
         }
     }
 }
 
+/// The rank of a Linux wheel whose tag names no glibc: after all that do.
+const OF_UNKNOWN_AGE: u32 = u32::MAX;
+
+/// What one platform tag says.
+struct PlatformNeed {
+    system: Option<SystemVersion>,
+    /// Among wheels that need the same version, the smaller one is taken: those for one processor before those for
+    /// several.
+    order: u32,
+}
+
 fn pair(text: &str) -> Option<(u16, u16)> {
     let (major, minor) = text.split_once('_')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// How far `version` is below the ceiling; `None` above it.
-fn below(version: (u16, u16), ceiling: (u16, u16)) -> Option<u32> {
-    let number = |(major, minor): (u16, u16)| u32::from(major) * 100 + u32::from(minor.min(99));
-    number(ceiling).checked_sub(number(version))
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ fn case_field_kernel_markers_the_oldest_system_tells_the_kernel_of_macos_and_no_
     let python = "3.14.6".parse().unwrap();
     for (marker, macos, linux, windows) in cases {
         let requirement = one(&format!("six ; {marker}"));
-        let on = |platform| requirement.applies(platform, python, vocab::SystemVersion::oldest(platform));
+        let on = |platform| requirement.applies(platform, python, vocab::default_ceiling(platform));
         let found = [on(PlatformKey::MacosxAarch64), on(LinuxX64), on(PlatformKey::WindowsX64)];
         assert_eq!(found, [macos, linux, windows], "for {marker}");
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use config_merger::BuildSettings;
-use vocab::{Digest, Fault, PlatformKey, RuleOutcome, RuleRecord, SystemVersion};
+use vocab::{Digest, Fault, PlatformKey, RuleOutcome, RuleRecord, SystemVersion, default_ceiling};
 
 use super::unchanged;
 use crate::options::BuildOptions;
@@ -222,7 +222,7 @@ impl<'a> Workshop<'a> {
     /// builds, whose interpreter `tree` is.
     fn system(&self, tree: &BaseTree) -> Option<SystemVersion> {
         let (target, host) = (&self.prepared.request.target, tree.layout.platform);
-        if host == target.platform { target.system } else { SystemVersion::oldest(host) }
+        if host == target.platform { target.system } else { default_ceiling(host) }
     }
 
     /// A wheel of pure Python, under the key under which another machine looks for it.

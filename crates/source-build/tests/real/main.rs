@@ -16,7 +16,7 @@ use source_build::{
 };
 use store::{Context, Store};
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, SdistStumble, WheelBuilder};
-use vocab::{Digest, Environment, Fault, PlatformKey, PythonVersion, SystemVersion, TreeLayout};
+use vocab::{Digest, Environment, Fault, PlatformKey, PythonVersion, SystemVersion, TreeLayout, default_ceiling};
 
 /// A store, the machine's tools, and folders for one test.
 struct Bench {
@@ -52,7 +52,7 @@ impl Bench {
             source,
             python: &self.python,
             layout: TreeLayout { platform: PlatformKey::host().expect("a known platform"), python: self.version },
-            system: SystemVersion::oldest(PlatformKey::host().expect("a known platform")),
+            system: default_ceiling(PlatformKey::host().expect("a known platform")),
             base_identity: Digest::of("base"),
             base_has_headers: true,
             build_requires: Vec::new(),

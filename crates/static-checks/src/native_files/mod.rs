@@ -24,7 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vocab::{DistributionName, Fault, Os, TreeLayout, TreePath};
+use vocab::{DistributionName, Fault, Os, TreeLayout, TreePath, is_too_new};
 
 use crate::module_name::{is_test_helper, module_name_of};
 use elf::rules::ElfSpace;
@@ -326,7 +326,8 @@ impl FileCheck<'_> {
         let FileJudgement { needs, faults, warnings, .. } = judgement;
         let weight = if (self.policy.excused)(path, owner) { warnings } else { faults };
         for (provider, needed) in needs.iter() {
-            let Some(ceiling) = self.policy.ceilings.get(provider).filter(|ceiling| needed > ceiling) else { continue };
+            let ceiling = self.policy.ceilings.get(provider).filter(|ceiling| is_too_new(needed, ceiling));
+            let Some(ceiling) = ceiling else { continue };
             weight.push(NativeFaultKind::AboveCeiling {
                 symbols: provider.to_string(),
                 needed: needed.clone(),

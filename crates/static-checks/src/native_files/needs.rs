@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use vocab::{Os, PlatformKey, SystemVersion};
+use vocab::{Os, PlatformKey, SystemVersion, default_ceiling};
 
 use super::symbol_version::SymbolVersion;
 
@@ -106,7 +106,7 @@ pub struct SystemCeilings(BTreeMap<SystemProvider, SymbolVersion>);
 impl SystemCeilings {
     /// Ceilings for a runtime that must run on `oldest`; `None` means the platform's default.
     pub fn for_system(platform: PlatformKey, oldest: Option<SystemVersion>) -> Self {
-        let oldest = oldest.or_else(|| SystemVersion::oldest(platform)).map(SymbolVersion::from);
+        let oldest = oldest.or_else(|| default_ceiling(platform)).map(SymbolVersion::from);
         match (platform.os(), oldest) {
             (Os::Linux, Some(glibc)) => Self::for_glibc(glibc),
             (Os::Macos, Some(macos)) => Self([(SystemProvider::Macos, macos)].into()),
