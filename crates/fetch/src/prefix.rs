@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 
+use vocab::record_format::record_lines;
 use vocab::{Artifact, Digest, DistributionName, Manifest, TreeLayout, TreePath};
 use vocab::{INNER_MANIFEST, side_by_side};
 
@@ -225,45 +226,13 @@ fn record_of(entry: &TreeEntry) -> Option<(DistributionName, BTreeSet<TreePath>)
     let EntryKind::File { content: FileContent::Disk(place), .. } = &entry.kind else { return None };
     let mut text = Vec::new();
     File::open(place).and_then(|file| file.take(MAX_RECORD).read_to_end(&mut text)).ok()?;
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
-    let listed = rows.records().map_while(Result::ok).filter_map(|row| below(&site, row.get(0)?));
+    let listed = record_lines(&text).filter_map(Result::ok).filter_map(|line| line.path_below(&site));
     Some((name, listed.chain([entry.path.clone()]).collect()))
-}
-
-/// `text` relative to `folder`.
-fn below(folder: &TreePath, text: &str) -> Option<TreePath> {
-    let mut kept: Vec<&str> = folder.segments().collect();
-    for segment in text.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                kept.pop()?;
-            }
-            name => kept.push(name),
-        }
-    }
-    if text.starts_with('/') { None } else { kept.join("/").parse().ok() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_of_a_record_are_seen_from_its_folder() {
-        let folder: TreePath = "lib/python3.12/site-packages".parse().unwrap();
-        let cases = [
-            ("a/b.py", Some("lib/python3.12/site-packages/a/b.py")),
-            ("../../../bin/x", Some("bin/x")),
-            ("../../../../etc/passwd", None),
-            ("/etc/passwd", None),
-            ("c\\d", None),
-        ];
-        for (text, expected) in cases {
-            let path = below(&folder, text);
-            assert_eq!(path.as_ref().map(TreePath::as_str), expected, "for {text:?}");
-        }
-    }
 
     #[test]
     fn bytecode_is_known_by_its_name() {

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
-use vocab::{Digest, TreePath};
+use vocab::TreePath;
 
 use super::disk::{Result, create_folder, entries, name_of, read, set_executable, write};
 use super::error::BaseErrorKind;
 use super::scripts::launcher;
 use vocab::TreeLayout;
-use wheel::{RecordRow, record_digest, record_rows};
+use vocab::record_format::{ListedDigest, RecordRow, record_lines};
 
 /// What a wheel holds, or an installed distribution: `pip/…` and `pip-<version>.dist-info/…`.
 pub(super) type PipFiles = BTreeMap<TreePath, Vec<u8>>;
@@ -105,9 +105,9 @@ fn dist_info(files: &PipFiles) -> Result<TreePath> {
 fn checked(mut files: PipFiles, info: &TreePath) -> Result<PipFiles> {
     let record = files.get(&join(info, "RECORD")).ok_or_else(|| refused("RECORD", "is not there"))?.clone();
     let mut kept = PipFiles::new();
-    for row in record_rows(&record) {
-        let [name, listed, _] = row.map_err(|reason| refused("RECORD", &reason))?;
-        let name = name.as_str();
+    for line in record_lines(&record) {
+        let line = line.map_err(|reason| refused("RECORD", &reason))?;
+        let name = line.path.as_str();
         // Scripts and bytecode belong to the installation that this came from.
         if name.starts_with("..") || name.ends_with(".pyc") {
             continue;
@@ -117,8 +117,13 @@ fn checked(mut files: PipFiles, info: &TreePath) -> Result<PipFiles> {
             continue;
         }
         let bytes = files.remove(&path).ok_or_else(|| refused(name, "is missing"))?;
-        if listed != record_digest(&Digest::of(&bytes)) {
-            return Err(refused(name, "does not match the digest in its RECORD"));
+        // pip says of each of its own files what it is.
+        let listed = line.listed();
+        if matches!(listed.digest, ListedDigest::None | ListedDigest::Weak) {
+            return Err(refused(name, "has no digest in its RECORD"));
+        }
+        if let Some(difference) = listed.disagreement(&bytes) {
+            return Err(refused(name, difference));
         }
         kept.insert(path, bytes);
     }
@@ -187,10 +192,30 @@ mod tests {
     #[test]
     fn a_file_that_differs_from_its_record_is_refused() {
         let tree = tempfile::tempdir().unwrap();
-        let error = install(tree.path(), layout(), wheel("x = 2\n", "x = 1\n")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the pip that comes with it is damaged: `pip/a.py` does not match the digest in its RECORD"
-        );
+        let with_record = |change: &dyn Fn(String) -> String| {
+            let mut files = wheel("x = 1\n", "x = 1\n");
+            let record = files.get_mut(&"pip-1.dist-info/RECORD".parse().unwrap()).unwrap();
+            *record = change(String::from_utf8(record.clone()).unwrap()).into_bytes();
+            files
+        };
+        let row = RecordRow::of("pip/a.py", b"x = 1\n").line();
+        let cases = [
+            (wheel("x = 2\n", "x = 1\n"), "`pip/a.py` does not match the digest in its RECORD"),
+            (with_record(&|text| text.replace(",6\n", ",7\n")), "`pip/a.py` has another size than its RECORD says"),
+            (with_record(&|text| text.replace(&row, "pip/a.py,,\n")), "`pip/a.py` has no digest in its RECORD"),
+        ];
+        for (files, expected) in cases {
+            let error = install(tree.path(), layout(), files).unwrap_err();
+            assert_eq!(error.to_string(), format!("the pip that comes with it is damaged: {expected}"));
+        }
+    }
+
+    #[test]
+    fn a_digest_may_be_written_as_wheels_may_write_it() {
+        let tree = tempfile::tempdir().unwrap();
+        let mut files = wheel("x = 1\n", "x = 1\n");
+        let hexadecimal = format!("pip/a.py,sha256={},6\n", vocab::Digest::of("x = 1\n"));
+        files.insert("pip-1.dist-info/RECORD".parse().unwrap(), hexadecimal.into_bytes());
+        install(tree.path(), layout(), files).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
 use vocab::TreeLayout;
-use wheel::{RecordRow, record_rows};
+use vocab::record_format::{RecordRow, record_lines};
 
 /// Rewrites each RECORD to what is there: rows of vanished files go, changed scripts get their new digest.
 pub(super) fn settle_records(tree: &Path, layout: TreeLayout) -> Result<()> {
@@ -25,8 +25,8 @@ fn settle(site_packages: &Path, record: &Path, own_name: &str) -> Result<()> {
         |reason: String| BaseErrorKind::Pip { file: own_name.to_owned(), reason: format!("cannot be read: {reason}") };
     let bytes = read(record)?;
     let mut lines = BTreeSet::new();
-    for row in record_rows(&bytes) {
-        let [name, ..] = row.map_err(damaged)?;
+    for line in record_lines(&bytes) {
+        let name = line.map_err(damaged)?.path;
         let place = site_packages.join(&name);
         if name != own_name && place.is_file() {
             lines.insert(RecordRow::of(name, &read(&place)?).line());

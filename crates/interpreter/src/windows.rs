@@ -20,7 +20,7 @@ use super::disk::{Result, at, create_folder, entries, name_of, read, remove, ren
 use super::error::BaseErrorKind;
 use super::pip::{self, PipFiles};
 use vocab::TreeLayout;
-use wheel::RecordRow;
+use vocab::record_format::RecordRow;
 use wheel::windows_launcher::WindowsLaunchers;
 
 pub(super) fn settle_windows(tree: &Path, layout: TreeLayout) -> Result<()> {

@@ -41,6 +41,7 @@ mod manifest;
 mod place;
 mod platform_key;
 pub mod quoted;
+pub mod record_format;
 mod regular_file;
 mod side_by_side;
 mod source_file;

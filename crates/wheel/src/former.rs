@@ -8,8 +8,8 @@ use std::path::Path;
 use vocab::{DistributionName, TreePath};
 
 use super::install_error::InstallErrorKind;
-use super::record_format::record_rows;
 use vocab::TreeLayout;
+use vocab::record_format::record_lines;
 
 /// A distribution that is in the prefix before anything is installed.
 pub(super) struct FormerDistribution {
@@ -83,17 +83,6 @@ pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &FormerDistribut
 
 fn listed(record: &[u8], layout: TreeLayout) -> Vec<TreePath> {
     let site = layout.site_packages();
-    let listed = record_rows(record).flatten().filter_map(|[path, ..]| resolved(&site, &path));
+    let listed = record_lines(record).flatten().filter_map(|line| line.path_below(&site));
     listed.flat_map(|path| [layout.stand_in(&path), Some(path)]).flatten().collect()
-}
-
-/// Resolves `../../../bin/pip` relative to `site-packages`.
-fn resolved(site: &TreePath, text: &str) -> Option<TreePath> {
-    let mut folder = site.clone();
-    let mut rest = text;
-    while let Some(tail) = rest.strip_prefix("../") {
-        folder = folder.parent()?;
-        rest = tail;
-    }
-    Some(folder.join(&rest.parse().ok()?)).filter(|path| !path.is_root())
 }

@@ -17,12 +17,12 @@ use super::install_request::{InstallRequest, WheelToInstall};
 use super::launcher::ScriptTarget;
 use super::link::{self, LinkMethod};
 use super::placement::{self, PlacementPlan, PlannedContent, PlannedFile};
-use super::record_format::{self, RecordRow};
 use super::{Remark, UnpackedWheel, former, thread_pool};
 use crate::WheelTarget;
 use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
 use vocab::TreeLayout;
+use vocab::record_format::{self, RecordRow};
 
 /// One distribution as it is in the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -391,7 +391,7 @@ impl WheelInstallation<'_> {
             };
             installed.push(InstalledFile { path, sha256, size, executable, source });
         }
-        let text = record_format::write(rows);
+        let text = record_format::write_record(rows);
         let target = record.below(self.destination.prefix);
         create(&target, &text, false).map_err(|error| io_error("write", &target, error))?;
         let (sha256, size) = (Digest::of(&text), text.len() as u64);

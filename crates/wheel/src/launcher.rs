@@ -1,10 +1,10 @@
 //! The form of a script on its platform: on POSIX a file that finds the interpreter from its own location; on Windows,
 //! where only programs can be started, a program with the script inside.
 
-use vocab::{TreeLayout, TreePath};
+use vocab::{TreeLayout, TreePath, record_format};
 
 use super::install_error::InstallErrorKind;
-use super::{EntryPoint, record_format, script};
+use super::{EntryPoint, script};
 use crate::windows_launcher::WindowsLaunchers;
 
 /// A file in the scripts folder. All of them are executable.

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use vocab::TreePath;
+use vocab::record_format::{ListedDigest, ListedFile};
 
-use super::record_format::{ListedDigest, ListedFile};
 use super::unpack_error::UnpackErrorKind;
 use super::zip_table::WheelMember;
 use super::{Remark, RemarkKind};

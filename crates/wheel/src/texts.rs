@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::io::Read as _;
 
 use vocab::TreePath;
+use vocab::record_format::{self, ListedFile};
 use zip::ZipArchive;
 
 use super::entry_points::{self, EntryPoints};
-use super::record_format::{self, ListedFile};
 use super::unpack_error::UnpackErrorKind;
 use super::zip_table::{SharedFile, WheelMember};
 use super::{WheelFileName, WheelMetadata, metadata};
@@ -104,6 +104,6 @@ impl WheelTexts<'_> {
     }
 
     pub(super) fn record(&self) -> Result<HashMap<TreePath, ListedFile>, UnpackErrorKind> {
-        record_format::parse(&self.needed("RECORD")?).map_err(|reason| UnpackErrorKind::Record { reason })
+        record_format::wheel_record(&self.needed("RECORD")?).map_err(|reason| UnpackErrorKind::Record { reason })
     }
 }

@@ -6,14 +6,14 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha256};
+use vocab::record_format::{DigestAlgorithm, DigestCheck, ListedDigest};
 use vocab::{Digest, TreePath};
 use zip::ZipArchive;
 use zip::read::ZipReadOptions;
 
 use super::entry_points::EntryPoints;
 use super::record_check::RecordDoubts;
-use super::record_format::{DigestAlgorithm, ListedDigest};
 use super::texts::{self, WheelTexts};
 use super::unpack_error::{UnpackError, UnpackErrorKind};
 use super::unpacked::{self, UnpackedWheel, WheelContents, WheelEntry};
@@ -294,7 +294,7 @@ fn write_member(
     let mut from = archive.by_index_with_options(member.index, options).map_err(|error| broken(error.to_string()))?;
     let mut to = File::create_new(&path).map_err(unwritable)?;
     let mut sha256 = Sha256::new();
-    let mut stronger = StrongerDigest::new(listed);
+    let mut check = DigestCheck::new(listed);
     let mut size = 0;
     loop {
         if context.is_cancelled() {
@@ -309,20 +309,15 @@ fn write_member(
             return Err(broken(format!("it inflates to more than the {} bytes it claims", member.size)));
         }
         sha256.update(&buffer[..count]);
-        stronger.update(&buffer[..count]);
+        check.update(&buffer[..count]);
         to.write_all(&buffer[..count]).map_err(unwritable)?;
     }
     if size != member.size {
         return Err(broken(format!("it inflates to {size} bytes and claims {}", member.size)));
     }
-    let sha256: [u8; 32] = sha256.finalize().into();
-    let fits = match (listed, stronger.finish()) {
-        (ListedDigest::None | ListedDigest::Weak, _) => true,
-        (ListedDigest::Malformed, _) => false,
-        (ListedDigest::Known(_, digest), actual) => *digest == *actual.as_deref().unwrap_or(&sha256),
-    };
+    let sha256 = Digest::from_bytes(sha256.finalize().into());
+    let fits = check.fits(&sha256);
     seal(&to, member.executable).map_err(unwritable)?;
-    let sha256 = Digest::from_bytes(sha256);
     Ok((WheelEntry { path: member.path.clone(), sha256, size, executable: member.executable }, fits))
 }
 
@@ -337,37 +332,4 @@ pub fn seal(file: &File, executable: bool) -> std::io::Result<()> {
     #[cfg(not(unix))]
     let _ = executable;
     file.set_modified(unpacked::stamp())
-}
-
-/// The digest in RECORD if it is not SHA-256.
-enum StrongerDigest {
-    No,
-    Sha384(Sha384),
-    Sha512(Sha512),
-}
-
-impl StrongerDigest {
-    fn new(listed: &ListedDigest) -> Self {
-        match listed {
-            ListedDigest::Known(DigestAlgorithm::Sha384, _) => Self::Sha384(Sha384::new()),
-            ListedDigest::Known(DigestAlgorithm::Sha512, _) => Self::Sha512(Sha512::new()),
-            _ => Self::No,
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::No => {}
-            Self::Sha384(state) => state.update(bytes),
-            Self::Sha512(state) => state.update(bytes),
-        }
-    }
-
-    fn finish(self) -> Option<Vec<u8>> {
-        match self {
-            Self::No => None,
-            Self::Sha384(state) => Some(state.finalize().to_vec()),
-            Self::Sha512(state) => Some(state.finalize().to_vec()),
-        }
-    }
 }
