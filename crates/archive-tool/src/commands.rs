@@ -9,7 +9,7 @@ use archive::{ExtractOptions, LinkHandling, ListedEntry, ListedKind, ListingDept
 use cli::{Printer, Table, TransferOptions};
 use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace};
 use serde_json::json;
-use vocab::{Event, Exit, Fault, Manifest};
+use vocab::{Event, Exit, Fault, Manifest, manifest_beside};
 
 use crate::arguments::{ArchiveArguments, ArchiveCommand};
 
@@ -113,7 +113,7 @@ impl ArchiveSession<'_> {
     }
 
     fn list_parts(&self, file: &Path) -> ArchiveOutcome {
-        let path = beside(file);
+        let path = manifest_beside(file);
         let artifact = manifest(&path)?.artifact.ok_or(CommandError::NotPacked { path })?;
         if self.json {
             for part in &artifact.parts {
@@ -137,7 +137,7 @@ impl ArchiveSession<'_> {
     }
 
     fn verify(&self, file: &Path, given: Option<&Path>) -> ArchiveOutcome {
-        let path = given.map_or_else(|| beside(file), Path::to_owned);
+        let path = given.map_or_else(|| manifest_beside(file), Path::to_owned);
         // A manifest that was named must be there; one that is usually beside may be missing.
         if given.is_some() || path.exists() {
             let manifest = manifest(&path)?;
@@ -263,13 +263,6 @@ fn mode(entry: &ListedEntry) -> &'static str {
     }
 }
 
-/// `<path>.json`
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
-}
-
 fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "json")
 }
@@ -280,7 +273,7 @@ fn artifact_of(path: &Path) -> PathBuf {
 
 /// The manifest of an artifact, given directly or beside it.
 fn manifest_of(path: &Path) -> Result<Manifest, Box<dyn Fault>> {
-    if is_manifest(path) { manifest(path) } else { manifest(&beside(path)) }
+    if is_manifest(path) { manifest(path) } else { manifest(&manifest_beside(path)) }
 }
 
 fn manifest(path: &Path) -> Result<Manifest, Box<dyn Fault>> {

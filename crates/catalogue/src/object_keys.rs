@@ -31,8 +31,8 @@ pub const ARTIFACTS: &str = "artifacts/";
 /// The pages, written again with each publication, see [`crate::site`].
 pub const SITE: &str = "site/";
 
-/// Manifest of an artifact; this and the following are appended to the artifact's name.
-pub const MANIFEST_SUFFIX: &str = ".json";
+/// Manifest of an artifact, there as on disks; this and the following are appended to the artifact's name.
+pub use vocab::MANIFEST_SUFFIX;
 /// The artifact's digest, in the form that `sha256sum -c` reads.
 pub const DIGEST_SUFFIX: &str = ".sha256";
 /// Bill of materials, CycloneDX as JSON.

@@ -12,7 +12,7 @@ use archive::{EntryKind, ExtractOptions, FileContent, PartSource, TreeEntry};
 use config_merger::Requirement;
 use image::{BaseImage, ImageRequest, ImageSettings, LayerCompression, RuntimeSource, WrittenImage};
 use store::{Context, PartStore};
-use vocab::{Fault, Manifest, Os, PlatformKey, TreePath};
+use vocab::{Fault, Manifest, Os, PlatformKey, TreePath, manifest_beside};
 
 use crate::delta::{install_wheels, wheels_for};
 use crate::runtime_facts::RuntimeFacts;
@@ -117,7 +117,7 @@ fn read(path: &Path, source: io::Error) -> RuntimeImageError {
 /// The artifact with its manifest. In a folder, the only one for Linux of the wanted version.
 fn chosen(request: &RuntimeImage<'_>) -> Result<(PathBuf, Manifest), RuntimeImageError> {
     if !request.runtime.is_dir() {
-        let manifest = manifest_of(&beside(request.runtime))?;
+        let manifest = manifest_of(&manifest_beside(request.runtime))?;
         let found = manifest.base.actual.minor_version();
         return match request.python.filter(|wanted| *wanted != found) {
             None => Ok((request.runtime.to_owned(), manifest)),
@@ -140,7 +140,7 @@ fn chosen(request: &RuntimeImage<'_>) -> Result<(PathBuf, Manifest), RuntimeImag
     found.sort();
     match <[PathBuf; 1]>::try_from(found) {
         Ok([artifact]) => {
-            let manifest = manifest_of(&beside(&artifact))?;
+            let manifest = manifest_of(&manifest_beside(&artifact))?;
             Ok((artifact, manifest))
         }
         Err(found) => Err(RuntimeImageError::NotOne {
@@ -149,12 +149,6 @@ fn chosen(request: &RuntimeImage<'_>) -> Result<(PathBuf, Manifest), RuntimeImag
             found: found.iter().map(|path| path.display().to_string()).collect(),
         }),
     }
-}
-
-fn beside(artifact: &Path) -> PathBuf {
-    let mut name = artifact.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
 }
 
 fn manifest_of(path: &Path) -> Result<Manifest, RuntimeImageError> {

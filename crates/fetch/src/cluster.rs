@@ -44,7 +44,7 @@ impl ClusterObject {
 
     /// The object's manifest, which lies beside it.
     pub(super) fn manifest(&self) -> Self {
-        Self { client: self.client.clone(), bucket: self.bucket.clone(), name: format!("{}.json", self.name) }
+        Self { client: self.client.clone(), bucket: self.bucket.clone(), name: vocab::manifest_name(&self.name) }
     }
 
     /// All of it; `None` if there is no such object.

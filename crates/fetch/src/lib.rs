@@ -57,7 +57,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell};
+use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell, manifest_beside};
 
 use archive::VerifyErrorKind;
 use archive::pieces::check_places;
@@ -229,9 +229,7 @@ impl FetchJob<'_> {
 
     fn to_file(&self, described: &DescribedArtifact, path: &Path) -> Result<FetchOutcome, FetchErrorKind> {
         let DescribedArtifact { text, artifact, .. } = described;
-        let mut manifest_path = path.as_os_str().to_owned();
-        manifest_path.push(".json");
-        let manifest_path = PathBuf::from(manifest_path);
+        let manifest_path = manifest_beside(path);
         let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })?;
         sweep(folder, &[STAGED]);

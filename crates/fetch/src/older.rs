@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use vocab::{Artifact, Manifest};
+use vocab::{Artifact, Manifest, manifest_beside};
 
 use super::{FetchErrorKind, FetchTarget};
 use archive::pieces::check_places;
@@ -60,9 +60,7 @@ fn prefix(root: &Path) -> Result<OlderPrefix, FetchErrorKind> {
 fn file(path: &Path) -> Result<OlderFile, FetchErrorKind> {
     let refuse = |reason: String| FetchErrorKind::Older { path: path.to_owned(), reason };
     let file = File::open(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".json");
-    let manifest = manifest(path, Path::new(&beside), "its parts are known by the manifest beside it alone")?;
+    let manifest = manifest(path, &manifest_beside(path), "its parts are known by the manifest beside it alone")?;
     let artifact = manifest.artifact.ok_or_else(|| refuse("its manifest describes no artifact".to_owned()))?;
     check_places(&artifact).map_err(|error| refuse(error.to_string()))?;
     Ok(OlderFile { path: path.to_owned(), file, artifact })

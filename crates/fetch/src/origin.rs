@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use url::Url;
-use vocab::{Event, open_regular};
+use vocab::{Event, manifest_beside, manifest_name, open_regular};
 use web::{Retries, WebAnswer, WebFailure, header, may_pass, without_secrets};
 
 use super::answer::{MAX_MANIFEST, RangeAnswer, read_bounded};
@@ -52,7 +52,7 @@ impl ArtifactOrigin {
             Self::Disk(path) => manifest_on_disk(path),
             Self::Web(web) => {
                 let mut url = web.url().clone();
-                url.set_path(&format!("{}.json", url.path()));
+                url.set_path(&manifest_name(url.path()));
                 repeat(settings, watch, &without_secrets(url.as_str()), || manifest_on_web(web, &url))
             }
             Self::Cluster(cluster) => {
@@ -145,9 +145,7 @@ fn open(path: &Path) -> Result<File, FetchErrorKind> {
 }
 
 fn manifest_on_disk(path: &Path) -> Result<Vec<u8>, FetchErrorKind> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".json");
-    let beside = PathBuf::from(beside);
+    let beside = manifest_beside(path);
     let file = match open_regular(&beside) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use vocab::record_format::record_lines;
-use vocab::{Artifact, Digest, DistributionName, Manifest, TreeLayout, TreePath};
+use vocab::{Artifact, Digest, DistributionName, Manifest, PartKind, TreeLayout, TreePath};
 use vocab::{INNER_MANIFEST, side_by_side};
 
 use super::FetchErrorKind;
@@ -105,14 +105,15 @@ impl<'a> HeldFiles<'a> {
         let mut candidates = Vec::new();
         let mut base = None;
         for (index, part) in artifact.parts.iter().enumerate() {
-            let choice: BTreeSet<TreePath> = match part.content.as_str() {
-                "base" => {
+            let choice: BTreeSet<TreePath> = match part.kind() {
+                PartKind::Base => {
                     // Known when all others are.
                     base = Some(index);
                     continue;
                 }
-                "copied-files" => manifest.copied_files.iter().map(|file| file.path.clone()).collect(),
-                wheel => match self.wheel(wheel) {
+                PartKind::CopiedFiles => manifest.copied_files.iter().map(|file| file.path.clone()).collect(),
+                PartKind::Metadata => continue,
+                PartKind::Distribution => match self.wheel(&part.content) {
                     Some(paths) => {
                         // A file that two wheels install is in the part of the first.
                         let own: BTreeSet<_> = paths.difference(&taken).cloned().collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use archive::{PackOptions, PartCache, PartSource, TreeEntry, part_entries, tar_digest};
-use vocab::{Artifact, ArtifactFormat, Digest, Manifest, Part, TreePath};
+use vocab::{Artifact, ArtifactFormat, Digest, Manifest, Part, PartKind, TreePath};
 
 use crate::blobs::Blobs;
 use crate::error::ImageErrorKind;
@@ -59,16 +59,16 @@ impl LayerCompression {
 /// Parts that share a layer, in the order of the layers: the interpreter, large wheels each alone, small ones together, and
 /// last what is different in every build. Names and sizes alone decide, so that two runtimes share whatever they can.
 pub(crate) fn groups(parts: &[Part]) -> Vec<(String, Vec<&Part>)> {
-    let ours = |part: &&Part| matches!(part.content.as_str(), "copied-files" | "metadata");
+    let ours = |part: &&Part| part.kind() >= PartKind::CopiedFiles;
     let (last, rest): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(ours);
-    let (base, wheels): (Vec<&Part>, Vec<&Part>) = rest.into_iter().partition(|part| part.content == "base");
+    let (base, wheels): (Vec<&Part>, Vec<&Part>) = rest.into_iter().partition(|part| part.kind() == PartKind::Base);
     // The interpreter, small wheels and what comes last have a layer each.
     let least = least_of_own_layer(wheels.iter().map(|part| part.size), MOST_LAYERS - 3);
     let (large, small): (Vec<&Part>, Vec<&Part>) = wheels.into_iter().partition(|part| part.size >= least);
-    let mut groups = vec![("base".to_owned(), base)];
+    let mut groups = vec![(PartKind::BASE.to_owned(), base)];
     groups.extend(large.into_iter().map(|part| (part.content.clone(), vec![part])));
     groups.push(("small packages".to_owned(), small));
-    groups.push(("metadata".to_owned(), last));
+    groups.push((PartKind::METADATA.to_owned(), last));
     groups.retain(|(_, parts)| !parts.is_empty());
     groups
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use archive::{ExtractErrorKind, ExtractOptions, NoCache, PackOptions, PartSource, TreeEntry};
 use store::Context;
-use vocab::{Digest, TreePath};
+use vocab::{Digest, PartKind, TreePath};
 
 use super::file_table::FileTable;
 use super::request::BaseTree;
@@ -102,7 +102,7 @@ fn pack(context: &Context, root: &Path, table: &Path) -> Result<PackedTree, Box<
     let entries = entries(root, table)?;
     let folder = context.store.scratch_dir("base-")?;
     let path = folder.path().join("base.tar.zst");
-    let packed = archive::pack(&path, &[PartSource::new("base", entries)], &PackOptions::default(), &NoCache)?;
+    let packed = archive::pack(&path, &[PartSource::new(PartKind::BASE, entries)], &PackOptions::default(), &NoCache)?;
     Ok(PackedTree { _folder: folder, path, sha256: packed.sha256 })
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use disk::FileBeside;
 use serde::{Deserialize, Serialize};
 use tree_table::{FileStamp, TreeTable};
-use vocab::Digest;
+use vocab::{Digest, manifest_beside};
 
 /// Unfinished ones.
 const STAGED: &str = ".record-";
@@ -54,7 +54,7 @@ impl BuildRecord {
         let mut rows = former.map(|former| former.artifacts).unwrap_or_default();
         for path in artifacts {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let manifest = fs::read(path.with_file_name(format!("{name}.json")))?;
+            let manifest = fs::read(manifest_beside(path))?;
             let row = ArtifactRow { manifest_sha256: Digest::of(manifest), stamp: FileStamp::of(&fs::metadata(path)?) };
             rows.insert(name, row);
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use config_merger::Repository;
-use vocab::{ArtifactName, Fault, PlatformKey, VersionString};
+use vocab::{ArtifactName, Fault, MANIFEST_SUFFIX, PlatformKey, VersionString};
 
 use crate::prefix_folder::PrefixFolder;
 
@@ -38,7 +38,7 @@ pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) ->
         }
     }
     let of_version = |name: &str| {
-        let artifact = name.strip_suffix(".json").unwrap_or(name).parse::<ArtifactName>();
+        let artifact = name.strip_suffix(MANIFEST_SUFFIX).unwrap_or(name).parse::<ArtifactName>();
         // The name carries the Python that is inside, which for a stand-in is not the version's own.
         artifact.is_ok_and(|artifact| {
             versions.iter().any(|it| it.artifact_key() == artifact.key && it.python().same_series(artifact.python))

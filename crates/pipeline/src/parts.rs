@@ -11,7 +11,7 @@ use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
 use vocab::{
     BaseRecord, BuildTools, CheckedEnvironment, Digest, Distribution, Fault, IF_REQUIRED, MANIFEST_FORMAT, Manifest,
-    NativeFiles, NativeSummary, RuleOutcome, RuleRecord, TreePath, WheelOrigin,
+    NativeFiles, NativeSummary, PartKind, RuleOutcome, RuleRecord, TreePath, WheelOrigin,
 };
 
 use crate::assemble::AssembledPrefix;
@@ -149,7 +149,7 @@ pub struct StrayFile {
     pub path: TreePath,
 }
 
-/// The staged tree as parts: the interpreter, a part for each wheel, the copied files, the manifest. Every file has
+/// The staged tree as parts, in the order of [`PartKind`]. Every file has
 /// an owner; one without is an error. Sizes are filled into the manifest, which becomes the last part.
 pub fn parts(
     context: &Context,
@@ -192,10 +192,9 @@ pub fn parts(
     };
     // Taken first: a file that replaced one of a wheel is not in the wheel's part, whose identity covers the original.
     let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
-    // The order of the parts is fixed; what changes least comes first.
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
     let base_digests = base_digests(context, tree);
-    parts.push(PartSource::identified("base", with_digests(base, |path| base_digests.get(path).copied())?));
+    parts.push(PartSource::identified(PartKind::BASE, with_digests(base, |path| base_digests.get(path).copied())?));
     let wheels = gathering.wheels.iter().map(|it| it.wheel.contents.file_name.to_string());
     let sources = gathering.sources.iter().map(|it| it.file.to_string());
     for (index, file) in wheels.chain(sources).enumerate() {
@@ -210,7 +209,7 @@ pub fn parts(
         parts.push(PartSource::identified(file, with_digests(entries, |path| digests.get(path).copied())?));
     }
     if !copied.is_empty() {
-        parts.push(PartSource::identified("copied-files", with_digests(copied, |_| None)?));
+        parts.push(PartSource::identified(PartKind::COPIED_FILES, with_digests(copied, |_| None)?));
     }
     if let Some(path) = by_path.into_keys().next() {
         return Err(StrayFile { path }.into());
@@ -218,7 +217,8 @@ pub fn parts(
     let inner = archive::write_manifest(&inner_manifest(manifest));
     let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
     let entries = vec![TreeEntry::bytes(path, inner.into_bytes())];
-    parts.push(PartSource::identified("metadata", with_digests(entries, |_| None)?));
+    parts.push(PartSource::identified(PartKind::METADATA, with_digests(entries, |_| None)?));
+    debug_assert!(parts.is_sorted_by_key(|part| PartKind::of(&part.name)), "the order of the parts is fixed");
     Ok(parts)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use archive::{PackOptions, PartSource, TreeEntry};
 use config_merger::Repository;
-use vocab::{ArtifactName, Fault, PlatformKey, VersionString};
+use vocab::{ArtifactName, Fault, PartKind, PlatformKey, VersionString};
 
 use crate::artifacts::level_of;
 use crate::options::BuildOptions;
@@ -49,7 +49,7 @@ pub fn run(
         mtime: options.source_date_epoch,
         ..PackOptions::default()
     };
-    archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(context))?;
+    archive::pack(&target, &[PartSource::new(PartKind::METADATA, vec![stub])], &packing, &PartStore::new(context))?;
     prefix.publish()?;
     Ok((prefix.target().to_owned(), target))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use catalogue::{ArtifactEntry, Catalogue, Channel, EntryId, Moment, NpmPackage, PublisherFacts, object_keys};
-use vocab::{Digest, Event, Fault, Manifest, VersionString};
+use vocab::{Digest, Event, Fault, Manifest, VersionString, manifest_beside};
 
 use crate::envelope;
 use crate::provenance::{self, ProvenanceBuilder};
@@ -179,9 +179,7 @@ impl PublishCandidate {
         committed: &dyn Fn(&Manifest) -> Result<CommittedRuntime>,
         allowed: &BTreeSet<PublishConcern>,
     ) -> Result<Self> {
-        let mut path = file.as_os_str().to_owned();
-        path.push(".json");
-        let path = PathBuf::from(path);
+        let path = manifest_beside(file);
         let size = std::fs::metadata(file).map_err(|source| PublishError::Read { path: file.to_owned(), source })?;
         let manifest_text =
             vocab::read_regular(&path).map_err(|source| PublishError::Read { path: path.clone(), source })?;

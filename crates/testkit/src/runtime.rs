@@ -11,10 +11,12 @@ use archive::{
     EntryIdentity, EntryKind, FileContent, NoCache, PackOptions, PartSource, TreeEntry, identity_of, pack,
     read_manifest, write_manifest,
 };
-use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, PlatformKey, WheelOrigin};
+pub use vocab::manifest_beside;
+use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, PartKind, PlatformKey, WheelOrigin};
 
 use crate::trees::noise_of;
 
+/// Where wheels are installed on Linux; manifests are of Python 3.12.
 pub const SITE: &str = "lib/python3.12/site-packages";
 
 /// 20 parts: the interpreter, 17 wheels, copied files, metadata. Each but the last has some content that does not
@@ -32,11 +34,13 @@ pub struct Runtime {
 }
 
 impl Runtime {
+    /// For linux-x64, as tar.zst.
     pub fn new() -> Self {
         let versions = (0..17).map(|index| (format!("demo{index}"), "1.0".to_owned())).collect();
         Self { versions, base: 1, format: ArtifactFormat::TarZst, bytes: 200_000, platform: PlatformKey::LinuxX64 }
     }
 
+    /// For windows-x64.
     pub fn on_windows(mut self) -> Self {
         self.platform = PlatformKey::WindowsX64;
         self
@@ -46,11 +50,13 @@ impl Runtime {
         if self.platform.is_windows() { "Lib/site-packages" } else { SITE }
     }
 
+    /// With this version of a distribution, in place of another one that it may have.
     pub fn with(mut self, name: &str, version: &str) -> Self {
         self.versions.insert(name.to_owned(), version.to_owned());
         self
     }
 
+    /// Packed in this format.
     pub fn format(mut self, format: ArtifactFormat) -> Self {
         self.format = format;
         self
@@ -60,13 +66,16 @@ impl Runtime {
     pub fn pack(&self, folder: &Path, name: &str) -> (PathBuf, Manifest) {
         let target = folder.join(format!("{name}.{}", self.format.extension()));
         let mut manifest = self.manifest();
-        let mut parts = vec![part("base", self.base_entries())];
+        let mut parts = vec![part(PartKind::BASE, self.base_entries())];
         for (name, version) in &self.versions {
             parts.push(part(&wheel(name, version), self.wheel_entries(name, version)));
         }
-        parts.push(part("copied-files", vec![TreeEntry::bytes("share/notice.txt".parse().unwrap(), *b"notice")]));
+        parts.push(part(
+            PartKind::COPIED_FILES,
+            vec![TreeEntry::bytes("share/notice.txt".parse().unwrap(), *b"notice")],
+        ));
         let inner = TreeEntry::bytes("pydist.json".parse().unwrap(), write_manifest(&manifest).into_bytes());
-        parts.push(PartSource::new("metadata", vec![inner]));
+        parts.push(PartSource::new(PartKind::METADATA, vec![inner]));
         let options = PackOptions { format: self.format, level: 1, ..PackOptions::default() };
         let packed = pack(&target, &parts, &options, &NoCache).unwrap();
         manifest.artifact = Some(Artifact {
@@ -171,12 +180,9 @@ impl Runtime {
     }
 }
 
+/// File name of a pure wheel.
 pub fn wheel(name: &str, version: &str) -> String {
     format!("{name}-{version}-py3-none-any.whl")
-}
-
-pub fn manifest_beside(artifact: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.json", artifact.display()))
 }
 
 fn distribution(name: &str, version: &str) -> Distribution {

@@ -1,6 +1,7 @@
 //! `pydist-KEY-VERSION-OS-ARCH.EXT`, the names that extension loaders look for.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -58,10 +59,25 @@ impl ArtifactName {
         Self { key: version.artifact_key().to_owned(), python: actual, platform, format }
     }
 
-    /// The name of the manifest that lies beside the artifact: the artifact's own name and `.json`.
+    /// The name of the manifest that lies beside the artifact.
     pub fn manifest_name(&self) -> String {
-        format!("{self}.json")
+        manifest_name(&self.to_string())
     }
+}
+
+/// What follows an artifact's own name in the name of its manifest.
+pub const MANIFEST_SUFFIX: &str = ".json";
+
+/// The name of the manifest that lies beside an artifact, by the artifact's name or the path of its URL.
+pub fn manifest_name(artifact: &str) -> String {
+    format!("{artifact}{MANIFEST_SUFFIX}")
+}
+
+/// The manifest that lies beside an artifact.
+pub fn manifest_beside(artifact: &Path) -> PathBuf {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(MANIFEST_SUFFIX);
+    name.into()
 }
 
 impl fmt::Display for ArtifactName {

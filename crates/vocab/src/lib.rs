@@ -38,6 +38,7 @@ mod file_name;
 pub mod foreign_text;
 pub mod json;
 mod manifest;
+mod part_kind;
 mod place;
 mod platform_key;
 pub mod quoted;
@@ -54,7 +55,9 @@ mod version_string;
 mod windows_names;
 mod work;
 
-pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
+pub use artifact_name::{
+    ArtifactFormat, ArtifactName, ArtifactNameError, MANIFEST_SUFFIX, manifest_beside, manifest_name,
+};
 pub use causes::with_causes;
 pub use ceiling::{default_ceiling, is_too_new};
 pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
@@ -68,6 +71,7 @@ pub use manifest::{
     FileClash, IF_REQUIRED, INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Part,
     RuleOutcome, RuleRecord, WheelOrigin,
 };
+pub use part_kind::PartKind;
 pub use place::TextPlace;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use regular_file::{open_regular, read_regular, read_regular_text};

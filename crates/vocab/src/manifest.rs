@@ -320,7 +320,7 @@ pub struct Artifact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// `base`, a wheel's file name, `copied-files` or `metadata`.
+    /// Its name, which says what it holds: see [`PartKind`](crate::PartKind).
     pub content: String,
     /// Position of its first byte in the artifact.
     pub offset: u64,

@@ -1,6 +1,7 @@
 //! Sizes within a runtime: a treemap in SVG. The table of packages has the same numbers.
 
 use maud::{Markup, html};
+use vocab::PartKind;
 
 use super::treemap::{Rectangle, divide};
 use super::words;
@@ -53,10 +54,10 @@ pub(super) fn section(content: &RuntimeContent, platform: &str) -> Option<Markup
 
 /// Largest first; small ones are combined into one piece.
 fn pieces(content: &RuntimeContent) -> Vec<PicturePiece> {
-    let other = content.other_parts.iter().map(|(name, size)| match name.as_str() {
-        "base" => PicturePiece { name: "Python".to_owned(), size: size.unpacked, kind: "base" },
-        "copied-files" => PicturePiece { name: "copied files".to_owned(), size: size.unpacked, kind: "other" },
-        name => PicturePiece { name: name.to_owned(), size: size.unpacked, kind: "other" },
+    let other = content.other_parts.iter().map(|(name, size)| match PartKind::of(name) {
+        PartKind::Base => PicturePiece { name: "Python".to_owned(), size: size.unpacked, kind: "base" },
+        PartKind::CopiedFiles => PicturePiece { name: "copied files".to_owned(), size: size.unpacked, kind: "other" },
+        _ => PicturePiece { name: name.clone(), size: size.unpacked, kind: "other" },
     });
     let packages = content.packages.iter().filter_map(|package| {
         let kind = if package.requested { "requested" } else { "required" };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
 use vocab::typed_json::{self, TypedJsonError};
-use vocab::{DistributionName, Fault, Manifest, PlatformKey, RuleOutcome, RuleRecord, WheelOrigin};
+use vocab::{DistributionName, Fault, Manifest, PlatformKey, RuleOutcome, RuleRecord, WheelOrigin, manifest_beside};
 
 use crate::versions_side_by_side::OneVersion;
 use resolve::{Lock, LockedSource, PlatformLock, Request, WhyBuilt};
@@ -144,13 +144,6 @@ pub fn read(repository: &Repository, label: &str) -> Result<ComparedSide, Box<dy
         content.all_rules = true;
     }
     Ok(side)
-}
-
-/// `<artifact>.json`.
-fn manifest_beside(artifact: &Path) -> PathBuf {
-    let mut name = artifact.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
 }
 
 fn from_file(label: &str, path: &Path) -> Result<ComparedSide, Box<dyn Fault>> {
