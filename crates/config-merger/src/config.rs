@@ -296,22 +296,6 @@ impl Config {
     pub fn build_wheel_for(&self, name: &DistributionName, platform: PlatformKey) -> Option<&BuildWheel> {
         self.packages.build_wheel.get(name)?.get(&platform)
     }
-
-    /// Git requirements of this platform that no rule allows; each is an error before anything is downloaded.
-    pub fn refused_git(&self, platform: PlatformKey) -> Vec<Requirement> {
-        let policy = self.policy(platform);
-        let mut requirements = self.dependencies_for(platform);
-        requirements.retain(|requirement| {
-            let name = &requirement.name;
-            requirement.is_git()
-                && self.skip_reason(name, platform).is_none()
-                && self.build_wheel_for(name, platform).is_none()
-                && self.force_source_reason(name, platform).is_none()
-                && !policy.forces_source(name)
-                && !policy.allows_source(name)
-        });
-        requirements
-    }
 }
 
 fn reason<'a>(reasons: &'a RuleReasons, name: &DistributionName, platform: PlatformKey) -> Option<&'a str> {

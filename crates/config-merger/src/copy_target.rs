@@ -28,8 +28,20 @@ impl PartialEq for CopyFile {
     }
 }
 
-/// A path below the prefix in which `{site-packages}`, `{python}` and `{bin}` stand for folders that differ by
-/// platform. Ends with `/` if a file is to be put into it.
+type FolderOf = fn(TreeLayout) -> TreePath;
+
+/// The folders that placeholders stand for, by their names. `{bin}` is the same on every platform: the one folder that
+/// users put on `PATH`.
+const PLACEHOLDERS: [(&str, FolderOf); 3] =
+    [("{site-packages}", TreeLayout::site_packages), ("{python}", TreeLayout::stdlib), ("{bin}", TreeLayout::bin)];
+
+/// The text with something else in place of each placeholder.
+fn replaced(text: &str, by: impl Fn(FolderOf) -> String) -> String {
+    PLACEHOLDERS.iter().fold(text.to_owned(), |text, (name, folder)| text.replace(name, &by(*folder)))
+}
+
+/// A path below the prefix in which placeholders stand for folders that differ by platform. Ends with `/` if a file is to
+/// be put into it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CopyTarget(String);
@@ -46,13 +58,9 @@ impl CopyTarget {
         self.0.is_empty() || self.0.ends_with(['/', '}'])
     }
 
-    /// The path below the prefix. `{bin}` is the same on every platform: the one folder that users put on `PATH`.
+    /// The path below the prefix.
     pub fn resolve(&self, layout: TreeLayout) -> TreePath {
-        let text = self
-            .0
-            .replace("{site-packages}", layout.site_packages().as_str())
-            .replace("{python}", layout.stdlib().as_str())
-            .replace("{bin}", layout.bin().as_str());
+        let text = replaced(&self.0, |folder| folder(layout).to_string());
         text.parse().expect(
             "no placeholder stands for `..`, a drive or a leading slash, so what `from_str` accepted stays a path",
         )
@@ -70,8 +78,14 @@ impl fmt::Display for CopyTarget {
 pub enum CopyTargetError {
     #[error("`{text}` is not a path inside the runtime: {reason}")]
     Path { text: String, reason: &'static str },
-    #[error("`{placeholder}` is not a placeholder; use {{site-packages}}, {{python}} or {{bin}}")]
+    #[error("`{placeholder}` is not a placeholder; use {}", known())]
     Placeholder { placeholder: String },
+}
+
+/// `{site-packages}, {python} or {bin}`
+fn known() -> String {
+    let [first @ .., last] = PLACEHOLDERS.map(|(name, _)| name);
+    format!("{} or {last}", first.join(", "))
 }
 
 impl FromStr for CopyTarget {
@@ -80,7 +94,7 @@ impl FromStr for CopyTarget {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // The public repository of these configurations writes `<site-packages>`.
         let text = text.replace("<site-packages>", "{site-packages}");
-        let plain = text.replace("{site-packages}", "s").replace("{python}", "s").replace("{bin}", "s");
+        let plain = replaced(&text, |_| "s".to_owned());
         if let Some(start) = plain.find(['{', '}', '<', '>']) {
             let rest: String = plain[start..].chars().take(40).collect();
             let end = rest.find(['}', '>']).map_or(rest.len(), |end| end + 1);
@@ -127,6 +141,8 @@ mod tests {
             ("{site-packages}/", PlatformKey::LinuxX64, "lib/python3.10/site-packages"),
             ("{site-packages}/", PlatformKey::WindowsX64, "Lib/site-packages"),
             ("<site-packages>/x", PlatformKey::MacosxX64, "lib/python3.10/site-packages/x"),
+            ("<site-packages>", PlatformKey::WindowsX64, "Lib/site-packages"),
+            ("share/{bin}/{bin}", PlatformKey::LinuxX64, "share/bin/bin"),
             ("{python}/a/{python}", PlatformKey::LinuxX64, "lib/python3.10/a/lib/python3.10"),
             ("./{bin}//tool", PlatformKey::WindowsX64, "bin/tool"),
             ("", PlatformKey::LinuxX64, ""),

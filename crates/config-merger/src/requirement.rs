@@ -147,7 +147,7 @@ impl Requirement {
 
 impl RequirementSource {
     /// Whether a git requirement names no commit: a branch or a tag can move.
-    pub(crate) fn is_loose_git(&self) -> bool {
+    pub fn is_loose_git(&self) -> bool {
         let Self::Git { reference, .. } = self else { return false };
         let commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         !reference.as_ref().is_some_and(commit)

@@ -151,6 +151,14 @@ impl Request {
             || self.requirements.iter().any(|requirement| requirement.name == *name && builds(&requirement.source))
     }
 
+    /// The git requirements that nothing allows; each is an error before anything is downloaded.
+    pub fn refused_git(&self) -> impl Iterator<Item = &Requirement> {
+        self.requirements.iter().filter(|requirement| {
+            let ruled = self.forced.contains_key(&requirement.name) || self.build_wheel.contains_key(&requirement.name);
+            requirement.is_git() && !ruled && !self.policy.allows_source(&requirement.name)
+        })
+    }
+
     /// Whether a locked row becomes a wheel only when it is built here.
     pub fn builds(&self, row: &LockedDistribution) -> bool {
         row.source.is_built() && !self.ships(row)

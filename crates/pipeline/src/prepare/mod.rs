@@ -107,13 +107,14 @@ pub fn prepare(
 ) -> Result<Vec<PlatformPreparation>, Box<dyn Fault>> {
     let config = loaded.config;
     let folder = repository.root().join(config.version.folder_name());
-    for platform in platforms {
-        refuse_git(&config, *platform, options)?;
+    let requests: Vec<Request> = platforms.iter().map(|platform| Request::new(&config, *platform)).collect();
+    for request in &requests {
+        refuse_git(request, &config, options)?;
     }
     let lock = Lock::read(&folder, &config.version)?;
     let mut states = Vec::new();
-    for platform in platforms {
-        let state = rows::RowsState::of(Request::new(&config, *platform), lock.as_ref(), repository)?;
+    for request in requests {
+        let state = rows::RowsState::of(request, lock.as_ref(), repository)?;
         if options.locked {
             // Before anybody is asked for an interpreter.
             state.require(&folder, options.missing)?;
@@ -283,22 +284,21 @@ fn planned_base(choice: &Result<BaseChoice, BaseError>) -> Result<PlannedBase, S
 }
 
 /// P10: before any download.
-fn refuse_git(config: &Config, platform: PlatformKey, options: &BuildOptions) -> Result<(), PrepareError> {
-    if let Some(requirement) = config.refused_git(platform).into_iter().next() {
+fn refuse_git(request: &Request, config: &Config, options: &BuildOptions) -> Result<(), PrepareError> {
+    if let Some(requirement) = request.refused_git().next() {
         return Err(PrepareError::GitRefused {
             package: requirement.name.to_string(),
             place: requirement.place.to_string(),
-            requirement: requirement.text,
+            requirement: requirement.text.clone(),
         });
     }
     if options.strict {
-        for requirement in config.dependencies_for(platform) {
-            if let RequirementSource::Git { reference, .. } = &requirement.source {
-                let commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-                if !reference.as_ref().is_some_and(commit) {
-                    let reference = reference.clone().unwrap_or_else(|| "its default branch".to_owned());
-                    return Err(PrepareError::LooseGit { package: requirement.name.to_string(), reference });
-                }
+        for requirement in config.dependencies_for(request.target.platform) {
+            if let RequirementSource::Git { reference, .. } = &requirement.source
+                && requirement.source.is_loose_git()
+            {
+                let reference = reference.clone().unwrap_or_else(|| "its default branch".to_owned());
+                return Err(PrepareError::LooseGit { package: requirement.name.to_string(), reference });
             }
         }
     }
