@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use vocab::TreePath;
 
+use crate::destination_folder::DestinationFolder;
 use crate::extract_error::ExtractErrorKind;
 use crate::name_rules::{EntryFault, child};
-use crate::place::DestinationFolder;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 
 /// Links to folders are copied one after the other as they become complete; more than this would take long.

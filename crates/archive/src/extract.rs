@@ -9,12 +9,12 @@ use std::path::Path;
 
 use vocab::ArtifactFormat;
 
+use crate::destination_folder::DestinationFolder;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::finish_stage::finish_stage;
 use crate::follower::digest_of_range;
 use crate::judge::TarJudge;
-use crate::place::DestinationFolder;
 use crate::source::{FrameDecoder, TarSource, detect};
 use crate::staging::{StagingFolder, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};

@@ -1,10 +1,10 @@
 //! A tree whose files are all written: modes, times, hard links, symbolic links or copies of their targets.
 
 use crate::copied_links::copy_links;
+use crate::destination_folder::DestinationFolder;
 use crate::extract_error::ExtractErrorKind;
 use crate::extract_options::{ExtractOptions, ExtractedTree, LinkHandling};
 use crate::judge::JudgedMembers;
-use crate::place::DestinationFolder;
 
 /// The steps that follow when all files are written.
 pub(crate) fn finish_stage(

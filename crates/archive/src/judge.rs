@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use vocab::TreePath;
 
+use crate::destination_folder::DestinationFolder;
 use crate::extract_error::ExtractErrorKind;
 use crate::extract_options::{ExtractOptions, ExtractedTree, TopFolder};
 use crate::name_rules::{EntryFault, checked_path};
-use crate::place::DestinationFolder;
 use crate::tar_stream::{MemberKind, TarItem, TarMember, TarStream};
 use crate::tree_record::{NodeKind, TreeRecord};
 use crate::writes::{FileWrite, LateFile, WriteTarget};

@@ -58,12 +58,12 @@ mod written_frame;
 
 // Extracting, from the outside in.
 mod copied_links;
+mod destination_folder;
 mod extract;
 mod extract_error;
 mod extract_options;
 mod finish_stage;
 mod judge;
-mod place;
 mod source;
 mod tar_stream;
 mod writes;
@@ -125,8 +125,8 @@ pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};
 /// What the crate `fetch` needs to assemble an artifact or a tree from parts that arrive one by one.
 pub mod pieces {
     pub use crate::codec::end_parts;
+    pub use crate::destination_folder::DestinationFolder;
     pub use crate::extract::{check_destination, extract_parts, settle, staging_beside};
-    pub use crate::place::DestinationFolder;
     pub use crate::source::read_exact_at;
     pub use crate::staging::StagingFolder;
     pub use crate::tree_record::{NodeKind, TreeRecord};

@@ -8,11 +8,11 @@ use serde::Serialize;
 use vocab::{ArtifactFormat, Digest, DigestWriter, Fault};
 
 use crate::FileContent;
+use crate::destination_folder::DestinationFolder;
 use crate::extract::stage;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::follower::digest_of_range;
-use crate::place::DestinationFolder;
 use crate::source::{FrameDecoder, TarSource, detect};
 use crate::tar_stream::{MemberKind, TarItem, TarMember, TarStream};
 use crate::turnstile::{Turnstile, run_workers, thread_count};

@@ -6,12 +6,12 @@ use std::io;
 
 use vocab::side_by_side;
 
+use crate::destination_folder::DestinationFolder;
 use crate::extract_error::ExtractErrorKind;
 use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::finish_stage::finish_stage;
 use crate::judge::{MemberJudge, RATIO_FLOOR};
 use crate::name_rules::EntryFault;
-use crate::place::DestinationFolder;
 use crate::source::read_exact_at;
 use crate::tar_stream::{MemberKind, TarMember};
 use crate::turnstile::thread_count;

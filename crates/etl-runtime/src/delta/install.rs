@@ -8,7 +8,7 @@ use store::{Context, Scrutiny};
 use vocab::{Digest, Fault};
 use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelBlob, WheelToInstall, install_all, unpack_all};
 
-use super::place::{key_for, key_of};
+use super::delta_place::{key_for, key_of};
 use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name};
 use crate::runtime_facts::RuntimeFacts;
 

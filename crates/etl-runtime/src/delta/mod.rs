@@ -5,13 +5,13 @@
 //! both.
 
 mod bake;
+mod delta_place;
 mod error;
 mod install;
-mod place;
 mod record;
 
 pub use bake::{BakedDelta, BakedWheels, bake, wheels_for};
+pub use delta_place::DeltaPlace;
 pub use error::DeltaError;
 pub use install::{FoundDelta, find, install, install_wheels};
-pub use place::DeltaPlace;
 pub use record::{DELTA_FORMAT, DeltaFile, DeltaRecord, delta_name, requirement_line};

@@ -8,9 +8,9 @@
 //! in which they act, a later one overwriting an earlier one.
 
 mod error;
-mod place;
+mod file_placer;
+mod resolved_target;
 mod source;
-mod target;
 
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,8 @@ use vocab::{CopiedFile, Digest, TreeLayout, TreePath};
 use store::Context;
 
 pub use error::{CopyError, CopyErrorKind};
+use resolved_target::ResolvedTarget;
 use source::{SourceEntry, SourceKind, SourceLinks};
-use target::ResolvedTarget;
 
 /// One entry of a `copyFiles` list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ pub fn copy_files(
             operation.place, operation.from
         ));
     }
-    let mut placer = place::FilePlacer::new(prefix);
+    let mut placer = file_placer::FilePlacer::new(prefix);
     for copy in &preview.copies {
         let failed = |kind| CopyError::new(&operations[copy.operation], kind);
         if context.is_cancelled() {

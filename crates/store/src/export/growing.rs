@@ -8,13 +8,13 @@ use std::sync::{Arc, PoisonError};
 use disk::FileBeside;
 use vocab::PlatformKey;
 
+use super::export_place::{ExportPlace, Taken, link_on_the_way, path_of, read_file};
 use super::fault::{ExportError, ExportErrorKind};
 use super::folder_lock::{self, LOCK};
 use super::import::Import;
 use super::manifest::{
     EXPORT_FORMAT, ExportManifest, ExportedHost, ExportedObject, ExportedRuntime, MANIFEST, NEXT_MANIFEST, SUMS,
 };
-use super::place::{ExportPlace, Taken, link_on_the_way, path_of, read_file};
 use crate::remote::{RemoteSettings, RemoteStore};
 
 /// Starts of temporary names beside the manifest.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Digest, PlatformKey, VersionString, few_at_once};
 
+use super::export_place::{ExportPlace, look_at, read_file};
 use super::fault::{ExportError, ExportErrorKind};
 use super::folder_lock::LOCK;
 use super::format_1::ManifestOfFormat1;
 use super::made_with::MadeWith;
 use super::manifest::{EXPORT_FORMAT, ExportManifest, ExportedBuild, ExportedObject, MANIFEST, NEXT_MANIFEST, SUMS};
-use super::place::{ExportPlace, look_at, read_file};
 use crate::Store;
 use crate::remote::{RemoteSettings, RemoteStore};
 

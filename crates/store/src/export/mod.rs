@@ -5,6 +5,7 @@
 //! `SHA256SUMS`. [`Growing`] adds to an export, [`Import`] reads one; both take nothing for granted that lies in the
 //! folder: an object counts if it has the size and the digest that the manifest, or its own name, gives it.
 
+mod export_place;
 mod fault;
 mod folder_lock;
 mod format_1;
@@ -12,7 +13,6 @@ mod growing;
 mod import;
 mod made_with;
 mod manifest;
-mod place;
 
 pub use fault::{ExportError, ExportErrorKind};
 pub use growing::{FinishedExport, Given, Growing};
