@@ -1,7 +1,17 @@
 //! AIStore for Python: the module `pydist_aistore`. Its `Client` has the calls of the first SDK for AIStore, by
 //! name and by position, on top of [`aistore_client`], which knows no Python. Its types are in `pydist_aistore.pyi`.
 //!
-//! Whatever waits for a server does so in `waiting.rs`, without the interpreter's lock.
+//! Whatever waits for a server does so in `waiting.rs`, without the interpreter's lock. So threads of Python wait side by
+//! side, and Ctrl-C ends a call:
+//!
+//! ```python
+//! from concurrent.futures import ThreadPoolExecutor
+//! from pydist_aistore import Client
+//!
+//! with Client("http://localhost:8080") as client, ThreadPoolExecutor(8) as pool:
+//!     names = [entry.name for entry in client.list_objects("bck")]
+//!     contents = list(pool.map(lambda name: client.get_object("bck", name), names))
+//! ```
 
 mod client;
 mod content;

@@ -104,6 +104,7 @@ fn is_version(word: &str) -> bool {
     word == "all" || word.contains(|character: char| character.is_ascii_digit())
 }
 
+/// What to do; without one of them the versions are built.
 #[derive(Debug, Subcommand)]
 pub enum BuilderCommand {
     /// Show what a build would do, and stop before any package is downloaded.
@@ -181,6 +182,7 @@ Examples:
     Store(StoreCommand),
 }
 
+/// What to do with the store; all but `remote` look at this machine's alone.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
     /// Show what is in the store: size and last use, by kind.
@@ -253,6 +255,7 @@ pub struct SelectionArguments {
     pub platform: Vec<String>,
 }
 
+/// Options of a build: what of `plan` and `lock` decides the rows, and what only a build can use.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildArguments {
     #[command(flatten)]
@@ -279,6 +282,7 @@ pub struct BuildArguments {
     pub sources: SourceArguments,
 }
 
+/// Options of `plan`: a build's that decide rows; it makes nothing.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanArguments {
     #[command(flatten)]
@@ -290,6 +294,7 @@ pub struct PlanArguments {
     pub sources: SourceArguments,
 }
 
+/// Options of `lock`, which asks the indexes anew and so cannot be held to a lock.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockArguments {
     #[command(flatten)]
@@ -298,6 +303,7 @@ pub struct LockArguments {
     pub sources: SourceArguments,
 }
 
+/// Options of `export`: what a locked build takes, for machines without a network.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportArguments {
     #[command(flatten)]
@@ -393,6 +399,7 @@ fn artifact_format(text: &str) -> Result<ArtifactFormat, String> {
     known.ok_or_else(|| "the formats are tar.zst, tar.gz, tar and zip".to_owned())
 }
 
+/// Options that stand before or behind the name of any command.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {

@@ -43,6 +43,7 @@ pub struct BuilderSession<'a> {
     pub repository: Repository,
 }
 
+/// The store's folder, absolute: `--store-dir`, then PYDIST_STORE, then the user's cache folder. It need not exist.
 pub fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
     let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
     let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;

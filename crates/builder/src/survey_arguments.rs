@@ -8,6 +8,7 @@ use vocab::PlatformKey;
 
 use crate::download_arguments::DownloadArguments;
 
+/// Options of `check`. It reads the whole repository whatever is given.
 #[derive(Args, Debug, Clone)]
 pub struct CheckArguments {
     /// Version strings, or `all` (the default).
@@ -26,6 +27,7 @@ pub struct CheckArguments {
     pub downloads: DownloadArguments,
 }
 
+/// Options of `outdated`, which needs indexes.
 #[derive(Args, Debug, Clone)]
 pub struct OutdatedArguments {
     /// Version strings, or `all` (the default).
@@ -38,6 +40,7 @@ pub struct OutdatedArguments {
     pub downloads: DownloadArguments,
 }
 
+/// Options of `diff`. A side is a version, a manifest or an artifact.
 #[derive(Args, Debug, Clone)]
 pub struct DiffArguments {
     /// A version string, a lock.json, a manifest, or an artifact with its manifest beside it.
@@ -51,6 +54,7 @@ pub struct DiffArguments {
     pub markdown: bool,
 }
 
+/// Options of `matrix`: which jobs, and for which CI system they are written.
 #[derive(Args, Debug, Clone)]
 pub struct MatrixArguments {
     /// Version strings, or `all` (the default).
@@ -75,6 +79,7 @@ pub struct MatrixArguments {
     pub published: Option<PathBuf>,
 }
 
+/// The CI systems that `matrix` writes for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MatrixFormat {
     /// One line of JSON for `fromJSON`.

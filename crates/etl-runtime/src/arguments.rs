@@ -26,7 +26,7 @@ pub struct EtlArguments {
     #[command(flatten)]
     pub run: RunArguments,
     #[command(flatten)]
-    pub global: GlobalArguments,
+    pub show: ShowOptions,
 }
 
 /// What to do.
@@ -127,17 +127,9 @@ pub struct RunArguments {
     pub work: Option<PathBuf>,
 }
 
-/// Options of every subcommand.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Global options")]
-pub struct GlobalArguments {
-    #[command(flatten)]
-    pub show: ShowOptions,
-}
-
 impl CommandLine for EtlArguments {
     fn show(&self) -> &ShowOptions {
-        &self.global.show
+        &self.show
     }
 }
 

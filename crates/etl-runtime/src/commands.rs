@@ -12,12 +12,12 @@ use crate::surroundings::{EtlOutcome, Surroundings};
 /// Runs one command.
 pub fn run(arguments: &EtlArguments, surroundings: &Surroundings) -> EtlOutcome {
     match &arguments.command {
-        None => serve(&arguments.run, surroundings, arguments.global.show.json),
-        Some(EtlCommand::Run { run }) => serve(run, surroundings, arguments.global.show.json),
+        None => serve(&arguments.run, surroundings, arguments.show.json),
+        Some(EtlCommand::Run { run }) => serve(run, surroundings, arguments.show.json),
         Some(EtlCommand::Bake { packages, to, python }) => {
-            crate::bake_commands::bake(packages, to, python.as_deref(), surroundings, arguments.global.show.json)
+            crate::bake_commands::bake(packages, to, python.as_deref(), surroundings, arguments.show.json)
         }
-        Some(EtlCommand::Image(image)) => crate::bake_commands::image(image, surroundings, arguments.global.show.json),
+        Some(EtlCommand::Image(image)) => crate::bake_commands::image(image, surroundings, arguments.show.json),
         Some(EtlCommand::Module { to }) => {
             let path = launch::write_module(&surroundings.folder.join(to), launch::CLIENT_MODULE)?;
             surroundings.printer.say(&format!("wrote `{}`", path.display()));

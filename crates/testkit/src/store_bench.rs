@@ -18,10 +18,12 @@ pub struct StoreBench {
 }
 
 impl StoreBench {
+    /// With hardly a pause before a download is tried again.
     pub fn new() -> Self {
         Self::with(settings())
     }
 
+    /// With these settings of downloads.
     pub fn with(settings: DownloadSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let events: Arc<Mutex<Vec<Event>>> = Arc::default();
@@ -34,10 +36,12 @@ impl StoreBench {
         context(self.context.store.root(), settings(), &Arc::default())
     }
 
+    /// Everything that was told so far.
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap().clone()
     }
 
+    /// Why something was tried again, in order.
     pub fn retries(&self) -> Vec<String> {
         let reason = |event| match event {
             Event::Retry { reason, .. } => Some(reason),
@@ -46,11 +50,13 @@ impl StoreBench {
         self.events().into_iter().filter_map(reason).collect()
     }
 
+    /// Beside the store, in a folder that goes with the bench.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
+/// The default limits, with hardly a pause before another attempt.
 pub fn settings() -> DownloadSettings {
     DownloadSettings { first_pause: Duration::from_millis(1), ..DownloadSettings::default() }
 }
@@ -68,6 +74,7 @@ fn context(store: &Path, settings: DownloadSettings, events: &Arc<Mutex<Vec<Even
     .with_listener(Arc::new(move |event| events.lock().unwrap().push(event)))
 }
 
+/// Asks for a file with exactly this content; its name says it is a wheel.
 pub fn request(url: &str, content: &[u8]) -> FetchRequest {
     FetchRequest {
         url: url.to_owned(),

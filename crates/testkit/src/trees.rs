@@ -10,6 +10,7 @@ use archive::{EntryKind, PackOptions, TreeEntry, scan};
 /// Path → what is there: a directory, `x` or `-` with the content of a file, a link's target.
 pub type Tree = BTreeMap<String, Node>;
 
+/// What is at one path of a [`Tree`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     Directory,
@@ -17,10 +18,12 @@ pub enum Node {
     Symlink(String),
 }
 
+/// A file that is not executable.
 pub fn file(content: impl AsRef<[u8]>) -> Node {
     Node::File { executable: false, content: content.as_ref().to_vec() }
 }
 
+/// An executable file.
 pub fn program(content: impl AsRef<[u8]>) -> Node {
     Node::File { executable: true, content: content.as_ref().to_vec() }
 }
@@ -122,6 +125,7 @@ pub fn noise_of(seed: u64, size: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(size).collect()
 }
 
+/// Makes the tree on disk. Folders above a path have to come before it, as they do in a sorted map that lists them.
 #[cfg(unix)]
 pub fn write_tree(tree: &Tree, root: &Path) {
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -140,6 +144,7 @@ pub fn write_tree(tree: &Tree, root: &Path) {
     }
 }
 
+/// What is on disk below `root`. The inverse of [`write_tree`].
 pub fn read_tree(root: &Path) -> Tree {
     let node = |entry: &TreeEntry| match &entry.kind {
         EntryKind::Directory => Node::Directory,
@@ -166,6 +171,7 @@ pub fn entries(tree: &Tree) -> Vec<TreeEntry> {
     tree.iter().map(entry).collect()
 }
 
+/// Packing that is quick: the lowest level, on all processors.
 pub fn options(format: vocab::ArtifactFormat) -> PackOptions<'static> {
     PackOptions { format, level: 1, ..PackOptions::default() }
 }

@@ -10,7 +10,9 @@ use vocab::{Digest, PlatformKey, TreeLayout};
 use wheel::windows_launcher::WindowsLaunchers;
 use wheel::{InstallDestination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
 
+/// Python 3.12.10 on linux-x64.
 pub const LINUX: TreeLayout = layout(PlatformKey::LinuxX64);
+/// Python 3.12.10 on windows-x64.
 pub const WINDOWS: TreeLayout = layout(PlatformKey::WindowsX64);
 
 const fn layout(platform: PlatformKey) -> TreeLayout {
@@ -23,6 +25,7 @@ impl StoreBench {
         wheel::unpack(&self.context, &self.blob(wheel), Scrutiny::Glance)
     }
 
+    /// Writes the wheel beside the store; it is not unpacked yet.
     pub fn blob(&self, wheel: &FixtureFile) -> WheelBlob {
         let path = self.path(&wheel.file_name);
         std::fs::write(&path, &wheel.bytes).unwrap();

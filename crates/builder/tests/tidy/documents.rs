@@ -108,7 +108,7 @@ pub fn documents() -> Vec<(String, String)> {
 }
 
 /// The text in single backticks of a line, and whole lines of fenced blocks.
-fn code_of(text: &str) -> Vec<String> {
+pub fn code_of(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut fenced = false;
     for line in text.lines() {
@@ -236,7 +236,7 @@ fn every_file_that_a_document_names_is_there() {
 }
 
 /// `a/{b,c}.rs` is two paths.
-fn expanded(path: &str) -> Vec<String> {
+pub fn expanded(path: &str) -> Vec<String> {
     match path.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?))) {
         Some((head, (names, tail))) => names.split(',').map(|name| format!("{head}{name}{tail}")).collect(),
         None => vec![path.to_owned()],

@@ -5,6 +5,7 @@ mod defaults;
 mod documents;
 mod errors;
 mod numbers;
+mod rule_places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -72,6 +72,7 @@ impl Cluster {
     /// Feature bits: S3 at the root.
     pub const S3_AT_THE_ROOT: &str = "8";
 
+    /// A cluster of its own, for tests that change its configuration. `None` where the programs are missing and may be.
     pub fn start(temporary: &str, targets: usize) -> Option<Self> {
         Self::try_start(Path::new(temporary), targets).map(Result::unwrap)
     }
@@ -175,6 +176,7 @@ impl Cluster {
         self.address
     }
 
+    /// URL of the proxy, as AIS_ENDPOINT has it.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

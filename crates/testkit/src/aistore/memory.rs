@@ -62,6 +62,7 @@ impl AIStoreMemory {
         (proxy, target)
     }
 
+    /// What a cluster with these objects answers.
     pub fn answer(&self, request: &AIStoreRequest) -> AIStoreReply {
         // Asked before the content is read: nobody is redirected here.
         if request.header("content-length").parse::<usize>().unwrap_or(0) != request.body.len() {

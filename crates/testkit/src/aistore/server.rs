@@ -24,10 +24,12 @@ pub struct AIStoreRequest {
 }
 
 impl AIStoreRequest {
+    /// The body, which has to be JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// Empty if it was not sent; the name is in lower case.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -39,6 +41,7 @@ impl AIStoreRequest {
     }
 }
 
+/// What a request is answered, and what goes wrong on the way.
 #[derive(Clone, Debug, Default)]
 pub struct AIStoreReply {
     pub status: u16,
@@ -47,6 +50,7 @@ pub struct AIStoreReply {
     pub mishap: AIStoreMishap,
 }
 
+/// What happens to an answer on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AIStoreMishap {
     #[default]
@@ -59,10 +63,12 @@ pub enum AIStoreMishap {
     Silence,
 }
 
+/// An answer that arrives.
 pub fn reply(status: u16, body: impl Into<Vec<u8>>) -> AIStoreReply {
     AIStoreReply { status, body: body.into(), ..AIStoreReply::default() }
 }
 
+/// An answer that sends the client elsewhere.
 pub fn redirect(status: u16, location: &str) -> AIStoreReply {
     reply(status, "").header("Location", location)
 }
@@ -74,11 +80,13 @@ pub fn error(status: u16, code: &str, message: &str) -> AIStoreReply {
 }
 
 impl AIStoreReply {
+    /// With one more header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
+    /// With something that goes wrong on the way.
     pub fn mishap(self, mishap: AIStoreMishap) -> Self {
         Self { mishap, ..self }
     }
@@ -126,10 +134,12 @@ impl FakeAIStore {
         Self::start(move |_, _| answer.clone())
     }
 
+    /// Of a path of this server, which begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
+    /// All requests, in the order in which they came.
     pub fn log(&self) -> Vec<AIStoreRequest> {
         self.state.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
