@@ -15,6 +15,8 @@ import signal
 import sys
 import time
 
+import guarded_requests
+
 LOADED = b"L"
 REPORTED = b"R"
 # What gunicorn and kubelets wait for, too.
@@ -165,7 +167,7 @@ def make(kind, port):
     except BaseException as error:  # pylint: disable=broad-except
         raise Refused(f"{kind.__name__} cannot be instantiated: {said(error)}") from error
     server.port = port
-    server.sanitize_fqn = within_mounts(server.sanitize_fqn)
+    server.sanitize_fqn = guarded_requests.within_mounts(server.sanitize_fqn)
     return server
 
 
@@ -177,141 +179,7 @@ def one_line(text):
     return " ".join(text.split())[:500]
 
 
-# Requests that the SDK's classes leave open.
-
-
-def within_mounts(sanitize):
-    """`sanitize_fqn`, refusing what is not an object's file: every server opens what it returns.
-
-    A FileNotFoundError is answered with 404 by all of them.
-    """
-    roots = [os.path.realpath(root) for root in os.environ.get("ETL_FQN_ROOTS", "").split(":") if root]
-
-    def sanitized(fqn):
-        import stat
-
-        path = sanitize(fqn)
-        real = os.path.realpath(path)
-        if not any(real == root or real.startswith(root.rstrip("/") + "/") for root in roots):
-            refuse(path, "outside ETL_FQN_ROOTS and the mounted volumes")
-        try:
-            mode = os.stat(real).st_mode
-        except OSError as error:
-            refuse(path, error.strerror)
-        if not stat.S_ISREG(mode):
-            refuse(path, "not a regular file")
-        if not os.access(real, os.R_OK):
-            refuse(path, "this user may not read it")
-        return path
-
-    def refuse(path, reason):
-        import logging
-
-        logging.getLogger("etl-runtime").error("etl_fqn %r: %s", path, reason)
-        raise FileNotFoundError(2, reason, f"{path} ({reason})")
-
-    return sanitized
-
-
-class EmptyPuts:
-    """Counts PUT requests that bring no body and name no file.
-
-    An empty object is one. So is an object whose name holds `#`: the target builds the pod's URL unescaped, and
-    everything from `#` on, the file's path included, is lost on the way.
-    """
-
-    def __init__(self):
-        self.count = 0
-
-    def note(self, path, query, length, chunked):
-        if chunked or (length or "0").strip() != "0" or "etl_fqn=" in query:
-            return
-        import logging
-
-        self.count += 1
-        if self.count == 1:
-            logging.getLogger("etl-runtime").warning(
-                "PUT %s has no body and no etl_fqn: either the object is empty, or its name holds `#`, from "
-                "which on AIStore cuts the request; then nothing was transformed. Further ones are only counted.",
-                path,
-            )
-
-    def sum_up(self):
-        if self.count > 1:
-            import logging
-
-            logging.getLogger("etl-runtime").warning(
-                "process %d: %d PUT requests without body and etl_fqn", os.getpid(), self.count
-            )
-
-
-NO_DOWNLOADS = "ETL servers do not download: this request of a download job is not supported\n"
-
-
 # The three frameworks.
-
-
-def asgi_app(server, empty):
-    """The FastAPI application with what is ours around it."""
-    from starlette.responses import PlainTextResponse
-
-    def refuse_download(_request):
-        return PlainTextResponse(NO_DOWNLOADS, status_code=501)
-
-    server.app.add_route("/download", refuse_download, methods=["POST"])
-    server.app.router.on_shutdown.append(empty.sum_up)
-    inner = server.app
-
-    async def outer(scope, receive, send):
-        if scope["type"] == "http" and scope["method"] == "PUT":
-            headers = dict(scope["headers"])
-            length = headers.get(b"content-length", b"").decode("latin-1")
-            query = scope["query_string"].decode("latin-1")
-            empty.note(scope["path"], query, length, b"transfer-encoding" in headers)
-        await inner(scope, receive, send)
-
-    return outer
-
-
-def wsgi_app(server, empty):
-    """The Flask application with what is ours around it."""
-    from flask import Response, request
-
-    def refuse_download():
-        return Response(NO_DOWNLOADS, status=501, mimetype="text/plain")
-
-    def note():
-        if request.method == "PUT":
-            environ = request.environ
-            chunked = "HTTP_TRANSFER_ENCODING" in environ
-            empty.note(request.path, environ.get("QUERY_STRING", ""), environ.get("CONTENT_LENGTH"), chunked)
-
-    server.app.add_url_rule("/download", "etl_runtime_download", refuse_download, methods=["POST"])
-    server.app.before_request(note)
-    return server.app
-
-
-def threaded_handler(server, empty):
-    """The request handler of the threaded server with what is ours around it."""
-
-    class Handler(server.RequestHandler):
-        def do_PUT(self):  # pylint: disable=invalid-name
-            path, _, query = self.path.partition("?")
-            empty.note(path, query, self.headers.get("Content-Length"), "Transfer-Encoding" in self.headers)
-            super().do_PUT()
-
-        def do_POST(self):  # pylint: disable=invalid-name
-            if self.path.partition("?")[0] != "/download":
-                self.send_error(501, f"Unsupported method ({self.command!r})")
-                return
-            body = NO_DOWNLOADS.encode()
-            self.send_response(501)
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    return Handler
 
 
 def framework_of(kind):
@@ -379,10 +247,11 @@ def threaded_worker(server, port):
     return work
 
 
-def serve_forked(work, workers):
+def serve_forked(work, workers, empty):
     """Keeps `workers` processes that run `work`. Returns the exit code."""
     running = {}
     stopping = []
+    begun = 0
 
     def stop(number, _frame):
         stopping.append(number)
@@ -393,6 +262,7 @@ def serve_forked(work, workers):
                 pass
 
     def start():
+        nonlocal begun
         # A signal between the fork and the end of this function would be lost for the new worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         pid = os.fork()
@@ -400,7 +270,9 @@ def serve_forked(work, workers):
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            empty.belongs_to(begun)
             run_worker(work)
+        begun += 1
         running[pid] = time.monotonic()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         return pid
@@ -446,13 +318,22 @@ def run_worker(work):
         os._exit(code)
 
 
-def serve_gunicorn(app, port, workers):
+def serve_gunicorn(app, port, workers, empty):
     """gunicorn's arbiter forks workers from the process it runs in, by itself."""
     from gunicorn.app.base import BaseApplication
 
+    settings = {
+        "bind": f"0.0.0.0:{port}",
+        "workers": workers,
+        # `debug`, as AIStore's own runtime has it, writes a line for each request.
+        "loglevel": "info",
+        "post_fork": lambda _arbiter, worker: empty.belongs_to(worker.age),
+        "on_exit": lambda _arbiter: empty.sum_up(),
+    }
+
     class Application(BaseApplication):
         def load_config(self):
-            for name, value in (("bind", f"0.0.0.0:{port}"), ("workers", workers), ("loglevel", "debug")):
+            for name, value in settings.items():
                 self.cfg.set(name, value)
             # Newer versions open a socket in the user's home to be steered by.
             if "control_socket_disable" in self.cfg.settings:
@@ -513,7 +394,7 @@ def serve(report, port, workers, preload):
         kind = load()
         framework = framework_of(kind)
         server = make(kind, port)
-        empty = EmptyPuts()
+        empty = guarded_requests.EmptyPuts()
         if not preload and framework != "threaded":
             command = stock_command(framework, port, workers)
             say(f"starting {' '.join(command)}")
@@ -521,15 +402,15 @@ def serve(report, port, workers, preload):
             os.execvp(command[0], command)
         work = None
         if framework == "fastapi":
-            app = asgi_app(server, empty)
+            app = guarded_requests.asgi_app(server, empty)
             listener = listen(port)
             work = uvicorn_worker(app, port, listener)
         elif framework == "flask":
-            app = wsgi_app(server, empty)
+            app = guarded_requests.wsgi_app(server, empty)
             # gunicorn tries a port for seconds before it gives up.
             listen(port).close()
         else:
-            server.RequestHandler = threaded_handler(server, empty)
+            server.RequestHandler = guarded_requests.threaded_handler(server, empty)
             listen(port).close()
             work = threaded_worker(server, port)
     except Refused as error:
@@ -555,9 +436,12 @@ def serve(report, port, workers, preload):
     os.write(report, LOADED)
     os.close(report)
     if framework == "flask":
-        serve_gunicorn(app, port, workers)
+        serve_gunicorn(app, port, workers, empty)
         return 0
-    return serve_forked(work, workers if framework == "fastapi" else 1)
+    try:
+        return serve_forked(work, workers if framework == "fastapi" else 1, empty)
+    finally:
+        empty.sum_up()
 
 
 def main():
@@ -575,6 +459,10 @@ def main():
             code = serve(writing, port, workers, preload)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
+        except BaseException:  # pylint: disable=broad-except
+            import traceback
+
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -586,8 +474,15 @@ def main():
 if __name__ == "__main__":
     main()
 else:
-    # In a worker of uvicorn or gunicorn.
+    # In a worker of uvicorn or gunicorn, which counts for itself.
     prepare()
     _server = make(load(), int(os.environ["ETL_PORT"]))
-    _empty = EmptyPuts()
-    app = asgi_app(_server, _empty) if framework_of(type(_server)) == "fastapi" else wsgi_app(_server, _empty)
+    _empty = guarded_requests.EmptyPuts()
+    if framework_of(type(_server)) == "fastapi":
+        _server.app.router.on_shutdown.append(_empty.sum_up)
+        app = guarded_requests.asgi_app(_server, _empty)
+    else:
+        import atexit
+
+        atexit.register(_empty.sum_up)
+        app = guarded_requests.wsgi_app(_server, _empty)

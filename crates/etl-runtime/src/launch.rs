@@ -11,8 +11,9 @@ use vocab::{Digest, Fault, Work};
 use crate::plan::Plan;
 
 /// The entry module and what it imports, by file name.
-const MODULES: [(&str, &str); 4] = [
+const MODULES: [(&str, &str); 5] = [
     ("server.py", include_str!("../python/server.py")),
+    ("guarded_requests.py", include_str!("../python/guarded_requests.py")),
     ("lazy_packages.py", include_str!("../python/lazy_packages.py")),
     ("pickled_code.py", include_str!("../python/pickled_code.py")),
     CLIENT_MODULE,

@@ -1,6 +1,6 @@
 //! Payloads that are no class, do harm while they are loaded, or come from another Python.
 
-use crate::support::{Pod, UPPER, pickled, printed, sdk};
+use crate::support::{PYTHONS, Pod, UPPER, pickled, printed, sdk};
 
 /// A pickle that runs `code` when it is loaded.
 fn running(python: &std::path::Path, code: &str) -> String {
@@ -69,7 +69,7 @@ fn a_pickle_that_does_harm_is_reported_with_what_it_printed_and_leaves_nothing()
 #[test]
 fn a_class_of_another_python_is_refused_before_its_code_runs() {
     let mut versions = Vec::new();
-    for minor in ["3.9", "3.10", "3.11", "3.12", "3.13"] {
+    for minor in PYTHONS {
         versions.extend(sdk(minor).map(|python| (minor, python)));
     }
     let payloads: Vec<String> = versions.iter().map(|(_, python)| pickled(python, "threaded", UPPER)).collect();
@@ -123,7 +123,7 @@ for path in glob.glob(os.path.dirname(os.__file__) + '/*.py'):
     with open(path, encoding='utf-8') as file: look(compile(file.read(), path, 'exec'))
 print(seen > 1000, refused)
 ";
-    for minor in ["3.9", "3.10", "3.11", "3.12", "3.13"] {
+    for minor in PYTHONS {
         let Some(python) = sdk(minor) else { continue };
         assert_eq!(printed(&python, script, &[]), "True 0\n", "{minor}");
     }
@@ -157,7 +157,7 @@ circle = ['bucket', 'client', 'multiobj', 'multiobj.object_group', 'retry_manage
 server = 'etl.webserver.http_multi_threaded_server'
 print([name for name in circle if not works([name])], works([server]), works([server, 'multiobj']), works([]))
 ";
-    for minor in ["3.9", "3.12"] {
+    for minor in PYTHONS {
         let Some(python) = sdk(minor) else { continue };
         assert_eq!(printed(&python, script, &[]), "[] True True True\n", "{minor}");
     }

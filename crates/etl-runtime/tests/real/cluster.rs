@@ -1,27 +1,44 @@
 //! Behind real targets: a cluster of this machine whose pods are processes. Left out, and why is printed, unless
 //! PYDIST_AISNODE_ETL names an `aisnode` that was built with the tag `etl`.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testkit::aistore::aisnode_with_etl;
 
-use crate::support::{sdk, text};
+use crate::support::{sdk, text, uv};
+
+/// A folder of AIStore's own sources, for the tests in them, which PYDIST_AISTORE_SOURCE names. `None`, and why is printed, where
+/// it is unset.
+fn aistore_source() -> Option<PathBuf> {
+    let named = std::env::var_os("PYDIST_AISTORE_SOURCE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    if named.is_none() {
+        eprintln!("skipped: PYDIST_AISTORE_SOURCE names no folder of AIStore's sources");
+    }
+    named
+}
 
 /// What `cluster.py` prints of these checks; all have to succeed.
 fn checked(names: &[&str]) -> Option<String> {
+    let words: Vec<&OsStr> = names.iter().map(OsStr::new).collect();
+    before_a_cluster(&words, Path::new(env!("CARGO_MANIFEST_DIR")), &[])
+}
+
+/// Runs checks, or a command, before a new cluster; they have to succeed. `modules` are for Python.
+fn before_a_cluster(what: &[&OsStr], folder: &Path, modules: &[PathBuf]) -> Option<String> {
     let (aisnode, python) = (aisnode_with_etl()?, sdk("3.12")?);
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = tempfile::Builder::new().prefix("etl-cluster-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let folder = scratch.path().join("cluster");
-    let modules = [crates.join("python"), crates.join("../testkit/src/aistore")];
+    let own = [crates.join("python"), crates.join("../testkit/src/aistore")];
     let output = Command::new("unshare")
         .args(["--map-root-user", "--net", "--mount"])
         .args([python.as_os_str(), crates.join("tests/real/cluster.py").as_os_str(), aisnode.as_os_str()])
         .arg(env!("CARGO_BIN_EXE_etl-runtime"))
-        .arg(&folder)
-        .args(names)
-        .env("PYTHONPATH", std::env::join_paths(modules).unwrap())
+        .arg(scratch.path().join("cluster"))
+        .args(what)
+        .current_dir(folder)
+        .env("PYTHONPATH", std::env::join_paths(own.iter().chain(modules)).unwrap())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .unwrap();
@@ -42,4 +59,18 @@ fn every_server_transforms_behind_two_targets() {
 fn direct_put_brings_all_objects_over_with_and_without() {
     let Some(told) = checked(&["e12"]) else { return };
     assert_eq!(told.matches("all there after").count(), 2, "{told}");
+}
+
+// E2: of AIStore's own tests those that go through a cluster; its others start servers in their own process
+#[test]
+fn the_streaming_tests_of_the_sdk_itself_pass() {
+    let (Some(source), Some(python)) = (aistore_source(), sdk("3.12")) else { return };
+    let modules = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk-tests");
+    let target = modules.to_str().unwrap();
+    uv(&["pip", "install", "--quiet", "--target", target, "--python", python.to_str().unwrap(), "pytest"]);
+    let pytest = "-m pytest -q -p no:cacheprovider tests/integration/sdk/test_etl_streaming.py";
+    let words: Vec<OsString> = [python.into_os_string()].into_iter().chain(pytest.split(' ').map(OsString::from)).collect();
+    let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
+    let Some(told) = before_a_cluster(&words, &source.join("python"), &[modules]) else { return };
+    assert!(told.contains("8 passed"), "{told}");
 }

@@ -12,6 +12,7 @@ mod hop;
 mod packages;
 mod places;
 mod pod;
+mod pythons;
 mod registering;
 mod running;
 mod support;

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Those that there are servers for.
+pub const PYTHONS: [&str; 6] = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"];
 pub const FRAMEWORKS: [&str; 3] = ["fastapi", "flask", "threaded"];
 /// For a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,31 +27,40 @@ class Upper(Base):
         return data.upper() + etl_args.encode()
 ";
 
-/// The interpreter of a virtual environment with `aistore[etl]`, made once for all runs of the tests. `None` where the tests
-/// were told to do without this Python.
+/// The interpreter of a virtual environment with the SDK that docs/etl.md names for this Python, made once for all runs of
+/// the tests. `None` where the tests were told to do without this Python.
 pub fn sdk(minor: &str) -> Option<PathBuf> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sdk-{minor}"));
-    let python = folder.join("bin/python3");
     if testkit::is_left_out(&format!("python-{minor}")) {
         return None;
     }
+    let version = sdk_version(minor);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sdk-{minor}-{version}"));
+    let python = folder.join("bin/python3");
     if folder.join("complete").exists() {
         return Some(python);
     }
     let _ = fs::remove_dir_all(&folder);
-    let uv = |arguments: &[&str]| Command::new("uv").args(arguments).env("UV_PYTHON_DOWNLOADS", "never").output();
     let wanted = of_pyenv(minor).map_or_else(|| minor.to_owned(), |path| path.display().to_string());
-    let made = uv(&["venv", "--quiet", "--python", &wanted, folder.to_str().unwrap()]);
-    let made = made.unwrap();
-    assert!(made.status.success(), "{}", text(&made.stderr));
-    let installed =
-        uv(&["pip", "install", "--quiet", "--compile-bytecode", "--python", python.to_str().unwrap(), "aistore[etl]"]);
-    let installed = installed.unwrap();
-    assert!(installed.status.success(), "{}", text(&installed.stderr));
+    uv(&["venv", "--quiet", "--python", &wanted, folder.to_str().unwrap()]);
+    let requirement = format!("aistore[etl]=={version}");
+    uv(&["pip", "install", "--quiet", "--compile-bytecode", "--python", python.to_str().unwrap(), &requirement]);
     File::create(folder.join("complete")).unwrap();
     Some(python)
+}
+
+/// What the page's table says that a runtime of this Python carries.
+pub fn sdk_version(minor: &str) -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/etl.md")).unwrap();
+    let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {minor} | "))).expect(minor);
+    row.trim_end_matches(" |").to_owned()
+}
+
+#[track_caller]
+pub fn uv(arguments: &[&str]) {
+    let output = Command::new("uv").args(arguments).env("UV_PYTHON_DOWNLOADS", "never").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 /// pyenv's programs on PATH answer for the versions that it has switched on only.
@@ -113,6 +124,8 @@ pub struct Pod {
     pub folder: tempfile::TempDir,
     pub port: u16,
     variables: BTreeMap<String, String>,
+    /// Starts the program, with these words before it.
+    wrapper: Vec<&'static str>,
 }
 
 impl Pod {
@@ -135,7 +148,17 @@ impl Pod {
             ("AIS_DIRECT_PUT_RETRIES", "0".to_owned()),
             ("NUM_WORKERS", "2".to_owned()),
         ];
-        Self { folder, port, variables: variables.map(|(name, value)| (name.to_owned(), value)).into() }
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { folder, port, variables, wrapper: Vec::new() }
+    }
+
+    /// If an administrator runs the tests: still one, but files that are closed to their owner are closed to it.
+    #[must_use]
+    pub fn without_an_administrators_rights(mut self) -> Self {
+        if text(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0" {
+            self.wrapper = vec!["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"];
+        }
+        self
     }
 
     #[must_use]
@@ -149,7 +172,9 @@ impl Pod {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_etl-runtime"));
+        let words = self.wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_etl-runtime")]).collect::<Vec<_>>();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command.current_dir(self.folder.path()).env_clear().envs(&self.variables).stdin(Stdio::null());
         command
     }
