@@ -11,6 +11,7 @@ use crate::support::{sdk, text, uv};
 
 /// A folder of AIStore's own sources, for the tests in them, which PYDIST_AISTORE_SOURCE names. `None`, and why is printed, where
 /// it is unset.
+#[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
 fn aistore_source() -> Option<PathBuf> {
     let named = std::env::var_os("PYDIST_AISTORE_SOURCE").filter(|path| !path.is_empty()).map(PathBuf::from);
     if named.is_none() {
@@ -69,7 +70,8 @@ fn the_streaming_tests_of_the_sdk_itself_pass() {
     let target = modules.to_str().unwrap();
     uv(&["pip", "install", "--quiet", "--target", target, "--python", python.to_str().unwrap(), "pytest"]);
     let pytest = "-m pytest -q -p no:cacheprovider tests/integration/sdk/test_etl_streaming.py";
-    let words: Vec<OsString> = [python.into_os_string()].into_iter().chain(pytest.split(' ').map(OsString::from)).collect();
+    let words: Vec<OsString> =
+        [python.into_os_string()].into_iter().chain(pytest.split(' ').map(OsString::from)).collect();
     let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
     let Some(told) = before_a_cluster(&words, &source.join("python"), &[modules]) else { return };
     assert!(told.contains("8 passed"), "{told}");

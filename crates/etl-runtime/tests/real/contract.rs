@@ -129,7 +129,10 @@ fn what_is_no_object(server: &Serving) {
         for method in ["PUT", "GET"] {
             let answer = server.send(method, &format!("/demo/o?etl_fqn={}", encoded_twice(&path)), &[], b"");
             assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
-            assert!(answer.text().contains("etl_fqn ") && answer.text().contains(reason), "{method} {path}: {answer:?}");
+            assert!(
+                answer.text().contains("etl_fqn ") && answer.text().contains(reason),
+                "{method} {path}: {answer:?}"
+            );
             assert!(!answer.text().contains("SECRET") && !answer.text().to_lowercase().contains("root:"), "{answer:?}");
         }
     }

@@ -89,7 +89,10 @@ fn the_server_finds_its_modules_and_its_settings() {
     let parts: Vec<&str> = lines.next().unwrap().split('|').collect();
     assert_eq!(parts[1], format!("{}:/mine", parts[0]));
     assert_eq!(parts[2], "3 8000 30 true /ais:/data");
-    assert_eq!(lines.collect::<Vec<_>>(), ["guarded_requests.py", "lazy_packages.py", "pickled_code.py", "pydist_etl.py", "server.py"]);
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        ["guarded_requests.py", "lazy_packages.py", "pickled_code.py", "pydist_etl.py", "server.py"]
+    );
 }
 
 #[test]
