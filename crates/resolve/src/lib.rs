@@ -402,6 +402,7 @@ impl<'a> ResolutionSearch<'a> {
             preferred: self.preferred.clone(),
             shelf: self.shelf.clone(),
             registries: self.settings.pages.open_urls(),
+            as_the_user: false,
             everywhere: reach == IndexReach::Everywhere,
             for_building: false,
             refresh: self.settings.refresh,

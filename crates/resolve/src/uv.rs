@@ -72,6 +72,9 @@ pub struct UvQuestion {
     /// For a build on this machine: for its interpreter and system rather than the target's, and the default index
     /// answers before `registries`, the first of which that has a distribution answers for it.
     pub for_building: bool,
+    /// As if the user had asked: all of uv's variables and settings count, further indexes among them. For what no lock
+    /// records.
+    pub as_the_user: bool,
     /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
     /// Do not use the resolver's cache at all.
@@ -145,7 +148,9 @@ impl Uv {
         let shelf = folder.join("shelf");
         let shelf = question.shelf.write_to(&shelf).map_err(|source| UvError::Write { path: shelf, source })?;
         // They also replace the user's own files.
-        let mut settings = question.settings(context, shelf, uv_settings::settings(context));
+        let own =
+            if question.as_the_user { uv_settings::all_settings(context) } else { uv_settings::settings(context) };
+        let mut settings = question.settings(context, shelf, own);
         if question.for_building && !question.registries.is_empty() {
             let default = self.default_index(context);
             settings.extend(uv_settings::indexes_in_order(context, default.as_deref(), &question.registries));
@@ -198,7 +203,10 @@ impl Uv {
 
         // uv takes the present content of its output file as preferences.
         write("pylock.toml", &question.preferences())?;
-        let invocation = self.invocation(context, folder, &settings, question.all_lines()).args(arguments);
+        let mut invocation = self.invocation(context, folder, &settings, question.all_lines()).args(arguments);
+        if question.as_the_user {
+            invocation.environment = uv_settings::whole_environment(context);
+        }
         let invocation = invocation.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHOME", "").env("PYTHONPATH", "");
         let invocation = match target.deployment_target().filter(|_| !question.for_building) {
             Some(macos) => invocation.env("MACOSX_DEPLOYMENT_TARGET", macos),

@@ -21,7 +21,7 @@ use vocab::Environment;
 
 pub use back_end::{COMPILER_VARIABLES, passed_variables, passes_to_back_ends};
 pub use handover::SettingsHandover;
-pub use variables::environment;
+pub use variables::{environment, whole_environment};
 
 /// Further indexes: their content would get into a lock although the configuration does not name them.
 const FOREIGN_INDEXES: [&str; 3] = ["UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"];
@@ -113,6 +113,16 @@ pub fn settings(context: &Context) -> Table {
     }
     take_default_index(&mut settings, context);
     settings.extend(secret_proxies(&context.environment));
+    trust_the_system(&mut settings, &context.environment);
+    settings
+}
+
+/// Everything that the user's and the system's files say, the user's first. What variables say uv reads itself.
+pub fn all_settings(context: &Context) -> Table {
+    let mut settings = Table::new();
+    for (key, value) in uv_indexes::settings(&context.environment).into_iter().flatten() {
+        settings.entry(key).or_insert(value);
+    }
     trust_the_system(&mut settings, &context.environment);
     settings
 }
@@ -317,8 +327,10 @@ mod tests {
         let mut variables = vec![(OsString::from(user), path("user"))];
         if !cfg!(windows) {
             variables.push(("XDG_CONFIG_DIRS".into(), path("system")));
-            let both = super::settings(&context_of(folder.path(), variables.clone()));
-            assert_eq!(both.to_string(), "native-tls = true\nno-proxy = [\"x\"]\n");
+            for settings in [super::settings, all_settings] {
+                let both = settings(&context_of(folder.path(), variables.clone()));
+                assert_eq!(both.to_string(), "native-tls = true\nno-proxy = [\"x\"]\n");
+            }
         }
         variables.push(("UV_NO_CONFIG".into(), "1".into()));
         assert!(settings(&context_of(folder.path(), variables)).is_empty());

@@ -82,6 +82,13 @@ pub fn environment<'a>(
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// The whole environment but for what says where settings are: those are given to uv otherwise.
+pub fn whole_environment(context: &Context) -> Vec<(OsString, OsString)> {
+    let is_kept = |name: &OsString| !["UV_CONFIG_FILE", "UV_NO_CONFIG"].iter().any(|other| name == other);
+    let kept = context.environment.iter().filter(|(name, _)| is_kept(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// Names are compared without regard to case, as Windows does; on other systems `uv_resolution` is not in use.
 fn passes(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
