@@ -67,9 +67,9 @@ fn found_delta(
     let Some(address) = settings.delta.as_ref().filter(|_| settings.packages.iter().any(lacks)) else {
         return Ok(None);
     };
-    let context = surroundings.context(&surroundings.work(), &facts.work)?;
-    let place = DeltaPlace::open(address, "ETL_DELTA", &context)?;
-    let found = delta::find(&place, settings.delta_sha256, &settings.packages, runtime, &context)?;
+    let context = surroundings.pod_context(&facts.work)?;
+    let place = DeltaPlace::open(address, "ETL_DELTA", context)?;
+    let found = delta::find(&place, settings.delta_sha256, &settings.packages, runtime, context)?;
     if found.is_none() {
         context.note("ETL_DELTA: nothing was baked there for these packages, so the index is asked");
     }
@@ -83,13 +83,13 @@ fn perform(plan: &Plan, settings: &Settings, facts: &Facts, surroundings: &Surro
         install::os_packages(step, &work, &surroundings.folder)?;
     }
     if let Some(overlay) = plan.overlay.as_deref().filter(|overlay| !overlay.is_dir()) {
-        let context = surroundings.context(&work, folder)?;
+        let context = surroundings.pod_context(folder)?;
         match (&plan.delta, &settings.delta) {
             (Some(step), Some(address)) => {
-                let place = DeltaPlace::open(address, "ETL_DELTA", &context)?;
-                delta::install(&place, &step.files, overlay, runtime, &context)?;
+                let place = DeltaPlace::open(address, "ETL_DELTA", context)?;
+                delta::install(&place, &step.files, overlay, runtime, context)?;
             }
-            _ => install::packages(plan, runtime, &context)?,
+            _ => install::packages(&settings.packages, overlay, runtime, context)?,
         }
     }
     if work.is_cancelled() {

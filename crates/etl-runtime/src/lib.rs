@@ -19,6 +19,7 @@ pub mod launch;
 mod mounts;
 pub mod os_packages;
 pub mod package_list;
+pub mod patience;
 pub mod plan;
 pub mod runtime_facts;
 pub mod runtime_image;

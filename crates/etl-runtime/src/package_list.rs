@@ -8,20 +8,34 @@ use vocab::Fault;
 
 /// An item that names nothing an index could be asked for.
 #[derive(Debug, thiserror::Error, Fault)]
-#[error("PACKAGES: `{item}` is not a requirement")]
-#[fault(
-    "E_ETL_PACKAGES",
-    Build,
-    hint("write the name of a distribution with extras and versions, such as `pillow[xmp]>=9,<12`")
-)]
-pub struct PackageError {
-    pub item: String,
+#[fault("E_ETL_PACKAGES", Build)]
+pub enum PackageError {
+    #[error("PACKAGES: `{item}` is not a requirement")]
+    #[fault(hint("write the name of a distribution with extras and versions, such as `pillow[xmp]>=9,<12`"))]
+    NotARequirement { item: String },
+    /// The address may hold a password.
+    #[error("PACKAGES: `{name}` is asked for by an address, and only what an index has is installed")]
+    #[fault(hint(
+        "put its wheel into an index of yours, or into a folder that UV_FIND_LINKS names, and name its version"
+    ))]
+    Address { name: String },
 }
 
 /// The requirements in `text`, in their order.
 pub fn parse(text: &str) -> Result<Vec<Requirement>, PackageError> {
-    let read = |item: String| config_merger::requirement_of_metadata(&item).ok_or(PackageError { item });
     split(text).into_iter().map(read).collect()
+}
+
+fn read(item: String) -> Result<Requirement, PackageError> {
+    if let Some(requirement) = config_merger::requirement_of_metadata(&item) {
+        return Ok(requirement);
+    }
+    let name = item.split_once('@').map(|(name, _)| name.trim());
+    let name = name.filter(|name| config_merger::requirement_of_metadata(name).is_some());
+    Err(match name {
+        Some(name) => PackageError::Address { name: name.to_owned() },
+        None => PackageError::NotARequirement { item },
+    })
 }
 
 /// The items, without the blanks around them; blank items are dropped.
@@ -94,6 +108,12 @@ mod tests {
             let item = split(text).pop().unwrap();
             assert_eq!(error.to_string(), format!("PACKAGES: `{item}` is not a requirement"));
             assert_eq!(error.exit(), vocab::Exit::Build);
+        }
+        for text in ["demo @ https://me:secret@host.example/demo-1.0-py3-none-any.whl", "demo[x]@git+ssh://git@host/x"]
+        {
+            let error = parse(text).unwrap_err();
+            assert!(error.to_string().contains("is asked for by an address"), "{error}");
+            assert!(!error.to_string().contains("host"), "{error}");
         }
         assert_eq!(parse("six>=1,<2,Pillow[b,a]").unwrap().len(), 2);
     }

@@ -18,9 +18,6 @@ pub enum DeltaError {
     #[error("ETL_DELTA: `{file}` at `{place}` is damaged: {reason}")]
     #[fault("E_ETL_DELTA_DAMAGED", Trust, hint("remove `{key}` there, and bake it again"))]
     Damaged { place: String, file: String, key: String, reason: String },
-    #[error("`{file}` of a delta is not the name of a wheel")]
-    #[fault("E_ETL_DELTA_DAMAGED", Trust, hint("bake it again"))]
-    NotAWheel { file: String },
     #[error("ETL_DELTA: the delta was baked for {baked}, and this runtime has {here}")]
     #[fault("E_ETL_DELTA_OTHER", hint("bake it with a runtime like this one"))]
     Other { baked: String, here: String },
@@ -30,9 +27,6 @@ pub enum DeltaError {
     #[error("no delta for {}: {reason}", names.join(", "))]
     #[fault("E_ETL_BAKE", hint("check the names, the network and which index uv uses (UV_DEFAULT_INDEX)"))]
     Resolve { names: Vec<String>, reason: String },
-    #[error("no delta for {}: they are not taken from an index", names.join(", "))]
-    #[fault("E_ETL_BAKE", hint("name distributions with versions, and put own ones into an index of yours"))]
-    NotFromAnIndex { names: Vec<String> },
     #[error("`{address}` can only be read")]
     #[fault("E_ETL_BAKE", Usage, hint("bake into the folder or bucket that the server shows"))]
     ReadOnly { address: String },

@@ -1,14 +1,13 @@
 //! From a delta to an overlay: found, judged, fetched, installed. Starts no program.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use config_merger::Requirement;
-use store::{Context, Scrutiny};
+use store::Context;
 use vocab::{Digest, Fault};
-use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelBlob, WheelToInstall, install_all, unpack_all};
 
 use super::delta_place::{key_for, key_of};
+use super::overlay::fill_overlay;
 use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name};
 use crate::runtime_facts::RuntimeFacts;
 
@@ -46,8 +45,7 @@ pub fn find(
     Ok(Some(FoundDelta { record, sha256: actual }))
 }
 
-/// Installs the wheels into `overlay`, a folder for the path of imports, which appears when everything is there; one that is
-/// there is complete.
+/// Fetches the wheels and installs them into `overlay`; one that is there is complete.
 pub fn install(
     place: &DeltaPlace,
     files: &[DeltaFile],
@@ -59,41 +57,5 @@ pub fn install(
         return Ok(());
     }
     place.bring(files, context)?;
-    let write = |path: &Path| {
-        let path = path.to_owned();
-        move |source| DeltaError::Write { path, source }
-    };
-    let work = overlay.parent().unwrap_or(overlay);
-    std::fs::create_dir_all(work).map_err(write(work))?;
-    let staging = tempfile::Builder::new().prefix(".overlay-").tempdir_in(work).map_err(write(work))?;
-    install_wheels(files, staging.path(), &BTreeSet::new(), runtime, context)?;
-    let site = runtime.layout.site_packages().below(staging.path());
-    std::fs::create_dir_all(&site).map_err(write(&site))?;
-    match disk::rename(&site, overlay) {
-        // Another pod of this user was faster.
-        Err(_) if overlay.is_dir() => Ok(()),
-        other => Ok(other.map_err(write(overlay))?),
-    }
-}
-
-/// Installs wheels of the store into the folder of a runtime whose own files are `base`; the distributions are in the order
-/// of `files`.
-pub fn install_wheels(
-    files: &[DeltaFile],
-    prefix: &Path,
-    base: &BTreeSet<vocab::TreePath>,
-    runtime: &RuntimeFacts,
-    context: &Context,
-) -> Result<InstalledAll, Box<dyn Fault>> {
-    let blob = |file: &DeltaFile| -> Result<WheelBlob, Box<dyn Fault>> {
-        let refuse = |_| DeltaError::NotAWheel { file: file.name.to_string() };
-        let file_name = file.name.as_str().parse::<wheel::WheelFileName>().map_err(refuse)?;
-        Ok(WheelBlob { path: context.store.blob(&file.sha256), sha256: file.sha256, file_name })
-    };
-    let blobs = files.iter().map(blob).collect::<Result<Vec<_>, _>>()?;
-    let wheels = unpack_all(context, &blobs, Scrutiny::Glance)?;
-    let wheels: Vec<WheelToInstall<'_>> =
-        wheels.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(false) }).collect();
-    let destination = InstallDestination { prefix, layout: runtime.layout, base, launchers: None };
-    Ok(install_all(context, &wheels, &destination)?)
+    Ok(fill_overlay(files, overlay, runtime, context)?)
 }

@@ -8,10 +8,15 @@ mod bake;
 mod delta_place;
 mod error;
 mod install;
+mod overlay;
 mod record;
+mod sources;
+mod wheels;
 
-pub use bake::{BakedDelta, BakedWheels, bake, wheels_for};
+pub use bake::{BakedDelta, bake, wheels_for};
 pub use delta_place::DeltaPlace;
 pub use error::DeltaError;
-pub use install::{FoundDelta, find, install, install_wheels};
+pub use install::{FoundDelta, find, install};
+pub use overlay::{OverlayError, fill_overlay, install_wheels};
 pub use record::{DELTA_FORMAT, DeltaFile, DeltaRecord, delta_name, requirement_line};
+pub use wheels::{LackingWheels, NoWheels, WheelsFor, lacking_wheels};

@@ -15,6 +15,8 @@ use std::process::{Command, Output};
 pub struct ScriptPod {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
+    /// Of those that every pod has.
+    unset: Vec<String>,
 }
 
 /// What a run of the program printed and how it ended.
@@ -35,7 +37,7 @@ impl Default for ScriptPod {
 impl ScriptPod {
     /// Python 3.12 with six 1.17.0, a payload and a target; no package manager and no uv.
     pub fn new() -> Self {
-        let pod = Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() };
+        let pod = Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new(), unset: Vec::new() };
         let info = "runtime/lib/python3.12/site-packages/six-1.17.0.dist-info/METADATA";
         testkit::write(pod.root(), info, "Metadata-Version: 2.1\nName: six\nVersion: 1.17.0\n");
         pod.script("runtime/bin/python3", "server");
@@ -57,6 +59,13 @@ impl ScriptPod {
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Removes one of the variables that every pod of the tests has.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.unset.push(name.to_owned());
         self
     }
 
@@ -112,6 +121,9 @@ impl ScriptPod {
         command.env("ETL_PYTHON", self.root().join("runtime/bin/python3"));
         command.env("ETL_WORK", self.root().join("work"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        for name in &self.unset {
+            command.env_remove(name);
+        }
         command
     }
 }
