@@ -45,6 +45,11 @@ impl AnsweredQuestions {
         Ok(self.on_path.get_or_init(|| found).clone())
     }
 
+    /// Whether the resolver was needed in this run and the one on PATH was taken.
+    pub fn uses_path(&self) -> bool {
+        matches!(self.on_path.get(), Some(Some(_)))
+    }
+
     /// One thread tries it, and the others wait for its success; a failure is not tried again.
     pub(crate) fn set_up_once(&self, set_up: impl FnOnce() -> Result<(), SetUpError>) -> Result<(), SetUpError> {
         let mut failed = self.not_set_up.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +89,8 @@ mod tests {
     fn a_resolver_that_could_not_be_set_up_is_tried_once_for_all_platforms() {
         let answered = AnsweredQuestions::default();
         assert!(answered.set_up_once(|| Ok(())).is_ok());
-        let first = answered.set_up_once(|| Err(SetUpError::Pip { output: "no route to host".to_owned() }));
+        let first =
+            answered.set_up_once(|| Err(SetUpError::Pip { output: "no route to host".to_owned(), proxy: None }));
         let again = answered.clone().set_up_once(|| panic!("it is known"));
         assert_eq!(first.unwrap_err().to_string(), again.unwrap_err().to_string(), "the same words");
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use config_merger::SourcePolicy;
-use store::download::HOW_TO_GIVE_CREDENTIALS;
+use store::download::{self, HOW_TO_GIVE_CREDENTIALS};
 use vocab::{DistributionName, Exit, Fault, RuleOutcome};
 
 use crate::registries::{IndexPages, IndexStanding, Registry};
@@ -166,7 +166,15 @@ impl Fault for AllUnavailable {
                  too"
             ),
             Obstacle::Silent => {
-                format!("check the spelling, or try again when it answers; --allow-missing builds without {names}")
+                let silent = self.0.iter().find_map(|it| it.silent.as_ref());
+                match silent.and_then(|(_, reason)| download::tls_advice(reason)) {
+                    Some(advice) => format!("{advice}; --allow-missing builds without {names}"),
+                    None => {
+                        format!(
+                            "check the spelling, or try again when it answers; --allow-missing builds without {names}"
+                        )
+                    }
+                }
             }
             Obstacle::Absent => format!("check the spelling and the version; --allow-missing builds without {names}"),
         })

@@ -355,7 +355,9 @@ impl UvQuestion {
 
 /// Whether a transfer failed, rather than an index answering that it does not have what was asked for.
 fn is_unreachable(reason: &str) -> bool {
-    ["Failed to fetch", "error sending request", "Request failed after"].iter().any(|sign| reason.contains(sign))
+    ["Failed to fetch", "error sending request", "Request failed after", "failed to build HTTP client"]
+        .iter()
+        .any(|sign| reason.contains(sign))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod proxies;
 mod retry;
 mod shown_url;
 mod tls;
+mod tls_advice;
 mod upload;
 
 pub use answer::{AnswerBody, WebAnswer};
@@ -52,3 +53,4 @@ pub use proxies::Proxies;
 pub use retry::{Retries, RetryChance, Setback, may_pass};
 pub use shown_url::{without_credentials, without_secrets};
 pub use tls::{ClientIdentity, Tls, TlsTrust, UnverifiedHost, system_bundle, system_has_authorities};
+pub use tls_advice::tls_advice;

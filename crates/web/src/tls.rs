@@ -78,6 +78,17 @@ pub struct ClientIdentity {
     pub key: Secret,
 }
 
+impl ClientIdentity {
+    /// Looks whether it can be shown to a server at all.
+    ///
+    /// # Errors
+    /// TLS cannot use the certificates or the key, or they do not belong together.
+    pub fn check(&self) -> Result<(), String> {
+        let tls = Tls { trust: TlsTrust::Anyone, identity: Some(self.clone()), unverified: Vec::new() };
+        tls.config(false).map(drop)
+    }
+}
+
 type UnjudgedConfig = ConfigBuilder<ClientConfig, WantsVerifier>;
 
 fn config() -> Result<UnjudgedConfig, Error> {
@@ -129,7 +140,18 @@ impl Tls {
         let Some(identity) = &self.identity else { return Ok(judged.with_no_client_auth()) };
         let key = PrivateKeyDer::from_pem_slice(identity.key.reveal().as_bytes())
             .map_err(|error| format!("the private key is not a key in PEM: {error}"))?;
-        judged.with_client_auth_cert(certificates(&identity.certificates)?, key).map_err(said)
+        judged.with_client_auth_cert(certificates(&identity.certificates)?, key).map_err(|error| of_identity(&error))
+    }
+}
+
+/// Why a client's certificate cannot be used.
+fn of_identity(error: &Error) -> String {
+    match error {
+        Error::InconsistentKeys(_) => "the private key is not that of the first certificate".to_owned(),
+        Error::InvalidCertificate(reason) if format!("{reason:?}").contains("UnsupportedCertVersion") => {
+            "the certificate is not X.509 version 3, which TLS requires here".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

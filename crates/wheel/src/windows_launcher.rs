@@ -88,7 +88,7 @@ impl WindowsLaunchers {
                 pinned_tool::set_up(context, &python()?, &DISTLIB, &folder).map_err(failed)?;
             }
         }
-        let lost = || LauncherError { kind: SetUpError::Pip { output: "its wheel has other launchers".to_owned() } };
+        let lost = || LauncherError { kind: SetUpError::Wheel { reason: "it has other launchers".to_owned() } };
         Ok(Self::in_folder(&folder.join("distlib")).ok_or_else(lost)?)
     }
 

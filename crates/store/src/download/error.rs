@@ -54,7 +54,7 @@ pub enum DownloadErrorKind {
     Offline,
     /// The last attempt's reason.
     #[error("{reason}")]
-    #[fault(hint("check the network and the proxy variables, then run it again; what has arrived is kept"))]
+    #[fault(hint_with = Self::hint_of_connection)]
     Unreachable { reason: String },
     #[error("the server answered {status}")]
     #[fault(hint_with = Self::hint_of_status)]
@@ -116,6 +116,12 @@ impl DownloadError {
 }
 
 impl DownloadErrorKind {
+    fn hint_of_connection(&self) -> Option<String> {
+        let Self::Unreachable { reason } = self else { return None };
+        let usual = "check the network and the proxy variables, then run it again; what has arrived is kept";
+        Some(web::tls_advice(reason).unwrap_or(usual).to_owned())
+    }
+
     fn hint_of_status(&self) -> Option<String> {
         let Self::Status { status } = self else { return None };
         let hint = match status {

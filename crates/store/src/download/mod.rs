@@ -43,7 +43,7 @@ pub use settings::{DownloadSettings, Downloader};
 pub use small::{UnreachableServer, fetch_bytes, head_status, probe};
 pub use uv_indexes::{Authenticate, UserIndex, UvSettingsError, check_settings};
 pub use web::{
-    Credentials, Pace, Proxies, Secret, TlsTrust, UnverifiedHost, system_bundle, system_has_authorities,
+    Credentials, Pace, Proxies, Secret, TlsTrust, UnverifiedHost, system_bundle, system_has_authorities, tls_advice,
     without_credentials, without_secrets,
 };
 

@@ -201,7 +201,9 @@ pub enum UvSettingsError {
     #[error("uv's settings file is not TOML: {}:{}:{}", place.file, place.line, place.column)]
     Toml { place: TextPlace },
     #[error("`{}`, which SSL_CLIENT_CERT names, cannot be used: {reason}", path.display())]
-    #[fault(hint("name a file in PEM that has the client's certificate and its key, or unset SSL_CLIENT_CERT"))]
+    #[fault(hint(
+        "name a file in PEM that has the client's certificate (X.509 version 3) and its key, or unset SSL_CLIENT_CERT"
+    ))]
     ClientCertificate { path: PathBuf, reason: String },
     #[error(transparent)]
     #[fault(transparent)]

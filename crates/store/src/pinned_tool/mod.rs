@@ -37,6 +37,8 @@ pub enum SetUpError {
     Pip {
         /// All of its output.
         output: String,
+        /// The variable that names the proxy it used, if one does.
+        proxy: Option<&'static str>,
     },
     /// It failed earlier in this run; `reason` is what that said.
     #[error("{reason}")]
@@ -45,7 +47,7 @@ pub enum SetUpError {
     Process(ProcessError),
     #[error("the store cannot be written")]
     Store(#[source] io::Error),
-    #[error("its wheel cannot be unpacked: {reason}")]
+    #[error("its wheel cannot be used: {reason}")]
     Wheel { reason: String },
 }
 
@@ -86,7 +88,7 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
     let invocation = for_pip(context).into_iter().fold(invocation, |it, (name, value)| it.env(name, value));
     let finished = process::run(context, &invocation).map_err(SetUpError::Process)?;
     if !finished.succeeded() {
-        return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()) });
+        return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()), proxy: proxy_variable(context) });
     }
     into_store(context, tool, &folder_of_wheel)?;
     match from_wheel(context, tool, folder)? {
@@ -151,6 +153,12 @@ fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
         variables.extend(own.or_else(system).map(|file| ("PIP_CERT", file.into_os_string())));
     }
     variables
+}
+
+/// The variable from which pip has its proxy for https, and for http if there is none.
+fn proxy_variable(context: &Context) -> Option<&'static str> {
+    let names = ["PIP_PROXY", "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    names.into_iter().find(|name| context.environment.text(name).is_some_and(|text| !text.is_empty()))
 }
 
 /// pip knows hosts with or without port, and nothing for all of them.
