@@ -416,6 +416,7 @@ impl BuilderSession<'_> {
         configurations: impl Iterator<Item = &'c Config>,
     ) -> DownloadSettings {
         let mut settings = DownloadSettings::of(self.environment);
+        settings.programs_cancelled = Arc::clone(self.cancelled);
         settings.pace.lowest = given.min_rate.unwrap_or(settings.pace.lowest);
         settings.largest = given.max_download.unwrap_or(settings.largest);
         for registries in configurations.map(|config| &config.registries) {

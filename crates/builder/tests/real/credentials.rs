@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use store::Context;
@@ -136,6 +137,45 @@ fn what_uv_auth_and_a_keyring_keep_serves_uv_and_our_downloads() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_while_a_keyring_thinks_ends_at_once_and_ends_the_keyring() {
+    let bench = private();
+    let url = bench.index().simple_url();
+    let (asked, ended) = (bench.path("asked"), bench.path("ended"));
+    // Whether pip, uv or a download of ours wants it: each asks through this program.
+    let script = format!("echo $$ > {}\nsleep 100\ntouch {}", asked.display(), ended.display());
+    let mut command = bench.command(&[PYTHON]);
+    command.env("PATH", with_keyring(&bench, &script));
+    let index = format!("[[index]]\nname = 'corp'\nurl = '{url}'\ndefault = true\nauthenticate = 'always'\n");
+    uv_settings(&bench, &format!("keyring-provider = 'subprocess'\n{index}"));
+    command.env_remove("UV_DEFAULT_INDEX").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut builder = testkit::start_interruptible(&mut command).unwrap();
+    let pid = until(|| fs::read_to_string(&asked).ok().filter(|text| text.ends_with('\n')));
+    testkit::interrupt(&builder);
+    let begun = Instant::now();
+    let status = until(|| builder.try_wait().unwrap());
+    assert_eq!(status.code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(50), "it did not wait for the keyring: {:?}", begun.elapsed());
+    let process = PathBuf::from(format!("/proc/{}", pid.trim()));
+    until(|| (!process.exists()).then_some(()));
+    assert!(!ended.exists());
+}
+
+/// Looks again and again, for two minutes at most.
+#[cfg(target_os = "linux")]
+fn until<T>(look: impl FnMut() -> Option<T>) -> T {
+    let mut look = look;
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "it did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn the_default_index_of_the_configuration_gets_the_credentials_that_the_user_has_for_it() {
     let bench = private();
     let url = bench.index().simple_url();
@@ -198,43 +238,78 @@ fn a_proxy_gets_its_password_from_uv_and_from_our_downloads() {
     }
 }
 
-/// A case: what it shows, what stands in uv's settings file (`HOST` is the server), whether netrc has the server, what
-/// wants a password, and the requests with their user and password.
-type RequestCase = (&'static str, String, bool, &'static [&'static str], &'static [&'static str]);
+/// A case of requests for a page and a file.
+struct RequestCase {
+    /// What it shows.
+    what: &'static str,
+    /// What stands in uv's settings file; `HOST` is the server.
+    settings: String,
+    /// Whether netrc has the server.
+    with_netrc: bool,
+    /// Where the file is.
+    file: &'static str,
+    /// What wants a password.
+    wanted: &'static [&'static str],
+    /// The requests with their user and password.
+    expected: &'static [&'static str],
+}
+
+const PAGE: &str = "/one/simple/demo/";
+const BESIDE: &str = "/files/demo-1.0-py3-none-any.whl";
+const BELOW: &str = "/one/files/demo-1.0-py3-none-any.whl";
 
 /// As they were seen of uv 0.13.9.
 fn request_cases() -> Vec<RequestCase> {
-    const PAGE: &str = "/one/simple/demo/";
-    const FILE: &str = "/files/demo-1.0-py3-none-any.whl";
     let index = |url: &str, more: &str| format!("[[index]]\nname = 'corp'\nurl = '{url}'\ndefault = true\n{more}\n");
     let (plain, given) = ("http://HOST/one/simple/", "http://reader:hush-4711@HOST/one/simple/");
     let (always, never) = ("authenticate = 'always'", "authenticate = 'never'");
     let user = "http://reader@HOST/one/simple/";
+    let outer = "[[index]]\nname = 'outer'\nurl = 'http://outer:hush-4711@HOST/simple/'\nexplicit = true\n";
+    let nested = |first: &str, then: &str| format!("{first}{then}");
+    let case = |what, settings, with_netrc, file, wanted, expected| RequestCase {
+        what,
+        settings,
+        with_netrc,
+        file,
+        wanted,
+        expected,
+    };
+    let full: &[&str] = &["PAGE full", "FILE -"];
+    let refused: &[&str] = &["PAGE full", "FILE -", "FILE full"];
     vec![
-        ("given for the index, a public server", index(given, ""), false, &[], &["PAGE full", "FILE -"]),
-        ("given for the index", index(given, ""), false, &["/"], &["PAGE full", "FILE -", "FILE full"]),
-        ("netrc, a public server", index(plain, ""), true, &[], &["PAGE -", "FILE -"]),
-        ("netrc", index(plain, ""), true, &["/"], &["PAGE -", "PAGE full", "FILE -", "FILE full"]),
-        ("a user, a public server", index(user, ""), true, &[], &["PAGE full", "FILE -"]),
-        ("a user", index(user, ""), true, &["/"], &["PAGE full", "FILE -", "FILE full"]),
-        ("always", index(plain, always), true, &[], &["PAGE full", "FILE -"]),
-        (
+        case("given for the index, a public server", index(given, ""), false, BESIDE, &[], full),
+        case("given for the index", index(given, ""), false, BESIDE, &["/"], refused),
+        case("given for the index, a file below it", index(given, ""), false, BELOW, &[], &["PAGE full", "FILE full"]),
+        case("below another index", nested(outer, &index(given, "")), false, BELOW, &[], &["PAGE full", "FILE outer"]),
+        case(
+            "above another index",
+            nested(&index(given, ""), outer),
+            false,
+            BELOW,
+            &[PAGE],
+            &["PAGE full", "FILE outer"],
+        ),
+        case("netrc, a public server", index(plain, ""), true, BESIDE, &[], &["PAGE -", "FILE -"]),
+        case("netrc", index(plain, ""), true, BESIDE, &["/"], &["PAGE -", "PAGE full", "FILE -", "FILE full"]),
+        case("a user, a public server", index(user, ""), true, BESIDE, &[], full),
+        case("a user", index(user, ""), true, BESIDE, &["/"], refused),
+        case("always", index(plain, always), true, BESIDE, &[], full),
+        case(
             "never, and the files want a password",
             index(plain, never),
             true,
-            &[FILE],
+            BESIDE,
+            &[BESIDE],
             &["PAGE -", "FILE -", "FILE full"],
         ),
-        ("never, and the page wants a password", index(plain, never), true, &[PAGE], &["PAGE -"]),
-        ("always, and nobody has any", index(plain, always), false, &[], &[]),
+        case("never, and the page wants a password", index(plain, never), true, BESIDE, &[PAGE], &["PAGE -"]),
+        case("always, and nobody has any", index(plain, always), false, BESIDE, &[], &[]),
     ]
 }
 
 #[test]
 fn the_same_requests_have_credentials_as_uvs() {
-    const PAGE: &str = "/one/simple/demo/";
-    const FILE: &str = "/files/demo-1.0-py3-none-any.whl";
-    for (what, settings, with_netrc, wanted, expected) in request_cases() {
+    for RequestCase { what, settings, with_netrc, file, wanted, expected } in request_cases() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let wheel = demo();
@@ -245,14 +320,15 @@ fn the_same_requests_have_credentials_as_uvs() {
             let user = |request: &testkit::HttpRequest| match request.headers.get("authorization").map(String::as_str) {
                 None => "-",
                 Some("Basic cmVhZGVyOmh1c2gtNDcxMQ==") => "full",
+                Some("Basic b3V0ZXI6aHVzaC00NzEx") => "outer",
                 Some(other) => panic!("{what}: {other}"),
             };
             let kind = |path: &str| if path == PAGE { "PAGE" } else { "FILE" };
             let requests = server.requests().split_off(before);
             requests.iter().map(|request| format!("{} {}", kind(&request.path), user(request))).collect()
         };
-        server.put(PAGE, format!("<a href=\"{FILE}\">{}</a>", wheel.file_name));
-        server.put(FILE, wheel.bytes.clone());
+        server.put(PAGE, format!("<a href=\"{file}\">{}</a>", wheel.file_name));
+        server.put(file, wheel.bytes.clone());
         for prefix in wanted {
             server.require_basic(prefix, USER, SECRET);
         }
@@ -279,7 +355,7 @@ fn the_same_requests_have_credentials_as_uvs() {
         let work = Work { offline: false, ..Work::quiet() };
         let context = Context { work, downloader: Downloader::new(given), ..Context::quiet(at("store")) };
         let ours = || {
-            for path in [PAGE, FILE] {
+            for path in [PAGE, file] {
                 if fetch_bytes(&context, &server.url(path), 1 << 20).is_err() {
                     break;
                 }

@@ -61,9 +61,17 @@ impl HostCredentials {
     /// Those of the index that the URL belongs to, which are sent unasked: a last folder `simple` aside, its path is
     /// above that of the URL. Of several the nearest.
     pub fn nearest<'a>(all: &'a [Self], url: &Url) -> Option<&'a Self> {
-        let own = all.iter().filter(|entry| entry.are_for(url) && is_path_below(url.path(), &entry.path));
         // The first of several that are equally near: `max_by_key` takes the last.
-        own.rev().max_by_key(|entry| entry.path.len())
+        Self::above(all, url).rev().max_by_key(|entry| entry.path.len())
+    }
+
+    /// The same for a file. Of several the outermost, as with uv, which looks from the root of the server.
+    fn outermost<'a>(all: &'a [Self], url: &Url) -> Option<&'a Self> {
+        Self::above(all, url).min_by_key(|entry| entry.path.len())
+    }
+
+    fn above<'a>(all: &'a [Self], url: &Url) -> impl DoubleEndedIterator<Item = &'a Self> {
+        all.iter().filter(|entry| entry.are_for(url) && is_path_below(url.path(), &entry.path))
     }
 }
 
@@ -110,7 +118,7 @@ impl Keyring {
         if policy == Authenticate::Never {
             return Ok(None);
         }
-        let given = HostCredentials::nearest(&self.hosts, url).map(|entry| entry.credentials.clone());
+        let given = self.given_for(url).map(|entry| entry.credentials.clone());
         let given = match given {
             // A user alone may be a token. uv looks for a password first for pages, and for files only if it has to.
             Some(given) if !is_whole(&given) && index.is_some_and(|index| index.has_page(url)) => {
@@ -166,6 +174,14 @@ impl Keyring {
         }
     }
 
+    /// What was given for the index of a URL: a page has its own index, of a file the outermost counts.
+    fn given_for(&self, url: &Url) -> Option<&HostCredentials> {
+        match self.index_of(url) {
+            Some(index) if index.has_page(url) => HostCredentials::nearest(&self.hosts, url),
+            _ => HostCredentials::outermost(&self.hosts, url),
+        }
+    }
+
     fn accepted_for(&self, url: &Url) -> Option<Credentials> {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         HostCredentials::nearest(&accepted, url).map(|entry| entry.credentials.clone())
@@ -177,9 +193,9 @@ impl Keyring {
         let fits = |entry: &&HostCredentials| {
             entry.are_for(url) && user.is_none_or(|user| user == entry.credentials.user.reveal())
         };
-        let nearest = HostCredentials::nearest(&self.hosts, url).filter(fits);
+        let own = self.given_for(url).filter(fits);
         let mut user_alone = None;
-        for entry in nearest.into_iter().chain(self.hosts.iter().filter(fits)) {
+        for entry in own.into_iter().chain(self.hosts.iter().filter(fits)) {
             if let Some(whole) = self.completed(url, &entry.credentials)? {
                 return Ok(Some(whole));
             }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -34,11 +35,13 @@ pub(super) struct Keepers {
     answers: Mutex<HashMap<Question, Arc<OnceLock<Answer>>>>,
     /// How long one of them may take.
     patience: Duration,
+    /// Set when the user asks to stop: a program that is being asked is ended.
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Keepers {
-    pub(super) fn new(environment: Environment, keyring: bool, patience: Duration) -> Self {
-        Self { environment, keyring, patience, ..Self::default() }
+    pub(super) fn new(environment: Environment, keyring: bool, patience: Duration, cancelled: Arc<AtomicBool>) -> Self {
+        Self { environment, keyring, patience, cancelled, ..Self::default() }
     }
 
     /// Questions that the uv on PATH had no answer to are put to this one again.
@@ -133,7 +136,8 @@ impl Keepers {
 
     /// What a program says that has an answer. It is not shown to anybody.
     fn run(&self, name: &'static str, invocation: &Invocation) -> Result<Option<Vec<u8>>, CredentialsError> {
-        let work = Work { environment: self.environment.clone(), ..Work::quiet() };
+        let cancelled = Arc::clone(&self.cancelled);
+        let work = Work { environment: self.environment.clone(), cancelled, ..Work::quiet() };
         match process::run(&work, invocation) {
             Ok(finished) if finished.succeeded() => Ok(Some(finished.stdout)),
             Err(error) if matches!(error.kind, ProcessErrorKind::TimedOut { .. }) => {

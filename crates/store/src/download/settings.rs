@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use url::Url;
@@ -30,6 +30,8 @@ pub struct DownloadSettings {
     pub programs: Environment,
     /// How long such a program may take: a keyring may have to ask the user to unlock it.
     pub programs_limit: Duration,
+    /// Set when the user asks to stop: such a program is ended.
+    pub programs_cancelled: Arc<AtomicBool>,
     /// Read once; absent is fine.
     pub netrc: Option<PathBuf>,
     pub proxies: Proxies,
@@ -62,6 +64,7 @@ impl Default for DownloadSettings {
             asks_keyring: false,
             programs: Environment::default(),
             programs_limit: Duration::from_secs(120),
+            programs_cancelled: Arc::default(),
             netrc: None,
             proxies: Proxies::default(),
             trust: TlsTrust::default(),
@@ -118,7 +121,12 @@ struct SharedDownloader {
 impl Downloader {
     /// Reads the netrc file; connects to nothing.
     pub fn new(settings: DownloadSettings) -> Self {
-        let keepers = Keepers::new(settings.programs.clone(), settings.asks_keyring, settings.programs_limit);
+        let keepers = Keepers::new(
+            settings.programs.clone(),
+            settings.asks_keyring,
+            settings.programs_limit,
+            Arc::clone(&settings.programs_cancelled),
+        );
         let (hosts, indexes) = (settings.credentials.clone(), settings.indexes.clone());
         let keyring = Keyring::new(hosts, settings.netrc.as_deref(), indexes, keepers);
         // The time limit of a file is enforced by the waiting thread.

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use store::Context;
-use store::download::{DownloadSettings, fetch_bytes, probe};
+use store::download::{Authenticate, DownloadSettings, UserIndex, fetch_bytes, probe};
 use testkit::HttpServer;
 use vocab::{Environment, Fault as _, Work};
 
@@ -136,4 +138,33 @@ fn program(folder: &Path, name: &str, script: &str) {
     let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn an_interrupt_ends_a_keyring_that_is_being_asked_and_nobody_waits_for_it() {
+    let server = HttpServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path();
+    let given = with_keyring(bin, &format!("sleep 100\ntouch {}/answered", bin.display()));
+    let cancelled = Arc::<AtomicBool>::default();
+    let index = UserIndex { authenticate: Authenticate::Always, ..UserIndex::of_url(&server.url("/simple")).unwrap() };
+    let given = DownloadSettings { programs_cancelled: Arc::clone(&cancelled), indexes: vec![index], ..given };
+    let bench = StoreBench::with(given);
+    let work = Work { cancelled: Arc::clone(&cancelled), ..bench.context.work.clone() };
+    let context = Context { work, ..bench.context.clone() };
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let fetched = scope.spawn(|| fetch_bytes(&context, &server.url("/simple/demo/"), 100).unwrap_err());
+        // On the caller's own thread, for programs that take credentials only beforehand.
+        let known = scope.spawn(|| context.downloader.credentials_for(&server.url("/simple/").parse().unwrap()));
+        while !bin.join("calls").exists() {
+            std::thread::yield_now();
+        }
+        cancelled.store(true, Ordering::Relaxed);
+        assert_eq!(fetched.join().unwrap().code(), "E_INTERRUPTED");
+        assert_eq!(known.join().unwrap(), None);
+    });
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(!bin.join("answered").exists());
+    assert_eq!(server.requests(), []);
 }
