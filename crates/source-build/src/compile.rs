@@ -10,6 +10,7 @@ use std::str::FromStr;
 use vocab::Digest;
 
 use super::back_end::{self, BackEnd};
+use super::requirement_supply::supply;
 use super::uv_runner::UvRunner;
 use super::{BuildTools, SourceBuild, SourceBuildErrorKind};
 use store::Context;
@@ -55,12 +56,15 @@ impl<'a> BuildEnvironment<'a> {
         if build.build_requires.is_empty() {
             let back_end = BackEnd::of(source)?;
             sets.extend(uv.install(&python, &back_end.requires)?);
-            let further = back_end.further_requires(&uv, &python, source, &settings)?;
-            let further: Vec<String> = further.into_iter().filter(|it| !back_end.requires.contains(it)).collect();
-            if !further.is_empty() {
-                // Together, so that what is there already still fits.
-                sets.extend(uv.install(&python, &[back_end.requires, further].concat())?);
-            }
+            let here = back_end.further_requires(&uv, &python, source, &settings)?;
+            let elsewhere = back_end.further_requires_without_programs(&uv, &python, source, &settings);
+            // Together, so that what is there already still fits.
+            let all = |further: Vec<String>| -> Vec<String> {
+                let further = further.into_iter().filter(|it| !back_end.requires.contains(it));
+                back_end.requires.iter().cloned().chain(further).collect()
+            };
+            let (here, elsewhere) = (all(here), elsewhere.map(all));
+            sets.extend(install_further(&uv, &python, &back_end.requires, &here, elsewhere.as_deref())?);
         } else {
             sets.extend(uv.install(&python, &build.build_requires)?);
         }
@@ -72,9 +76,50 @@ impl<'a> BuildEnvironment<'a> {
         let output = self.uv.work.join("dist");
         fs::create_dir(&output).map_err(|error| SourceBuildErrorKind::disk("create", &output, error))?;
         let arguments = back_end::build_arguments(&self.python, &output, source, &self.settings);
-        self.uv.run_foreign("the build", self.uv.tools.uv.program(), self.uv.work, arguments)?;
+        self.uv.run_foreign("the build", self.uv.tools.uv.program(), self.uv.work, arguments, &[])?;
         only_wheel(&output)
     }
+}
+
+/// Installs what the back end asks for `here` beyond `first`, and keeps what it asks for `elsewhere`, on a machine without
+/// this one's programs (ninja, cmake, patchelf): such a machine may have nothing but an export of this one. Without a
+/// network that set serves, too, if the one for here is not at hand: it has more, and nothing else.
+fn install_further(
+    uv: &UvRunner<'_>,
+    python: &Path,
+    first: &[String],
+    here: &[String],
+    elsewhere: Option<&[String]>,
+) -> Result<Vec<Digest>, SourceBuildErrorKind> {
+    let elsewhere = elsewhere.filter(|elsewhere| *elsewhere != here && *elsewhere != first);
+    if here == first && (elsewhere.is_none() || uv.context.offline) {
+        return Ok(Vec::new());
+    }
+    let mut sets = Vec::new();
+    if here != first {
+        match (uv.install(python, here), elsewhere) {
+            (Ok(set), _) => sets.extend(set),
+            (Err(SourceBuildErrorKind::Lacking { missing }), Some(elsewhere)) if uv.context.offline => {
+                let lacking = |_| SourceBuildErrorKind::Lacking { missing };
+                sets.extend(uv.install(python, elsewhere).map_err(lacking)?);
+                return Ok(sets);
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    if let Some(elsewhere) = elsewhere {
+        match supply(uv.context, uv.build, uv.tools, elsewhere) {
+            Ok(supplied) => sets.push(supplied.key),
+            Err(_) if uv.context.is_cancelled() => return Err(SourceBuildErrorKind::Cancelled),
+            // It is of no use here.
+            Err(error) => uv.context.note(format!(
+                "what {} requires to be built on a machine with fewer programs is not kept: {}",
+                uv.build.name,
+                vocab::with_causes(&error)
+            )),
+        }
+    }
+    Ok(sets)
 }
 
 /// The wheel is of the distribution, and the version, that was to be built.

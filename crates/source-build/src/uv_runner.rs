@@ -79,13 +79,14 @@ impl UvRunner<'_> {
         self.run_invocation(step, invocation)
     }
 
-    /// Code of the source, with nothing of the user's but what `back_end` lets pass.
+    /// Code of the source, with nothing of the user's but what `back_end` lets pass. `variables` take the place of others.
     pub(super) fn run_foreign(
         &self,
         step: &'static str,
         program: &Path,
         folder: &Path,
         arguments: Vec<OsString>,
+        variables: &[(OsString, OsString)],
     ) -> Result<(), SourceBuildErrorKind> {
         let home = self.work.join("home");
         fs::create_dir_all(&home).map_err(|error| SourceBuildErrorKind::disk("create", &home, error))?;
@@ -94,6 +95,7 @@ impl UvRunner<'_> {
         invocation.environment = back_end_environment(self, &home);
         // uv, which calls the back end, makes its folders in here.
         invocation = invocation.env("UV_CACHE_DIR", self.work.join("uv-cache"));
+        invocation.environment.extend(variables.iter().cloned());
         self.run_invocation(step, invocation)
     }
 

@@ -22,13 +22,13 @@ fn digest(run: &Run) -> vocab::Digest {
     run.manifest().artifact.unwrap().sha256
 }
 
-fn forget_product(bench: &Bench) {
+pub fn forget_product(bench: &Bench) {
     support::remove(&bench.prefix());
     support::remove(&bench.repository.at("dist"));
 }
 
 /// The index on loopback has no uv, which is a warning; everything else is there.
-fn export(bench: &Bench, stick: &Path, options: &[&str]) -> Run {
+pub fn export(bench: &Bench, stick: &Path, options: &[&str]) -> Run {
     export_for(bench, stick, options, 1)
 }
 
@@ -48,7 +48,7 @@ fn elsewhere(bench: &Bench, name: &str, options: &[&str]) -> Run {
     elsewhere_with(bench, name, options, &[])
 }
 
-fn elsewhere_with(bench: &Bench, name: &str, options: &[&str], variables: &[(&str, &str)]) -> Run {
+pub fn elsewhere_with(bench: &Bench, name: &str, options: &[&str], variables: &[(&str, &str)]) -> Run {
     let store = bench.path(name);
     store::Store::open(store.clone()).unwrap();
     let mut command = bench.command(&[&[PYTHON, "--locked", "--offline"], options].concat());
@@ -69,9 +69,9 @@ fn object(folder: &Path, kind: &str, digest: &str) -> PathBuf {
 }
 
 /// With another variable the built wheel is another one, which no export or remote store has.
-const OTHER_FLAGS: [(&str, &str); 1] = [("CFLAGS", "-O1")];
+pub const OTHER_FLAGS: [(&str, &str); 1] = [("CFLAGS", "-O1")];
 
-fn was_built(run: &Run) -> bool {
+pub fn was_built(run: &Run) -> bool {
     run.told().contains("building a wheel of made from source")
 }
 
@@ -80,6 +80,20 @@ fn files_with_bytes(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let files = walk.filter(|entry| entry.file_type().is_file());
     let below = |path: &Path| path.strip_prefix(folder).unwrap().to_owned();
     files.map(|entry| (below(entry.path()), fs::read(entry.path()).unwrap())).collect()
+}
+
+/// Whatever file system the folder is copied to: no two names are equal without case, none is refused or changed by FAT or
+/// Windows, and there are no links.
+fn assert_portable(folder: &Path) {
+    let walk = walkdir::WalkDir::new(folder).min_depth(1).into_iter().map(Result::unwrap);
+    let mut folded = std::collections::BTreeSet::new();
+    for entry in walk {
+        let name = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
+        assert!(!entry.path_is_symlink(), "{name}");
+        assert!(folded.insert(name.to_lowercase()), "{name}");
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-./".contains(c)), "{name}");
+        assert_eq!(vocab::refused_by_windows(&name.parse().unwrap()), None, "{name}");
+    }
 }
 
 #[test]
@@ -92,6 +106,7 @@ fn a_machine_that_has_nothing_builds_equal_bytes_from_an_export() {
     assert_eq!(bench.requests().len(), before, "a warm store needs nothing");
     export(&bench, &twin, &[]);
     assert_eq!(files_with_bytes(&stick), files_with_bytes(&twin), "equal exports have equal bytes");
+    assert_portable(&stick);
 
     forget_product(&bench);
     let from = ["--from", stick.to_str().unwrap()];

@@ -12,6 +12,7 @@ mod credentials;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod emulated;
 mod export;
+mod fewer_programs;
 mod foreign;
 mod kinds;
 mod platforms;
