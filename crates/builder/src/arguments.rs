@@ -211,12 +211,20 @@ pub enum StoreCommand {
     /// Give a remote store everything that the local store has and it lacks.
     #[command(after_help = "Examples:
   builder store push --remote-store s3://bucket/store
-  builder store push --remote-store /mnt/shared/store --json")]
+  builder store push --remote-store s3://bucket/store --for-host linux-x64,windows-x64
+  builder store push --remote-store /mnt/shared/store --offline --json")]
     Push {
         /// The remote store: a folder, `s3://bucket/prefix[?endpoint=…&region=…&profile=…]` or
         /// `ais://bucket/prefix[?endpoint=…]` [env: PYDIST_REMOTE_STORE].
         #[arg(long, value_name = "URL|DIR")]
         remote_store: Option<String>,
+        /// Machines that will build from it: uv is fetched for those that neither store has it for. Defaults to this
+        /// machine's platform.
+        #[arg(long, value_name = "KEY", value_delimiter = ',')]
+        for_host: Vec<String>,
+        /// Fetch no uv: give only what the local store has.
+        #[arg(long)]
+        offline: bool,
     },
     /// Remove least recently used entries; never those in use. In a remote store: objects written long ago.
     #[command(

@@ -11,11 +11,20 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// As the closing table shows it.
+    /// As the closing table of a build shows it.
     pub fn line(&self) -> String {
+        self.line_with("PARTIAL: something needs a native runner")
+    }
+
+    /// As that of an export does.
+    pub fn export_line(&self) -> String {
+        self.line_with("PARTIAL: it does not serve all that was asked for; the warnings say what is missing")
+    }
+
+    fn line_with(&self, partial: &str) -> String {
         let word = match self.exit {
             Exit::Done => "done",
-            Exit::Partial => "PARTIAL: something needs a native runner",
+            Exit::Partial => partial,
             _ if self.elsewhere => "NOT BUILT: it cannot be built here",
             _ => "FAILED",
         };
@@ -63,6 +72,8 @@ mod tests {
         3.12.10-slim macosx-x64 NOT BUILT: it cannot be built here
         3.12.10-slim windows-x64 FAILED
         ");
+        let exported = endings[1].export_line();
+        assert!(exported.contains("PARTIAL: it does not serve all") && !exported.contains("native"), "{exported}");
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn finish(session: &BuilderSession<'_>, growing: Growing, endings: &[Ended]) -> 
         session.warn("W_EXPORT_LOST", text, Some("export it again into the same folder".to_owned()));
     }
     for ended in endings {
-        session.printer.say(&ended.line());
+        session.printer.say(&ended.export_line());
     }
     let bytes: u64 = manifest.objects.values().map(|object| object.size).sum();
     session.printer.say(&format!(

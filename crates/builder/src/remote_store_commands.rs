@@ -7,8 +7,9 @@ use cli::Printer;
 use store::Context;
 use store::remote::{RemoteSettings, RemoteStore};
 use store_upkeep::{Pushed, Repair, SharedPruned, SharedVerified, Upkeep};
-use vocab::{Exit, Fault};
+use vocab::{Exit, Fault, PlatformKey};
 
+use crate::asked_platforms::AskedPlatforms;
 use crate::remote_store;
 
 /// Why a command cannot work on a remote store.
@@ -52,13 +53,37 @@ impl Output<'_> {
     }
 }
 
+/// The machines that a remote store is to serve.
+pub struct Hosts {
+    platforms: Vec<PlatformKey>,
+    /// Named by the user rather than this machine.
+    named: bool,
+}
+
+impl Hosts {
+    /// # Errors
+    /// A word is not a platform key.
+    pub fn parse(words: &[String]) -> Result<Self, Box<dyn Fault>> {
+        Ok(Self { platforms: AskedPlatforms::parse(words)?.of(&PlatformKey::ALL), named: !words.is_empty() })
+    }
+}
+
 /// `builder store push`
-pub fn push(context: &Context, address: Option<&str>, output: &Output<'_>) -> Result<Exit, Box<dyn Fault>> {
+pub fn push(
+    context: &Context,
+    address: Option<&str>,
+    hosts: &Hosts,
+    output: &Output<'_>,
+) -> Result<Exit, Box<dyn Fault>> {
     let remote = open(context, address, true)?;
-    let ended = store_upkeep::push(context, &remote)?;
+    let ended = store_upkeep::push(context, &remote, &hosts.platforms)?;
     let text = pushed_text(&ended.report);
     let all_sound = ended.report.damaged.is_empty() && ended.report.taken.is_empty();
-    let exit = if all_sound { Exit::Done } else { Exit::Check };
+    let exit = match (all_sound, ended.report.absent.is_empty() || !hosts.named) {
+        (true, true) => Exit::Done,
+        (true, false) => Exit::Partial,
+        (false, _) => Exit::Check,
+    };
     let interrupted = ended.report.interrupted;
     output.show("pushed", ended, &text, exit, interrupted)
 }
@@ -110,7 +135,7 @@ fn pushed_text(pushed: &Pushed) -> String {
     list("damaged here, not given", &pushed.damaged);
     list("another object has its name", &pushed.taken);
     list("too large", &pushed.too_large);
-    list("not in the store, so not given", &pushed.absent);
+    list("not given", &pushed.absent);
     lines.push(format!(
         "{} objects given, {}; {} already there, {}",
         pushed.given.objects,
@@ -122,9 +147,6 @@ fn pushed_text(pushed: &Pushed) -> String {
         lines.push(
             "`builder store verify --remote-store … --repair` replaces what has another object's name".to_owned(),
         );
-    }
-    if !pushed.absent.is_empty() {
-        lines.push("`builder export VERSION --to DIR` fetches uv into the store; push again after it".to_owned());
     }
     lines.extend(unfinished(pushed.left, "entries of the store were not reached", pushed.interrupted));
     lines.join("\n")

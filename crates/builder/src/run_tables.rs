@@ -233,7 +233,7 @@ mod tests {
         // Nothing to say but where things are.
         let plain = product(|manifest| {
             manifest.rules.clear();
-            manifest.native.warnings.clear();
+            manifest.warnings.clear();
             manifest.native.needs.clear();
             manifest.base.stand_in = false;
             manifest.base.absent.clear();

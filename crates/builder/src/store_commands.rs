@@ -14,7 +14,7 @@ use vocab::{Environment, Work};
 use vocab::{Exit, Fault};
 
 use crate::arguments::{GlobalArguments, StoreCommand};
-use crate::remote_store_commands::{self, Output};
+use crate::remote_store_commands::{self, Hosts, Output};
 
 /// The store may be missing, and counts as empty then.
 pub fn run(
@@ -29,7 +29,10 @@ pub fn run(
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let context = Context {
         store: Store::existing(root)?,
-        downloader: Downloader::new(DownloadSettings::of(environment)),
+        downloader: Downloader::new(DownloadSettings {
+            programs_cancelled: Arc::clone(cancelled),
+            ..DownloadSettings::of(environment)
+        }),
         remote: None,
         default_index: None,
         work: Work {
@@ -52,8 +55,10 @@ pub fn run(
             }
             Ok(Exit::Done)
         }
-        StoreCommand::Push { remote_store } => {
-            remote_store_commands::push(&context, remote_store.as_deref(), &Output { printer, json })
+        StoreCommand::Push { remote_store, for_host, offline } => {
+            let context = Context { work: Work { offline: *offline, ..context.work.clone() }, ..context };
+            let hosts = Hosts::parse(for_host)?;
+            remote_store_commands::push(&context, remote_store.as_deref(), &hosts, &Output { printer, json })
         }
         StoreCommand::Verify { remote_store: Some(address), repair, .. } => {
             remote_store_commands::verify(&context, address, *repair, &Output { printer, json })

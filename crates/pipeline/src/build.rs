@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use config_merger::{ConfigFaults, LoadedConfig, Repository};
 use jiff::civil::Date;
-use resolve::{give_tool_wheel, pinned_uv};
 use vocab::{Event, Exit, Fault, PlatformKey, RuleOutcome, VersionString};
 
 use crate::artifacts::{self, ArtifactParts, PackedAhead, Packing};
@@ -20,6 +19,7 @@ use crate::options::BuildOptions;
 use crate::parts::{self, CheckFindings};
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, PlatformPreparation, PreparedPlatform};
+use crate::shared_uv::give_uv;
 use crate::steps::TimedSteps;
 use crate::up_to_date::{self, FormerProduct};
 use crate::verify::CheckedSubject;
@@ -254,8 +254,8 @@ fn build_one(
 
     let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
     interpreter::offer(context, &tree);
-    PlatformKey::host().and_then(pinned_uv).iter().for_each(|uv| give_tool_wheel(context, uv));
     let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
+    give_uv(context, prepared);
     remote_outcome(context)?;
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;
     let ahead = PackedAhead::begin(context, key, &packing);

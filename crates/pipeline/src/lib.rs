@@ -40,6 +40,7 @@ pub mod plan;
 pub mod plan_matrix;
 pub mod prefix_folder;
 pub mod prepare;
+mod shared_uv;
 pub mod steps;
 pub mod summary;
 pub mod test_run;

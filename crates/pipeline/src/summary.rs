@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vocab::foreign_text::printable_line;
-use vocab::{Distribution, DistributionName, Manifest, PlatformKey, RuleOutcome};
+use vocab::{Distribution, Manifest, PlatformKey, RuleOutcome};
 
 use crate::build::{BuildEnding, BuildReport};
 use crate::plan::{BuildPlan, PlanAction, brought_by};
@@ -136,16 +136,15 @@ fn need(manifest: &Manifest, provider: &str) -> String {
     }
 }
 
-/// Whose files or modules have faults that did not end the build, and how many each.
+/// How many warnings the manifest lists, and of which kinds: as many as were shown.
 fn warnings(manifest: &Manifest) -> Option<String> {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for warning in &manifest.native.warnings {
-        *counts
-            .entry(warning.distribution.as_ref().map_or("the interpreter", DistributionName::as_str))
-            .or_default() += 1;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for warning in &manifest.warnings {
+        *counts.entry(warning.code.as_str()).or_default() += 1;
     }
-    let owners: Vec<String> = counts.iter().map(|(owner, count)| format!("{owner} ({count})")).collect();
-    (!owners.is_empty()).then(|| format!("warnings  {}; the manifest lists them", owners.join(", ")))
+    let codes: Vec<String> = counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let all = manifest.warnings.len();
+    (all > 0).then(|| printable_line(&format!("warnings  {all} ({}); the manifest lists them", codes.join(", "))))
 }
 
 /// What ran, and what did not.
@@ -191,7 +190,7 @@ fn left_out_lines(manifest: &Manifest) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use vocab::NativeFiles;
+    use vocab::{BuildWarning, NativeFiles};
 
     use super::*;
 
@@ -205,8 +204,12 @@ mod tests {
         manifest.distributions[1].native = Some(NativeFiles { files: 1, needs });
         manifest.native.needs.insert("glibcxx".to_owned(), "3.4.21".to_owned());
         assert_eq!(lines(&manifest), "needs     glibc 2.17 (numpy and 1 more), glibcxx 3.4.21; 21 native files");
-        assert_eq!(warnings(&manifest).as_deref(), Some("warnings  numpy (1); the manifest lists them"));
-        manifest.native.warnings.clear();
+        let warning = |code: &str, text: &str| BuildWarning { code: code.into(), place: None, text: text.into() };
+        manifest.warnings =
+            [warning("W_NATIVE", "a"), warning("W_NATIVE", "b"), warning("W_UNMET_REQUIREMENT", "c")].into();
+        let expected = "warnings  3 (W_NATIVE 2, W_UNMET_REQUIREMENT 1); the manifest lists them";
+        assert_eq!(warnings(&manifest).as_deref(), Some(expected));
+        manifest.warnings.clear();
         assert_eq!(warnings(&manifest), None);
         manifest.native.needs.insert("libz.so.1".to_owned(), "any".to_owned());
         assert!(lines(&manifest).contains("glibcxx 3.4.21, libz.so.1; 21"), "{}", lines(&manifest));

@@ -17,6 +17,7 @@ mod foreign;
 mod kinds;
 mod platforms;
 mod registries;
+mod shared_uv;
 mod store;
 mod support;
 mod survey;

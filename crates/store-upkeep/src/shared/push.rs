@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use resolve::{AnsweredQuestions, Uv, fetch_tool_wheel};
 use serde::Serialize;
 use store::Context;
 use store::remote::{ObjectKind, RemoteError, RemoteStore};
 use vocab::{Digest, Fault, PlatformKey};
+use wheel::WheelTarget;
 
 use super::{Amount, Sound, Upkeep, local, travels, until_fault};
 use crate::entries::{StoreEntry, entries};
@@ -22,8 +24,8 @@ pub struct Pushed {
     pub taken: Vec<String>,
     /// Objects larger than the place accepts.
     pub too_large: Vec<String>,
-    /// Tools that a builder on such a machine may need and neither store has as a file: one that is on PATH was never
-    /// fetched.
+    /// Tools that a builder on a machine to be served may need, which neither store has and which cannot be fetched, with
+    /// the reason.
     pub absent: Vec<String>,
     /// Entries that were not reached.
     pub left: usize,
@@ -41,15 +43,17 @@ enum Outcome {
 
 type Found = BTreeMap<(ObjectKind, Digest), u64>;
 
-/// Reads every entry before it is given, so nothing damaged is shared.
+/// Reads every entry before it is given, so nothing damaged is shared. The wheel of uv for each of `hosts` is fetched
+/// first if neither store has it: a builder that found uv on PATH never fetched one.
 ///
 /// # Errors
 /// A store cannot be listed. A later fault of the remote store ends the work and stands beside the report.
-pub fn push(context: &Context, remote: &RemoteStore) -> Result<Upkeep<Pushed>, Box<dyn Fault>> {
-    let entries: Vec<(ObjectKind, StoreEntry)> =
-        entries(&context.store)?.into_iter().filter_map(|entry| Some((travels(entry.kind)?, entry))).collect();
+pub fn push(context: &Context, remote: &RemoteStore, hosts: &[PlatformKey]) -> Result<Upkeep<Pushed>, Box<dyn Fault>> {
     let found: Found =
         remote.contents()?.objects.into_iter().map(|object| ((object.kind, object.digest), object.size)).collect();
+    let absent = hosts.iter().filter_map(|host| fetch_uv(context, &found, *host).err()).collect();
+    let entries: Vec<(ObjectKind, StoreEntry)> =
+        entries(&context.store)?.into_iter().filter_map(|entry| Some((travels(entry.kind)?, entry))).collect();
     let (results, fault) =
         until_fault(context, "push", &entries, |(kind, entry)| push_one(context, remote, &found, *kind, entry));
     let mut pushed = Pushed { interrupted: context.is_cancelled(), ..Pushed::default() };
@@ -67,16 +71,32 @@ pub fn push(context: &Context, remote: &RemoteStore) -> Result<Upkeep<Pushed>, B
             }),
         }
     }
-    pushed.absent = absent_tools(context, &found);
+    pushed.absent = absent;
     Ok(Upkeep { report: pushed, fault })
 }
 
-fn absent_tools(context: &Context, found: &Found) -> Vec<String> {
-    let uv = PlatformKey::host().and_then(|host| Some((host, resolve::pinned_uv(host)?)));
+/// The error names what is absent, and why.
+fn fetch_uv(context: &Context, found: &Found, host: PlatformKey) -> Result<(), String> {
+    let Some(tool) = resolve::pinned_uv(host) else { return Ok(()) };
     let is_there =
         |sha256: Digest| context.store.blob(&sha256).is_file() || found.contains_key(&(ObjectKind::Blobs, sha256));
-    let absent = uv.filter(|(_, uv)| !uv.digests.iter().filter_map(|text| text.parse().ok()).any(is_there));
-    absent.map(|(host, uv)| format!("{} {} for {host}", uv.name, uv.version)).into_iter().collect()
+    if tool.digests.iter().filter_map(|text| text.parse().ok()).any(is_there) {
+        return Ok(());
+    }
+    let absent = |reason: &str| format!("{} {} for {host}: {reason}", tool.name, tool.version);
+    if context.offline {
+        return Err(absent("the network is not used"));
+    }
+    let Some(python) = interpreter::kept_python(context) else {
+        return Err(absent("the store has no interpreter for this machine, with which it could be fetched"));
+    };
+    let uv = || Ok(Uv::find(context, &python.program, &AnsweredQuestions::default())?);
+    // uv's wheels are for any Python.
+    let target = WheelTarget::new(host, python.version);
+    match fetch_tool_wheel(context, &tool, &target, uv) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(absent(&vocab::with_causes(fault.as_ref()))),
+    }
 }
 
 /// The inner error is the reason why the local entry must not be shared.

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod local_store;
+mod meanwhile;
 mod remote_store;

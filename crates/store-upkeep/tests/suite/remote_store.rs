@@ -15,19 +15,19 @@ use store::remote::{RemoteSettings, RemoteStore, open};
 use store_upkeep::{GRACE, Repair, prune_shared, push, verify_shared};
 use testkit::aistore::AIStoreMemory;
 use testkit::{FixtureFile, S3Server, WheelBuilder, told};
-use vocab::{Digest, Environment};
+use vocab::{Digest, Environment, PlatformKey};
 
 use testkit::store_bench::StoreBench;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// When everything that a test has just written is old enough to be judged.
-fn later() -> SystemTime {
+pub fn later() -> SystemTime {
     SystemTime::now() + 2 * GRACE
 }
 
 /// A place of objects and a way to look at it that is not ours.
-enum Place {
+pub enum Place {
     Folder(tempfile::TempDir),
     Bucket(S3Server),
     Cluster(
@@ -38,7 +38,7 @@ enum Place {
 }
 
 impl Place {
-    fn all() -> [(&'static str, Self); 3] {
+    pub fn all() -> [(&'static str, Self); 3] {
         let memory = AIStoreMemory::default();
         let (proxy, target) = memory.serve_by_target();
         [
@@ -48,7 +48,7 @@ impl Place {
         ]
     }
 
-    fn remote(&self) -> RemoteStore {
+    pub fn remote(&self) -> RemoteStore {
         let (address, variables) = match self {
             Self::Folder(folder) => (folder.path().join("shared").display().to_string(), Vec::new()),
             Self::Bucket(server) => (format!("s3://{}/shared", S3Server::BUCKET), server.variables().to_vec()),
@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// Puts other bytes at this name, or bytes where nothing was.
-    fn spoil(&self, name: &str, bytes: &[u8]) {
+    pub fn spoil(&self, name: &str, bytes: &[u8]) {
         match self {
             Self::Folder(folder) => write(&folder.path().join("shared").join(name), bytes),
             // The server keeps a checksum beside each object and would notice.
@@ -73,22 +73,22 @@ impl Place {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) {
+pub fn write(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let _ = fs::remove_file(path);
     fs::write(path, bytes).unwrap();
 }
 
-fn name(kind: &str, digest: &Digest) -> String {
+pub fn name(kind: &str, digest: &Digest) -> String {
     format!("v1/{kind}/{}/{digest}", &digest.to_string()[..2])
 }
 
-fn wheel() -> FixtureFile {
+pub fn wheel() -> FixtureFile {
     WheelBuilder::new("demo", "1.0").file("demo/data.txt", "content\n").build()
 }
 
 /// A store with two blobs, a part and a built wheel. The keys of the last two.
-fn fill(bench: &StoreBench) -> (Digest, Digest) {
+pub fn fill(bench: &StoreBench) -> (Digest, Digest) {
     let (store, key, wheel) = (&bench.context.store, Digest::of("key"), wheel());
     for content in ["one", "two"] {
         write(&store.blob(&Digest::of(content)), content.as_bytes());
@@ -107,7 +107,7 @@ fn fill(bench: &StoreBench) -> (Digest, Digest) {
     (key, part.name.parse().unwrap())
 }
 
-fn names(remote: &RemoteStore) -> Vec<String> {
+pub fn names(remote: &RemoteStore) -> Vec<String> {
     remote.contents().unwrap().objects.iter().map(store::remote::SharedObject::name).collect()
 }
 
@@ -119,7 +119,7 @@ fn push_gives_what_a_warm_store_has_and_counts_what_was_there() {
         let wheel = Digest::of(&wheel().bytes);
         // Damaged here: it is named and not given.
         fs::write(bench.context.store.blob(&Digest::of("two")), "TWO").unwrap();
-        let first = push(&bench.context, &remote).unwrap();
+        let first = push(&bench.context, &remote, &[]).unwrap();
         assert!(first.fault.is_none(), "{kind}");
         assert_eq!((first.report.given.objects, first.report.there.objects), (4, 0), "{kind}: {:?}", first.report);
         let damaged = &first.report.damaged[..];
@@ -132,7 +132,7 @@ fn push_gives_what_a_warm_store_has_and_counts_what_was_there() {
         assert_eq!(first.report.given.bytes, bytes, "{kind}");
 
         fs::write(bench.context.store.blob(&Digest::of("two")), "two").unwrap();
-        let second = push(&bench.context, &remote).unwrap().report;
+        let second = push(&bench.context, &remote, &[]).unwrap().report;
         assert_eq!((second.given.objects, second.given.bytes), (1, 3), "{kind}");
         assert_eq!((second.there.objects, second.there.bytes), (4, bytes), "{kind}");
 
@@ -149,7 +149,7 @@ fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
         let (bench, remote) = (StoreBench::new(), place.remote());
         let (key, part) = fill(&bench);
         let wheel = Digest::of(&wheel().bytes);
-        push(&bench.context, &remote).unwrap();
+        push(&bench.context, &remote, &[]).unwrap();
         let sound = verify_shared(&bench.context, &remote, false, later()).unwrap().report;
         assert_eq!((sound.checked, sound.damaged.len(), sound.left), (5, 0, 0), "{kind}: {sound:?}");
 
@@ -193,7 +193,7 @@ fn prune_removes_what_is_old_and_never_what_is_younger() {
     for (kind, place) in Place::all() {
         let (bench, remote) = (StoreBench::new(), place.remote());
         fill(&bench);
-        push(&bench.context, &remote).unwrap();
+        push(&bench.context, &remote, &[]).unwrap();
         // By the clock of the place.
         let written = remote.contents().unwrap().objects.into_iter().map(|object| object.modified);
         let now = written.max().unwrap() + Duration::from_secs(1);
@@ -218,7 +218,7 @@ fn prune_keeps_the_wheel_that_a_younger_record_names() {
     let place = Place::Folder(tempfile::tempdir().unwrap());
     let (bench, remote) = (StoreBench::new(), place.remote());
     let (key, _) = fill(&bench);
-    push(&bench.context, &remote).unwrap();
+    push(&bench.context, &remote, &[]).unwrap();
     let Place::Folder(folder) = &place else { unreachable!() };
     let old = SystemTime::now() - 30 * DAY;
     for object in names(&remote).iter().filter(|object| !object.contains("/built/")) {
@@ -261,9 +261,10 @@ fn build_requirements_are_pushed_verified_and_not_pruned_while_a_younger_record_
     let (bench, remote) = (StoreBench::new(), place.remote());
     let (built, _) = fill(&bench);
     let (set, helper) = add_requirements(&bench, &built);
-    let pushed = push(&bench.context, &remote).unwrap().report;
+    let pushed = push(&bench.context, &remote, &[PlatformKey::WindowsX64]).unwrap().report;
     assert_eq!((pushed.given.objects, pushed.damaged.len()), (7, 0), "{pushed:?}");
-    assert!(matches!(&pushed.absent[..], [uv] if uv.starts_with("uv ")), "its wheel is not there, which is said");
+    let reason = "the store has no interpreter for this machine, with which it could be fetched";
+    assert_eq!(pushed.absent, [format!("uv {} for windows-x64: {reason}", resolve::UV_VERSION)]);
     let here = [name("requirements", &set), name("blobs", &helper)];
     assert!(here.iter().all(|object| names(&remote).contains(object)));
 
@@ -292,7 +293,7 @@ fn build_requirements_are_pushed_verified_and_not_pruned_while_a_younger_record_
     assert!(reasons[here[0].as_str()].starts_with("its wheel `helper-1.0-py3-none-any.whl`"), "{reasons:?}");
     assert_eq!(reasons[other.as_str()], "its record is that of other requirements");
     assert_eq!(reasons.len(), 2);
-    push(&bench.context, &remote).unwrap();
+    push(&bench.context, &remote, &[]).unwrap();
     verify_shared(&bench.context, &remote, true, SystemTime::now()).unwrap();
     assert!(verify_shared(&bench.context, &remote, false, SystemTime::now()).unwrap().report.damaged.is_empty());
     assert!(here.iter().all(|object| names(&remote).contains(object)) && !names(&remote).contains(&other));
@@ -313,12 +314,12 @@ fn an_interrupted_push_says_what_it_gave_and_what_it_left() {
         let content = format!("blob {number}");
         write(&bench.context.store.blob(&Digest::of(&content)), content.as_bytes());
     }
-    let report = push(&stopped_early(&bench), &remote).unwrap().report;
+    let report = push(&stopped_early(&bench), &remote, &[]).unwrap().report;
     assert!(report.interrupted && report.left > 0, "{report:?}");
     assert_eq!(report.given.objects + report.left, 200);
     assert_eq!(names(&remote).len(), report.given.objects);
     bench.context.cancelled.store(false, Ordering::Relaxed);
-    let rest = push(&bench.context, &remote).unwrap().report;
+    let rest = push(&bench.context, &remote, &[]).unwrap().report;
     assert_eq!((rest.given.objects, rest.there.objects), (report.left, report.given.objects));
     assert!(!rest.interrupted && rest.left == 0);
 }
@@ -333,7 +334,7 @@ fn a_place_that_fails_ends_the_work_with_one_fault_beside_the_report() {
         RemoteSettings { address: "s3://shared".to_owned(), given: "--remote-store", read_only: false, strict: true };
     let remote = open(&settings, &environment, &Downloader::default(), false).unwrap().unwrap();
     for failed in [
-        push(&bench.context, &remote).map(drop),
+        push(&bench.context, &remote, &[]).map(drop),
         verify_shared(&bench.context, &remote, true, later()).map(drop),
         prune_shared(&bench.context, &remote, DAY, false, SystemTime::now()).map(drop),
     ] {
@@ -346,7 +347,7 @@ fn a_place_that_fails_ends_the_work_with_one_fault_beside_the_report() {
     let Place::Folder(folder) = &place else { unreachable!() };
     fs::create_dir_all(folder.path().join("shared/v1")).unwrap();
     fs::write(folder.path().join("shared/v1/blobs"), "a file in the way").unwrap();
-    let ended = push(&bench.context, &place.remote()).unwrap();
+    let ended = push(&bench.context, &place.remote(), &[]).unwrap();
     assert_eq!(ended.fault.unwrap().code(), "E_REMOTE_STORE");
     assert!(ended.report.left > 0 && !ended.report.interrupted, "{:?}", ended.report);
 }
@@ -366,7 +367,7 @@ fn beside(bench: &StoreBench, work: impl FnOnce() + Send + 'static) -> Context {
 fn folder_with_a_built_wheel(bench: &StoreBench) -> (Place, std::path::PathBuf, [String; 3]) {
     let place = Place::Folder(tempfile::tempdir().unwrap());
     let (key, _) = fill(bench);
-    push(&bench.context, &place.remote()).unwrap();
+    push(&bench.context, &place.remote(), &[]).unwrap();
     let Place::Folder(folder) = &place else { unreachable!() };
     let shared = folder.path().join("shared");
     let stray = name("built", &Digest::of("stray"));
