@@ -249,7 +249,9 @@ impl Export<'_> {
             Err(fault) if self.context.is_cancelled() => return Err(fault),
             Err(fault) => {
                 let hint = format!("{} {} has to be on PATH of that machine", tool.name, tool.version);
-                self.context.warn("W_EXPORT_TOOL", fault.to_string(), Some(host.to_string()), Some(hint));
+                let reason = vocab::with_causes(fault.as_ref());
+                let text = format!("{} {} is not exported: {reason}", tool.name, tool.version);
+                self.context.warn("W_EXPORT_TOOL", text, Some(host.to_string()), Some(hint));
                 return Ok(false);
             }
         };
