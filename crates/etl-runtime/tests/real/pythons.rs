@@ -23,7 +23,7 @@ fn every_server_serves_on_every_python() {
             assert!(answer.is(200, "FROM THE FILE"), "{named}: {answer:?}");
             let answer = server.send("GET", &file("/etc/passwd".as_ref()), &[], b"");
             assert!(answer.status == 404 && answer.text().contains("outside ETL_FQN_ROOTS"), "{named}: {answer:?}");
-            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
             let answer = server.send("PUT", &file(&path), &[], b"");
             assert!(answer.status == 403 && answer.text().contains("may not read"), "{named}: {answer:?}");
             assert_eq!(server.send("POST", "/download", &[], b"").status, 501, "{named}");
