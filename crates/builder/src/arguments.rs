@@ -9,6 +9,7 @@ use cli::{CommandLine, ShowOptions, parse_duration, parse_size};
 use vocab::ArtifactFormat;
 
 use crate::download_arguments::DownloadArguments;
+use crate::job_arguments::JobCommand;
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
 
 /// Build portable Python runtimes from this repository's configuration.
@@ -180,6 +181,9 @@ Examples:
     /// Inspect, verify and prune the store, and look after a remote store.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Check a Klio or Beam job before it is submitted, and stage what its workers install.
+    #[command(subcommand)]
+    Job(JobCommand),
 }
 
 /// What to do with the store; all but `remote` look at this machine's alone.

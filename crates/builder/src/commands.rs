@@ -28,7 +28,7 @@ use crate::download_arguments::DownloadArguments;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
 use crate::session::{BuilderSession, UsageError, store_root};
-use crate::{build_log, export_commands, remote_store, store_commands, survey_commands};
+use crate::{build_log, export_commands, job_commands, remote_store, store_commands, survey_commands};
 
 /// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
@@ -40,6 +40,9 @@ pub fn run(
     let global = &arguments.global;
     if let Some(BuilderCommand::Store(command)) = &arguments.command {
         return store_commands::run(store_root(global, environment)?, command, global, environment, printer, cancelled);
+    }
+    if let Some(BuilderCommand::Job(command)) = &arguments.command {
+        return job_commands::run(command, global, environment, printer, cancelled);
     }
     let repository = match &global.repository {
         // Programs of the prefixes in it are started from other folders.
@@ -61,7 +64,9 @@ pub fn run(
         Some(BuilderCommand::New { version, from }) => session.new_version(version, from.as_deref()),
         Some(BuilderCommand::Clean { versions, store }) => session.clean(versions, *store),
         Some(BuilderCommand::Export(arguments)) => export_commands::export(&session, arguments),
-        Some(BuilderCommand::Store(_)) => unreachable!("it needs no repository and was done above"),
+        Some(BuilderCommand::Store(_) | BuilderCommand::Job(_)) => {
+            unreachable!("they need no repository and were done above")
+        }
     }
 }
 

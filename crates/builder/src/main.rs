@@ -7,6 +7,8 @@ mod commands;
 mod download_arguments;
 mod endings;
 mod export_commands;
+mod job_arguments;
+mod job_commands;
 mod remote_store;
 mod remote_store_commands;
 mod run_tables;

@@ -36,6 +36,8 @@ def main():
         except pydist_sandbox.Unavailable as error:
             print(error, file=sys.stderr)
             os._exit(NO_SANDBOX)
+    if question["ask"] == "nothing":
+        return
     # Modules of ours that are needed later; names of the job must not hide them, nor they the job's.
     import pydist_commands
     import pydist_probe

@@ -256,7 +256,7 @@ mod tests {
     const DIRECT: &str = "pipeline_options: {runner: direct}\njob_config: {}\n";
 
     #[test]
-    fn case_22_and_23_what_is_not_a_mapping_is_refused_with_its_line() {
+    fn klio_22_and_23_what_is_not_a_mapping_is_refused_with_its_line() {
         assert_eq!(findings("job_name: x\njob_config:\n\ta: 1\n"), ["e:3 KJ002"]);
         assert_eq!(findings("# nothing\n"), ["e:1 KJ003"]);
         assert_eq!(findings("- a\n"), ["e:1 KJ003"]);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn case_24_and_25_keys_are_required_known_and_given_once() {
+    fn klio_24_and_25_keys_are_required_known_and_given_once() {
         assert_eq!(findings(DIRECT), ["e KJ004"]);
         assert_eq!(findings("job_name: x\npipeline_options: {runner: direct}\n"), ["e KJ004"]);
         assert_eq!(findings(&format!("job_name: x\nother: 1\n{DIRECT}")), ["e:2 KJ005"]);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn case_26_no_is_false_and_so_is_an_override() {
+    fn klio_26_no_is_false_and_so_is_an_override() {
         let text = format!("job_name: x\n{}", DIRECT.replace("direct", "direct, streaming: no"));
         assert!(!load_text(&text, &ConfigRequest::default()).0.unwrap().packaging.streaming);
         let overrides = vec!["pipeline_options.streaming=False".to_owned()];
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn case_27_template_names_keep_their_case() {
+    fn klio_27_template_names_keep_their_case() {
         let text = format!("job_name: ${{NAME}}\n{DIRECT}");
         assert_eq!(findings(&text), ["e:1 KJ007"]);
         let request = ConfigRequest { templates: vec!["NAME=a-b".to_owned()], ..ConfigRequest::default() };
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn case_28_override_arguments() {
+    fn klio_28_override_arguments() {
         let text = format!("job_name: x\n{DIRECT}");
         let of = |argument: &str| {
             let request = ConfigRequest { overrides: vec![argument.to_owned()], ..ConfigRequest::default() };
@@ -301,14 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn case_29_and_12_dataflow_has_wishes() {
+    fn klio_29_and_12_dataflow_has_wishes() {
         let dataflow = "job_name: Bad_Name\njob_config: {}\n";
         assert_eq!(findings(dataflow), ["e:1 KJ009", "w KJ012"]);
         assert_eq!(findings(&format!("job_name: Bad_Name\n{DIRECT}")), ["w:1 KJ009"]);
     }
 
     #[test]
-    fn case_17_experiments_as_text_are_one_experiment() {
+    fn klio_17_experiments_as_text_are_one_experiment() {
         let text = "job_name: x\njob_config:\npipeline_options:\n  runner: Direct\n  experiments: not_beam_fn_api_x\n";
         let (config, findings) = load_text(text, &ConfigRequest::default());
         assert_eq!(findings, ["w:5 KJ006"]);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn case_30_inputs_are_overridden_by_their_names() {
+    fn klio_30_inputs_are_overridden_by_their_names() {
         let text = "job_name: x\npipeline_options: {runner: direct}\njob_config:\n  events:\n    inputs:\n    - {type: file, \
                     name: main, location: a}\n    - {type: file, location: b}\n    - {type: file, location: c}\n";
         let overrides = vec!["job_config.events.inputs.main.location=z".to_owned()];
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn case_1_a_missing_or_strange_file_is_named() {
+    fn klio_1_a_missing_or_strange_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let (configs, findings) = load(folder.path(), &ConfigRequest::default());
         assert!(configs.is_empty());

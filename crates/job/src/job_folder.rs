@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn case_49_leftovers_are_left_out_and_named() {
+    fn klio_49_leftovers_are_left_out_and_named() {
         let folder = tempfile::tempdir().unwrap();
         for path in
             ["setup.py", "x.egg-info/SOURCES.txt", "build/lib/x.py", "dist/x.tar.gz", "a/__pycache__/x.pyc", "a/x.py"]
@@ -253,7 +253,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn case_35_and_57_links_are_followed_inside_alone_and_nothing_is_written() {
+    fn klio_35_and_57_links_are_followed_inside_alone_and_nothing_is_written() {
         use std::os::unix::fs::symlink;
         let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let at = |name: &str| folder.path().join(name);

@@ -18,23 +18,40 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod check;
 pub mod code;
+mod command_checks;
+mod commands;
 mod config;
 pub mod config_text;
 mod effective_config;
+mod file_checks;
 mod finding;
+mod job_error;
 mod job_folder;
 mod level;
+mod packaging_checks;
+mod secrets;
+mod setup_checks;
 mod setup_facts;
+mod stage;
+mod target_python;
 mod template;
+mod workplace;
 mod yaml;
 
+pub use check::{CheckReport, CheckRequest, SETUP_LIMIT, check, counted};
+pub use commands::{CommandPlan, PipInstall, SystemPackage};
 pub use config::{ConfigRequest, DEFAULT_CONFIG, RUN_EFFECTIVE, load as load_config};
 pub use effective_config::{EffectiveConfig, Packaging, Runner};
 pub use finding::{Finding, has_errors, judged};
+pub use job_error::JobError;
 pub use job_folder::{JobFile, JobFolder, JobFolderError, inside};
 pub use level::Level;
 pub use setup_facts::{
     CommandCall, DataFiles, FixedPath, Import, ManifestRule, ModuleFacts, OwnCommand, SetupCall, SetupFacts,
     SetupFailure,
 };
+pub use stage::{Staged, StagedFile, WORKFLOW, stage};
+pub use target_python::target_python;
+pub use workplace::Workplace;

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_27_names_are_replaced_as_python_does() {
+    fn klio_27_names_are_replaced_as_python_does() {
         let values = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("NAME".to_owned(), "$a".to_owned())]);
         let of = |text| substituted(text, &values);
         assert_eq!(of("plain"), Ok(None));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn case_28_a_value_may_hold_an_equals_sign() {
+    fn klio_28_a_value_may_hold_an_equals_sign() {
         assert_eq!(assignment(" a = b=c ").unwrap(), ("a".to_owned(), "b=c".to_owned()));
         assert!(assignment("x").is_err() && assignment("=x").is_err());
     }

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn case_22_syntax_errors_have_a_line_and_a_column() {
+    fn klio_22_syntax_errors_have_a_line_and_a_column() {
         let (line, _, reason_) = reason("job_name: x\njob_config: {a: [1\n");
         assert!(line >= 2, "{line}: {reason_}");
         assert_eq!(reason("a:\n\tb: 1\n").0, 2);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn case_25_keys_given_twice_are_named_with_both_lines() {
+    fn klio_25_keys_given_twice_are_named_with_both_lines() {
         let faults = parse("a: 1\nb: 2\na: 3\nc:\n  d: 1\n  d: 2\n").unwrap_err();
         let twice = |line, first, key: &str| YamlFault::Twice { line, first, key: key.to_owned() };
         assert_eq!(faults, [twice(3, 1, "a"), twice(6, 5, "d")]);

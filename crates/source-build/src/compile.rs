@@ -10,7 +10,7 @@ use std::str::FromStr;
 use vocab::Digest;
 
 use super::back_end::{self, BackEnd};
-use super::requirement_supply::supply;
+use super::requirement_supply::{SupplyRule, supply};
 use super::uv_runner::UvRunner;
 use super::{BuildTools, SourceBuild, SourceBuildErrorKind};
 use store::Context;
@@ -55,7 +55,7 @@ impl<'a> BuildEnvironment<'a> {
         let mut sets = Vec::new();
         if build.build_requires.is_empty() {
             let back_end = BackEnd::of(source)?;
-            sets.extend(uv.install(&python, &back_end.requires)?);
+            sets.extend(uv.install(&python, &back_end.requires, SupplyRule::Anew)?);
             let here = back_end.further_requires(&uv, &python, source, &settings)?;
             let elsewhere = back_end.further_requires_without_programs(&uv, &python, source, &settings);
             // Together, so that what is there already still fits.
@@ -66,7 +66,7 @@ impl<'a> BuildEnvironment<'a> {
             let (here, elsewhere) = (all(here), elsewhere.map(all));
             sets.extend(install_further(&uv, &python, &back_end.requires, &here, elsewhere.as_deref())?);
         } else {
-            sets.extend(uv.install(&python, &build.build_requires)?);
+            sets.extend(uv.install(&python, &build.build_requires, SupplyRule::Anew)?);
         }
         Ok(Self { uv, python, settings, sets })
     }
@@ -97,18 +97,18 @@ fn install_further(
     }
     let mut sets = Vec::new();
     if here != first {
-        match (uv.install(python, here), elsewhere) {
+        match (uv.install(python, here, SupplyRule::Anew), elsewhere) {
             (Ok(set), _) => sets.extend(set),
             (Err(SourceBuildErrorKind::Lacking { missing }), Some(elsewhere)) if uv.context.offline => {
                 let lacking = |_| SourceBuildErrorKind::Lacking { missing };
-                sets.extend(uv.install(python, elsewhere).map_err(lacking)?);
+                sets.extend(uv.install(python, elsewhere, SupplyRule::Anew).map_err(lacking)?);
                 return Ok(sets);
             }
             (Err(error), _) => return Err(error),
         }
     }
     if let Some(elsewhere) = elsewhere {
-        match supply(uv.context, uv.build, uv.tools, elsewhere) {
+        match supply(uv.context, uv.build, uv.tools, elsewhere, SupplyRule::Anew) {
             Ok(supplied) => sets.push(supplied.key),
             Err(_) if uv.context.is_cancelled() => return Err(SourceBuildErrorKind::Cancelled),
             // It is of no use here.

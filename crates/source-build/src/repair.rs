@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use vocab::{Digest, Os, PlatformKey};
 
 use super::compile::{only_wheel, uv_runner};
-use super::requirement_supply::{Supplied, supply};
+use super::requirement_supply::{Supplied, SupplyRule, supply};
 use super::uv_runner::words;
 use super::{BuildTools, SourceBuild, SourceBuildErrorKind};
 use store::Context;
@@ -34,7 +34,7 @@ pub(super) fn supply_tools(
     // They are not the source's: no rule for it binds them, and they come from the default index.
     let build = SourceBuild { build_constraints: Vec::new(), registries: &[], ..build.clone() };
     let tools = BuildTools { uv: tools.uv, registries: Vec::new() };
-    supply(context, &build, &tools, &requirements)
+    supply(context, &build, &tools, &requirements, SupplyRule::Anew)
 }
 
 /// Hands a wheel without native code back as it is. The second value is the key of the tools' set, if they ran.

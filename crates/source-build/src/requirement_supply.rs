@@ -44,6 +44,14 @@ impl Supplied {
     }
 }
 
+/// Whether an answer that the store or the remote store has counts while there is a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SupplyRule {
+    Anew,
+    /// If all of its wheels are here.
+    AsBefore,
+}
+
 /// Resolves and fetches the set. Offline, the store or the remote store has it, or it is an error that names all that is
 /// missing.
 pub(super) fn supply(
@@ -51,9 +59,16 @@ pub(super) fn supply(
     build: &SourceBuild<'_>,
     tools: &BuildTools<'_>,
     requirements: &[String],
+    rule: SupplyRule,
 ) -> Result<Supplied, SourceBuildErrorKind> {
     let question = RequirementQuestion::new(build, context.default_index.as_deref(), requirements);
     let key = question.key();
+    if rule == SupplyRule::AsBefore
+        && let Some(set) = known(context, &key)
+        && bring(context, &set).is_empty()
+    {
+        return Ok(Supplied { key, set });
+    }
     let set = if context.offline {
         let known = known(context, &key);
         known.ok_or_else(|| SourceBuildErrorKind::Lacking { missing: requirements.to_vec() })?

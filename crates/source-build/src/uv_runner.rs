@@ -9,7 +9,7 @@ use resolve::uv_settings::{self, passed_variables, passes_to_back_ends};
 use store::Context;
 use vocab::Digest;
 
-use super::requirement_supply::supply;
+use super::requirement_supply::{SupplyRule, supply};
 use super::{BuildTools, SourceBuild, SourceBuildErrorKind, error};
 
 /// Runs uv for one build.
@@ -47,11 +47,12 @@ impl UvRunner<'_> {
         &self,
         python: &Path,
         requirements: &[String],
+        rule: SupplyRule,
     ) -> Result<Option<Digest>, SourceBuildErrorKind> {
         if requirements.is_empty() {
             return Ok(None);
         }
-        let supplied = supply(self.context, self.build, self.tools, requirements)?;
+        let supplied = supply(self.context, self.build, self.tools, requirements, rule)?;
         let pins = supplied.pins();
         if !pins.is_empty() {
             // Copied: what the back end does to a file of its environment must not reach another one.
@@ -119,7 +120,7 @@ impl UvRunner<'_> {
 }
 
 /// The environment that a back end starts with. `home` is an empty folder in place of the user's.
-fn back_end_environment(uv: &UvRunner<'_>, home: &Path) -> Vec<(OsString, OsString)> {
+pub(super) fn back_end_environment(uv: &UvRunner<'_>, home: &Path) -> Vec<(OsString, OsString)> {
     let user = &uv.context.environment;
     let passed = uv.build.pass_environment.iter().map(String::as_str);
     let names = passed_variables().map(|name: &str| name);

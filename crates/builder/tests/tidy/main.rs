@@ -94,6 +94,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "cli",
                 "config-merger",
                 "export",
+                "job",
                 "npm-packages",
                 "pipeline",
                 "resolve",

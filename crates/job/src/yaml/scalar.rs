@@ -119,7 +119,7 @@ mod tests {
 
     /// The values are PyYAML's.
     #[test]
-    fn case_26_plain_scalars_are_those_of_yaml_1_1() {
+    fn klio_26_plain_scalars_are_those_of_yaml_1_1() {
         let cases = [
             ("no", json!(false)),
             ("On", json!(true)),

@@ -1,0 +1,80 @@
+//! The command line of `builder job`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Report everything in a job that fails at submission or on workers, all at once.
+    ///
+    /// Runs setup.py in a copy of the job, up to its call of setup(). The job folder is only read.
+    #[command(after_help = "Exit codes: 0 no errors, 1 the job has errors, 2 usage.
+
+Examples:
+  builder job check jobs/audio
+  builder job check jobs/audio --config klio-job-staging.yaml -T env=staging
+  builder job check jobs/audio --python 3.8 --strict --json")]
+    Check(JobCheckArguments),
+    /// Check a job, then make the archive that its workers install, with the same bytes everywhere.
+    #[command(after_help = "Exit codes: 0 done, 1 the job has errors, 2 usage, 3 the archive cannot be made.
+
+Examples:
+  builder job stage jobs/audio
+  builder job stage jobs/audio --out staging --python 3.10")]
+    Stage(JobStageArguments),
+    /// Explain the code of a finding.
+    #[command(after_help = "Examples:
+  builder job explain KJ041")]
+    Explain {
+        /// A code such as KJ041.
+        #[arg(value_name = "CODE")]
+        code: String,
+    },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobCheckArguments {
+    /// The job folder, with klio-job.yaml and setup.py.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Configuration, relative to the job folder; several may be given [default: klio-job.yaml].
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Value for `$KEY` in the configuration.
+    #[arg(long, short = 'T', value_name = "KEY=VALUE")]
+    pub template: Vec<String>,
+    /// Replace a value of the configuration: `pipeline_options.streaming=false`.
+    #[arg(long, short = 'O', value_name = "PATH=VALUE")]
+    pub r#override: Vec<String>,
+    /// The same with a value in JSON, such as a list.
+    #[arg(long, value_name = "PATH=JSON")]
+    pub set_json: Vec<String>,
+    /// Python of the workers, X.Y or X.Y.Z [default: that of the image in the job's Dockerfile, or 3.12].
+    #[arg(long, value_name = "VERSION")]
+    pub python: Option<String>,
+    /// What a setup file together with the experiment beam_fn_api is: Klio refuses both together.
+    #[arg(long, value_name = "LEVEL", default_value = "error", value_parser = ["error", "warn"])]
+    pub fnapi_conflict: String,
+    /// What OS packages are that setup.py installs: recorded, or an error.
+    #[arg(long, value_name = "RULE", default_value = "record", value_parser = ["record", "error"])]
+    pub system_packages: String,
+    /// Treat warnings as errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// Report findings with this code as notes.
+    #[arg(long, value_name = "CODE")]
+    pub allow: Vec<String>,
+    /// Use no network: what checks need must be in the store.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobStageArguments {
+    #[command(flatten)]
+    pub check: JobCheckArguments,
+    /// Folder for results, outside of the job folder [default: pydist-out/<job name>].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

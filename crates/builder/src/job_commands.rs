@@ -1,0 +1,171 @@
+//! `builder job …`: checks and stages Klio and Beam jobs, independent of any repository.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cli::Printer;
+use job::code::{self, Code, UnknownCode};
+use job::{CheckReport, CheckRequest, ConfigRequest, Finding, JobError, JobFolder, Level, Workplace};
+use serde_json::json;
+use store::download::{DownloadSettings, Downloader};
+use store::{Context, Store};
+use vocab::{Environment, Exit, Fault, Work};
+
+use crate::arguments::GlobalArguments;
+use crate::job_arguments::{JobCheckArguments, JobCommand, JobStageArguments};
+use crate::session::store_root;
+
+/// The code of a finding that does not exist.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error(transparent)]
+#[fault("E_JOB_CODE", Usage, hint("docs/job-codes.md lists all codes"))]
+struct CodeFault(#[from] UnknownCode);
+
+/// Runs the chosen subcommand.
+pub fn run(
+    command: &JobCommand,
+    global: &GlobalArguments,
+    environment: &Environment,
+    printer: &Arc<Printer>,
+    cancelled: &Arc<AtomicBool>,
+) -> Result<Exit, Box<dyn Fault>> {
+    let context = || -> Result<Context, Box<dyn Fault>> {
+        let listener = Arc::clone(printer);
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Ok(Context {
+            store: Store::open(store_root(global, environment)?)?,
+            downloader: Downloader::new(DownloadSettings::of(environment)),
+            remote: None,
+            default_index: None,
+            work: Work {
+                environment: environment.clone(),
+                jobs: global.jobs.map_or(processors, usize::from),
+                offline: false,
+                timeout: None,
+                cancelled: Arc::clone(cancelled),
+                listener: Arc::new(move |event| listener.tell(event)),
+            },
+        })
+    };
+    let json = global.show.json;
+    match command {
+        JobCommand::Explain { code } => explain(code, printer, json),
+        JobCommand::Check(arguments) => {
+            let (_, _, report, _) = checked(&context()?, arguments, None)?;
+            show(&report, printer, json);
+            Ok(exit(&report))
+        }
+        JobCommand::Stage(arguments) => stage(&context()?, arguments, printer, json),
+    }
+}
+
+/// The folder, the request, what was found, and where code of the job runs.
+type Checked = (JobFolder, CheckRequest, CheckReport, Option<Workplace>);
+
+fn checked(context: &Context, arguments: &JobCheckArguments, out: Option<&PathBuf>) -> Result<Checked, Box<dyn Fault>> {
+    let mut context = context.clone();
+    context.work.offline = arguments.offline;
+    let codes = arguments.allow.iter().map(|text| text.parse::<Code>().map_err(CodeFault::from));
+    let allowed = codes.collect::<Result<_, _>>()?;
+    let folder = JobFolder::open(&arguments.folder, out.map(PathBuf::as_path)).map_err(JobError::from)?;
+    let request = CheckRequest {
+        config: ConfigRequest {
+            files: arguments.config.clone(),
+            templates: arguments.template.clone(),
+            overrides: arguments.r#override.clone(),
+            set_json: arguments.set_json.clone(),
+        },
+        python: job::target_python(arguments.python.as_deref(), &folder)?,
+        allow_fnapi: arguments.fnapi_conflict == "warn",
+        refuse_system_packages: arguments.system_packages == "error",
+        strict: arguments.strict,
+        allowed,
+        limit: job::SETUP_LIMIT,
+    };
+    let (report, place) = job::check(&context, &folder, &request)?;
+    Ok((folder, request, report, place))
+}
+
+fn stage(
+    context: &Context,
+    arguments: &JobStageArguments,
+    printer: &Printer,
+    json: bool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let (folder, request, report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
+    let Some(place) = place.filter(|_| !report.has_errors()) else {
+        show(&report, printer, json);
+        return Ok(exit(&report));
+    };
+    let name = report.configs.first().map(|it| it.job_name.clone()).unwrap_or_default();
+    let name = name.replace(['/', '\\'], "_");
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("pydist-out").join(name));
+    let out = std::path::absolute(&out).unwrap_or(out);
+    if out.starts_with(folder.root()) {
+        return Err(JobError::OutInside { path: out }.into());
+    }
+    let staged = job::stage(context, &folder, &report, &place, &request, &out)?;
+    if json {
+        printer.json("staged", &json!({"report": report, "staged": staged}));
+    } else {
+        show(&report, printer, false);
+        let lines =
+            staged.files.iter().map(|it| format!("{}  {}\n", it.sha256, staged.folder.join(&it.name).display()));
+        printer.data(&lines.collect::<String>());
+    }
+    Ok(Exit::Done)
+}
+
+fn explain(text: &str, printer: &Printer, json: bool) -> Result<Exit, Box<dyn Fault>> {
+    let row = text.parse::<Code>().map_err(CodeFault::from)?.row();
+    if json {
+        let code = row.code.to_string();
+        printer.json(
+            "code",
+            &json!({"code": code, "level": row.level, "message": row.message, "help": row.help, "when": row.when}),
+        );
+        return Ok(Exit::Done);
+    }
+    let mut lines = format!("{}: {}\n{}\n", row.code, row.level, row.message);
+    for text in [row.help, row.when].into_iter().filter(|text| !text.is_empty()) {
+        lines.push_str(&format!("\n{text}\n"));
+    }
+    printer.data(&lines);
+    Ok(Exit::Done)
+}
+
+fn exit(report: &CheckReport) -> Exit {
+    let is_usage = |finding: &Finding| finding.code == code::KJ008;
+    if report.findings.iter().any(is_usage) {
+        Exit::Usage
+    } else if report.has_errors() {
+        Exit::Build
+    } else {
+        Exit::Done
+    }
+}
+
+fn show(report: &CheckReport, printer: &Printer, json: bool) {
+    if json {
+        printer.json("job", report);
+        return;
+    }
+    let mut text = String::new();
+    for finding in &report.findings {
+        text.push_str(&format!("{finding}\n"));
+        if !finding.help.is_empty() {
+            text.push_str(&format!("  help: {}\n", finding.help));
+        }
+    }
+    printer.data(&vocab::foreign_text::printable(&text));
+    let counts = job::counted(&report.findings);
+    let count = |level, what: &str| {
+        let count: usize = counts.get(&level).copied().unwrap_or_default();
+        (count > 0).then(|| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
+    };
+    let parts = [count(Level::Error, "error"), count(Level::Warning, "warning"), count(Level::Note, "note")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let closing = if parts.is_empty() { "no problems found".to_owned() } else { parts.join(", ") };
+    printer.say(&format!("{} checked, {closing}", report.name.as_deref().unwrap_or("job")));
+}

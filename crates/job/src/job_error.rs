@@ -1,0 +1,53 @@
+//! Why a job could not be looked at or staged, apart from what is wrong with the job itself.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use interpreter::BaseError;
+use process::ProcessError;
+use resolve::UvError;
+use source_build::SourceBuildError;
+use vocab::Fault;
+
+use crate::job_folder::JobFolderError;
+
+/// A fault of this machine, of the network or of the command line.
+#[derive(Debug, thiserror::Error, Fault)]
+pub enum JobError {
+    #[error(transparent)]
+    #[fault(transparent)]
+    Folder(#[from] JobFolderError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Base(#[from] BaseError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Uv(#[from] UvError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Room(#[from] SourceBuildError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Program(#[from] ProcessError),
+    #[error("this machine's platform is not supported")]
+    #[fault("E_PLATFORM_HOST", Usage)]
+    NoPlatform,
+    #[error("`{text}` is not a version of Python such as 3.12 or 3.12.10")]
+    #[fault("E_JOB_PYTHON", Usage)]
+    Python { text: String },
+    #[error("the folder for results, `{}`, lies in the job folder", path.display())]
+    #[fault("E_JOB_OUT", Usage, hint("give another one with --out"))]
+    OutInside { path: PathBuf },
+    #[error("the source archive cannot be made: {reason}")]
+    #[fault("E_JOB_SDIST", Check, hint("the same happens at submission; correct what the message names"))]
+    Sdist { reason: String },
+    #[error("cannot {action} `{}`", path.display())]
+    #[fault("E_JOB_WRITE", Build, hint("check its permissions and the free disk space"))]
+    Disk { action: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl JobError {
+    pub(crate) fn disk<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + use<'a> {
+        move |source| Self::Disk { action, path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,178 @@
+//! Where code of a job runs: a copy of its folder, an environment of ours, a time limit, and a sandbox if this machine has
+//! one. Everything lies in a throw-away folder.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use process::{Invocation, ProcessErrorKind};
+use resolve::{AnsweredQuestions, Uv};
+use serde_json::{Value, json};
+use source_build::{BuildTools, Room, SourceBuild, SourceInput, make_room};
+use store::Context;
+use vocab::{DistributionName, PythonVersion};
+
+use crate::job_error::JobError;
+use crate::job_folder::JobFolder;
+use crate::target_python;
+
+const SCRIPTS: [(&str, &str); 5] = [
+    ("pydist_main.py", include_str!("../python/pydist_main.py")),
+    ("pydist_sandbox.py", include_str!("../python/pydist_sandbox.py")),
+    ("pydist_commands.py", include_str!("../python/pydist_commands.py")),
+    ("pydist_probe.py", include_str!("../python/pydist_probe.py")),
+    ("pydist_sdist.py", include_str!("../python/pydist_sdist.py")),
+];
+/// What `pydist_main.py` ends with where there is no sandbox.
+const NO_SANDBOX: i32 = 97;
+/// In bytes.
+const LARGEST_ANSWER: u64 = 64 << 20;
+
+/// How a question ended.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Answer(Value),
+    /// Python ended without one: the exit code, and the end of what was printed.
+    Ended {
+        code: Option<i32>,
+        output: String,
+    },
+    TimedOut,
+}
+
+/// A place for the code of one job. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Workplace {
+    folder: tempfile::TempDir,
+    /// Without links.
+    root: PathBuf,
+    room: Room,
+    job: PathBuf,
+    /// The interpreter's own.
+    pub python: PythonVersion,
+    /// Whether code of the job was shut in. Known after the first question.
+    pub sandboxed: std::cell::Cell<bool>,
+}
+
+impl Workplace {
+    /// Copies the job and makes the environment, with setuptools and `requires`; nothing of the job runs.
+    pub fn make(
+        context: &Context,
+        job: &JobFolder,
+        python: PythonVersion,
+        requires: &[String],
+    ) -> Result<Self, JobError> {
+        let base = target_python::base(context, python)?;
+        let program = base.layout.interpreter().below(&base.root);
+        let uv = Uv::find(context, &program, &AnsweredQuestions::default())?;
+        let store = context.store.root().to_owned();
+        let folder = context.store.scratch_dir("job-").map_err(JobError::disk("write", &store))?;
+        let root = fs::canonicalize(folder.path()).map_err(JobError::disk("read", folder.path()))?;
+        let mut build_requires = vec![target_python::setuptools(base.layout.python)];
+        build_requires.extend(requires.iter().cloned());
+        let name: DistributionName = "job".parse().expect("a valid name");
+        let build = SourceBuild {
+            name,
+            version: None,
+            source: SourceInput::Folder { path: &root },
+            python: &program,
+            layout: base.layout,
+            system: None,
+            base_identity: base.identity,
+            base_has_headers: base.has_headers(),
+            build_requires,
+            build_constraints: Vec::new(),
+            config_settings: Vec::new(),
+            package_root: &root,
+            pass_environment: &[],
+            registries: &[],
+            within: Vec::new(),
+            timeout: context.timeout,
+            logs: &root,
+        };
+        let room = make_room(context, &build, &BuildTools { uv: &uv, registries: Vec::new() }, &root)?;
+        let place =
+            Self { job: job.root().to_owned(), python: base.layout.python, room, folder, root, sandboxed: true.into() };
+        let copy = place.copy();
+        fs::create_dir(&copy).and_then(|()| job.copy_to(&copy)).map_err(JobError::disk("copy the job to", &copy))?;
+        for (name, text) in SCRIPTS {
+            let path = place.root.join(name);
+            fs::write(&path, text).map_err(JobError::disk("write", &path))?;
+        }
+        Ok(place)
+    }
+
+    /// The copy of the job.
+    pub fn copy(&self) -> PathBuf {
+        self.root.join("job")
+    }
+
+    /// A folder for what questions make.
+    pub fn output(&self) -> PathBuf {
+        self.root.join("output")
+    }
+
+    /// Asks one question; see `pydist_main.py`.
+    pub(crate) fn ask(&self, context: &Context, question: Value, limit: Duration) -> Result<Reply, JobError> {
+        let reply = self.ask_once(context, &question, limit)?;
+        let ended_so = |reply: &Reply| matches!(reply, Reply::Ended { code: Some(NO_SANDBOX), .. });
+        // Code of the job can end so as well, so that a question without any decides.
+        if !ended_so(&reply) || !ended_so(&self.ask_once(context, &json!({"ask": "nothing"}), limit)?) {
+            return Ok(reply);
+        }
+        self.sandboxed.set(false);
+        self.ask_once(context, &question, limit)
+    }
+
+    fn ask_once(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
+        let (asked, answer) = (self.root.join("question.json"), self.root.join("answer.json"));
+        let mut whole = json!({
+            "sandbox": self.sandboxed.get(),
+            "writable": [self.root],
+            "shielded": [self.job],
+            "folder": self.copy(),
+            "answer": answer,
+            "output": self.output(),
+        });
+        if let (Value::Object(whole), Value::Object(question)) = (&mut whole, question) {
+            whole.extend(question.clone());
+        }
+        fs::write(&asked, whole.to_string()).map_err(JobError::disk("write", &asked))?;
+        let _ = fs::remove_file(&answer);
+        let mut invocation = Invocation::new(&self.room.python, self.copy())
+            .args(["-I", "-B"])
+            .arg(self.root.join("pydist_main.py"))
+            .arg(&asked)
+            .timeout(Some(limit));
+        invocation.clear_environment = true;
+        invocation.environment = self.room.environment.clone();
+        let finished = match process::run(context, &invocation) {
+            Ok(finished) => finished,
+            Err(error) if matches!(error.kind, ProcessErrorKind::TimedOut { .. }) => return Ok(Reply::TimedOut),
+            Err(error) => return Err(error.into()),
+        };
+        let said = format!("{}{}", finished.stdout_text(), finished.stderr_text());
+        let lines: Vec<&str> = said.lines().collect();
+        let output = lines[lines.len().saturating_sub(40)..].join("\n");
+        let ended = Reply::Ended { code: finished.code, output };
+        if !finished.succeeded() {
+            return Ok(ended);
+        }
+        // Written by code of the job, as far as that goes: a link or a pipe is not read, and not more than is due.
+        let is_link = fs::symlink_metadata(&answer).is_ok_and(|it| it.file_type().is_symlink());
+        let text = |path: &Path| -> std::io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            vocab::open_regular(path)?.take(LARGEST_ANSWER).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let read = text(&answer).ok().filter(|_| !is_link).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(read.map_or(ended, Reply::Answer))
+    }
+}
+
+impl AsRef<Path> for Workplace {
+    fn as_ref(&self) -> &Path {
+        self.folder.path()
+    }
+}

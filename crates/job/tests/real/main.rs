@@ -1,0 +1,313 @@
+//! Jobs whose setup.py runs, in a sandbox, on an interpreter of this machine, with the pinned setuptools: uv and an index are
+//! expected. Numbers of cases are those of docs/test-numbers.md.
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use job::{CheckReport, CheckRequest, ConfigRequest, JobFolder, Workplace, check, stage, target_python};
+use store::{Context, Store};
+use vocab::{Digest, Environment};
+
+/// One store for all tests: the interpreter and setuptools are set up once.
+static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
+    let root = std::env::temp_dir().join(format!("pydist-job-tests-{}", std::process::id()));
+    let mut context = Context::quiet(root.clone()).in_environment(Environment::new(std::env::vars_os()));
+    context.work.offline = false;
+    context.store = Store::open(root).expect("the store can be made");
+    context
+});
+
+const CONFIG: &str = "job_name: j1-job\npipeline_options:\n  runner: DirectRunner\n  streaming: false\n  setup_file: \
+                      setup.py\njob_config: {}\n";
+const J1: &str = r#"import setuptools
+setuptools.setup(
+    name="my-example-job", version="0.0.1", install_requires=["apache-beam==2.77.0"],
+    data_files=[(".", ["klio-job.yaml", "my-model.h5"])],
+    include_package_data=True, py_modules=["run", "transforms"],
+)
+"#;
+const J2: &str = r#"import subprocess
+import setuptools
+from distutils.command.build import build as _build
+
+class build(_build):
+    sub_commands = _build.sub_commands + [("CustomCommands", None)]
+
+COMMANDS = [
+    ["apt-get", "update"],
+    ["apt-get", "install", "--assume-yes", "libsndfile1"],
+    ["pip3", "install", "--default-timeout=120", "--extra-index-url", "https://index.example/simple", "-r", "job-requirements.txt"],
+]
+
+class CustomCommands(setuptools.Command):
+    def initialize_options(self):
+        pass
+
+    def finalize_options(self):
+        pass
+
+    def run(self):
+        for command in COMMANDS:
+            p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdout_data, _ = p.communicate()
+            if p.returncode != 0:
+                raise RuntimeError("failed")
+
+setuptools.setup(
+    name="my-example-job", version="0.0.1", install_requires=["apache-beam==2.35.0"],
+    data_files=[(".", ["klio-job.yaml", "my-model.h5"])], py_modules=["run", "transforms"],
+    cmdclass={"build": build, "CustomCommands": CustomCommands},
+)
+"#;
+
+/// A job in a folder of its own.
+struct Job(tempfile::TempDir);
+
+impl Job {
+    fn new(setup: &str) -> Self {
+        let job = Self(tempfile::tempdir().expect("temporary folders can be made"));
+        job.write("klio-job.yaml", CONFIG);
+        job.write("setup.py", setup);
+        job.write("run.py", "import transforms\n\n\ndef run(pcoll, config):\n    return transforms.x\n");
+        job.write("transforms.py", "x = 1\n");
+        job.write("my-model.h5", "model");
+        job
+    }
+
+    fn j2() -> Self {
+        let job = Self::new(J2);
+        job.write("job-requirements.txt", "tinydep==1.0\n");
+        job.write("MANIFEST.in", "include job-requirements.txt\n");
+        job
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> &Self {
+        fs::create_dir_all(self.at(name).parent().expect("it lies in a folder")).expect("folders can be made");
+        fs::write(self.at(name), text).expect("files can be written");
+        self
+    }
+
+    fn remove(&self, name: &str) -> &Self {
+        fs::remove_file(self.at(name)).expect("it is there");
+        self
+    }
+
+    fn replace(&self, name: &str, from: &str, to: &str) -> &Self {
+        let text = fs::read_to_string(self.at(name)).expect("it is there");
+        assert!(text.contains(from), "{from}");
+        self.write(name, &text.replace(from, to))
+    }
+
+    /// Every file with its digest.
+    fn tree(&self) -> BTreeMap<String, String> {
+        let walk = walkdir::WalkDir::new(self.0.path()).into_iter().flatten();
+        let of = |entry: walkdir::DirEntry| {
+            let digest = fs::read(entry.path()).map(|it| Digest::of(it).to_string()).unwrap_or_default();
+            (entry.path().display().to_string(), digest)
+        };
+        walk.map(of).collect()
+    }
+
+    fn checked(&self, python: &str, limit: Duration) -> (JobFolder, CheckRequest, CheckReport, Option<Workplace>) {
+        let before = self.tree();
+        let folder = JobFolder::open(self.0.path(), None).expect("a folder");
+        let request = CheckRequest {
+            config: ConfigRequest::default(),
+            python: target_python(Some(python), &folder).expect("a version"),
+            allow_fnapi: false,
+            refuse_system_packages: false,
+            strict: false,
+            allowed: Vec::new(),
+            limit,
+        };
+        let (report, place) = check(&CONTEXT, &folder, &request).expect("the check can be made");
+        assert_eq!(self.tree(), before, "the job folder is only read");
+        (folder, request, report, place)
+    }
+
+    /// `e setup.py:1 KJ030`, for all but KJ056.
+    fn findings(&self) -> Vec<String> {
+        told(&self.checked("3.12", Duration::from_secs(60)).2)
+    }
+}
+
+fn told(report: &CheckReport) -> Vec<String> {
+    let of = |it: &job::Finding| {
+        let place = it.file.clone().unwrap_or_default() + &it.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{} {place} {}", &it.level.to_string()[..1], it.code)
+    };
+    report.findings.iter().filter(|it| it.code != job::code::KJ056).map(of).collect()
+}
+
+#[test]
+fn klio_1_the_minimal_job_has_no_faults() {
+    assert_eq!(Job::new(J1).findings(), [""; 0]);
+}
+
+#[test]
+fn klio_6_commands_are_recorded_and_explained() {
+    let (_, _, report, _) = Job::j2().checked("3.12", Duration::from_secs(60));
+    assert_eq!(told(&report), ["w setup.py:3 KJ047", "w setup.py KJ052", "w setup.py KJ058"]);
+    assert_eq!(report.commands.system_packages[0].name, "libsndfile1");
+    assert_eq!(report.commands.pip[0].files, ["job-requirements.txt"]);
+}
+
+#[test]
+fn klio_w5_and_w6_newer_beam_runs_pip_in_commands() {
+    let job = Job::j2();
+    job.replace("setup.py", "2.35.0", "2.77.0");
+    assert!(job.findings().contains(&"n setup.py KJ058".to_owned()));
+    job.replace("klio-job.yaml", "streaming: false", "experiments: [pip_use_build_isolation]");
+    assert!(job.findings().contains(&"w setup.py KJ058".to_owned()));
+}
+
+/// Each row: the case, what is done to the job, and the findings that are then there.
+#[test]
+fn klio_8_to_45_each_fault_is_named_with_its_place() {
+    type Change = fn(&Job);
+    let j1: [(&str, Change, &[&str]); 19] = [
+        ("12", |job| drop(job.remove("setup.py")), &["e klio-job.yaml KJ021"]),
+        ("34 missing", |job| drop(job.remove("my-model.h5")), &["e setup.py KJ036"]),
+        ("34 pattern", |job| drop(job.replace("setup.py", "my-model.h5", "*.h5")), &["e setup.py KJ036"]),
+        ("34 folder", |job| drop(job.remove("my-model.h5").write("my-model.h5/x", "")), &["e setup.py KJ036"]),
+        ("35", |job| drop(job.replace("setup.py", "my-model.h5", "../x.h5")), &["e setup.py KJ037"]),
+        ("36 absolute", |job| drop(job.replace("setup.py", "(\".\"", "(\"/opt/abs\"")), &["w setup.py KJ038"]),
+        ("36 up", |job| drop(job.replace("setup.py", "(\".\"", "(\"../up\"")), &["e setup.py KJ038"]),
+        ("37 data", |job| drop(job.write("MANIFEST.in", "# x\nexclude my-model.h5\n")), &["e MANIFEST.in:2 KJ039"]),
+        ("37 setup.py", |job| drop(job.write("MANIFEST.in", "exclude setup.py\n")), &["e MANIFEST.in:1 KJ043"]),
+        ("37 Include", |job| drop(job.write("MANIFEST.in", "\nInclude x\n")), &["w MANIFEST.in:2 KJ042"]),
+        ("38 deleted", |job| drop(job.remove("transforms.py")), &["e setup.py KJ032"]),
+        (
+            "38 helper",
+            |job| drop(job.write("helper.py", "").write("transforms.py", "import os\nimport helper\n")),
+            &["e transforms.py:2 KJ035"],
+        ),
+        ("38 run", |job| drop(job.replace("setup.py", "\"run\", ", "")), &["e setup.py KJ034"]),
+        ("39", |job| drop(job.replace("setup.py", "py_modules=[\"run\", \"transforms\"],", "")), &["e setup.py KJ033"]),
+        ("40 syntax", |job| drop(job.write("setup.py", "x = 1\nx = (\n")), &["e setup.py:2 KJ030"]),
+        ("40 raises", |job| drop(job.write("setup.py", "\nraise ValueError('no')\n")), &["e setup.py:2 KJ030"]),
+        ("40 no call", |job| drop(job.write("setup.py", "import sys\n")), &["e setup.py KJ031"]),
+        (
+            "47",
+            |job| drop(job.replace("setup.py", "version=", "python_requires='<3.9', version=")),
+            &["e setup.py KJ048"],
+        ),
+        (
+            "53",
+            |job| drop(job.write("transforms.py", "x = 1\ny = '/usr/local/my-model.h5'\n")),
+            &["w transforms.py:2 KJ073"],
+        ),
+    ];
+    for (case, change, expected) in j1 {
+        let job = Job::new(J1);
+        change(&job);
+        assert_eq!(job.findings(), expected, "case {case}");
+    }
+    let j2: [(&str, Change, &str); 8] = [
+        ("8", |job| drop(job.remove("MANIFEST.in")), "e setup.py KJ041"),
+        ("9", |job| drop(job.write("MANIFEST.in", "include my-model.h5\n")), "e setup.py KJ040"),
+        (
+            "10",
+            |job| drop(job.remove("MANIFEST.in").write("x.egg-info/SOURCES.txt", "job-requirements.txt\n")),
+            "e setup.py KJ041",
+        ),
+        (
+            "42 class",
+            |job| drop(job.replace("setup.py", ", \"CustomCommands\": CustomCommands", "")),
+            "e setup.py KJ046",
+        ),
+        ("42 sub", |job| drop(job.replace("setup.py", " + [(\"CustomCommands\", None)]", "")), "w setup.py KJ045"),
+        ("43", |job| drop(job.replace("setup.py", "--default-timeout=120", "--target=x")), "e setup.py KJ051"),
+        (
+            "44 scheme",
+            |job| drop(job.replace("setup.py", "https://index.example/simple", "index.example")),
+            "e setup.py KJ053",
+        ),
+        ("44 http", |job| drop(job.replace("setup.py", "https://index", "http://index")), "w setup.py KJ054"),
+    ];
+    for (case, change, expected) in j2 {
+        let job = Job::j2();
+        change(&job);
+        let findings = job.findings();
+        assert!(findings.iter().any(|it| it == expected), "case {case}: {findings:?}");
+    }
+}
+
+#[test]
+fn klio_44_a_password_is_in_no_report() {
+    let job = Job::j2();
+    job.replace("setup.py", "https://index", "https://ada:hunter2@index");
+    let (_, _, report, _) = job.checked("3.12", Duration::from_secs(60));
+    assert!(told(&report).contains(&"w setup.py KJ055".to_owned()));
+    assert!(!serde_json::to_string(&report).expect("plain data").contains("hunter2"));
+}
+
+#[test]
+fn klio_45_files_that_setup_py_reads_must_be_packed() {
+    let job = Job::new(&J1.replace("[\"apache-beam==2.77.0\"]", "open('reqs.txt').read().split()"));
+    job.write("reqs.txt", "apache-beam==2.77.0\n");
+    assert_eq!(job.findings(), ["e setup.py KJ041"]);
+}
+
+#[test]
+fn klio_59_hostile_setup_files_are_ended_and_write_nothing() {
+    let cases = [
+        ("import time\ntime.sleep(1000)\n", "did not end within"),
+        ("input()\n", "waits for input"),
+        ("import os\nos._exit(0)\n", "ended Python with exit code 0"),
+        ("import os\nos._exit(97)\n", "ended Python with exit code 97"),
+        ("import sys\nsys.exit(0)\n", "ended Python with exit code 0"),
+    ];
+    for (setup, reason) in cases {
+        let job = Job::new(setup);
+        let (_, _, report, _) = job.checked("3.12", Duration::from_secs(5));
+        let messages: Vec<_> = report.findings.iter().map(|it| it.message.as_str()).collect();
+        assert!(messages.iter().any(|it| it.contains(reason)), "{setup}: {messages:?}");
+    }
+    let job = Job::new(J1);
+    let place = job.at("written");
+    let attack = format!(
+        "import socket\nfor what in [lambda: open({place:?}, 'w'), lambda: socket.create_connection(('127.0.0.1', 9), 2)]:\n    \
+         try:\n        what()\n    except OSError as error:\n        print(error)\n"
+    );
+    job.write("setup.py", &(attack + J1));
+    let (_, _, report, _) = job.checked("3.12", Duration::from_secs(60));
+    assert!(!report.sandboxed || !place.exists());
+}
+
+#[test]
+fn klio_2_and_3_the_archive_has_the_same_bytes_and_the_back_ends_members() {
+    let digests: Vec<_> = [J1, J1]
+        .map(|setup| {
+            let job = Job::new(setup);
+            let out = tempfile::tempdir().expect("temporary folders can be made");
+            let (folder, request, report, place) = job.checked("3.12", Duration::from_secs(60));
+            let place = place.expect("setup.py was asked");
+            let staged = stage(&CONTEXT, &folder, &report, &place, &request, out.path()).expect("it is staged");
+            assert_eq!(staged.top, "my_example_job-0.0.1");
+            let names = names(&out.path().join("staged/workflow.tar.gz"));
+            for name in ["klio-job.yaml", "my-model.h5", "run.py", "transforms.py", "setup.py", "PKG-INFO"] {
+                assert!(names.contains(&format!("my_example_job-0.0.1/{name}")), "{name} in {names:?}");
+            }
+            let sums = fs::read_to_string(out.path().join("staged/SHA256SUMS")).expect("it was written");
+            assert_eq!(sums, format!("{}  workflow.tar.gz\n", staged.files[0].sha256));
+            staged.files[0].sha256
+        })
+        .to_vec();
+    assert_eq!(digests[0], digests[1]);
+}
+
+fn names(archive: &Path) -> Vec<String> {
+    let file = fs::File::open(archive).expect("it was written");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let entries = archive.entries().expect("a tar").flatten();
+    entries.map(|it| it.path().expect("a path").display().to_string()).collect()
+}
