@@ -31,8 +31,11 @@ def probe(question, commands):
         facts["setup"] = metadata(dist)
         try:
             discover(dist, folder, facts["setup"])
-            facts["setup"].update(archive_files(dist, told))
-            custom_commands(dist, folder, opened, commands, facts["setup"])
+            facts["setup"].update(sub_commands(dist))
+            # setuptools itself stumbles over a command that is not defined.
+            if not facts["setup"]["undefined"]:
+                facts["setup"].update(archive_files(dist, told))
+                custom_commands(dist, folder, opened, commands, facts["setup"])
         except (Exception, SystemExit) as error:
             facts["failure"] = failure(error, folder)
     facts["calls"] = commands.calls
@@ -230,9 +233,22 @@ def template_lines():
     return lines
 
 
+def sub_commands(dist):
+    """What `build` runs, and which of that has no class."""
+    from distutils.errors import DistutilsError
+
+    names, undefined = [], []
+    for name, _ in dist.get_command_obj("build").sub_commands:
+        names.append(name)
+        try:
+            dist.get_command_class(name)
+        except DistutilsError:
+            undefined.append(name)
+    return {"sub_commands": names, "undefined": undefined}
+
+
 def custom_commands(dist, folder, opened, commands, facts):
     """Runs the commands that the job defines, as building a wheel would."""
-    from distutils.errors import DistutilsError
 
     def is_own(command_class):
         module = sys.modules.get(command_class.__module__)
@@ -264,30 +280,22 @@ def custom_commands(dist, folder, opened, commands, facts):
 
     dist.run_command = run_own
     build = dist.get_command_obj("build")
-    names, undefined = [], []
-    for name, _ in build.sub_commands:
-        names.append(name)
-        try:
-            dist.get_command_class(name)
-        except DistutilsError:
-            undefined.append(name)
-    if not undefined:
-        if "build" in own:
-            run_own("build")
-        else:
-            build.ensure_finalized()
-            build.run()
-        for name in ("build_py", "build_ext", "egg_info", "install"):
-            run_own(name)
+    if "build" in own:
+        run_own("build")
+    else:
+        build.ensure_finalized()
+        build.run()
+    for name in ("build_py", "build_ext", "egg_info", "install"):
+        run_own(name)
     from distutils.command import __all__ as standard
 
     known = set(standard) | {"develop", "egg_info", "test", "bdist_wheel", "bdist_egg", "dist_info", "editable_wheel"}
-    facts["sub_commands"], facts["undefined"], facts["problems"] = names, undefined, problems
+    facts["problems"] = problems
     facts["build_module"] = type(build).__module__
     facts["never_run"] = [
         {"name": name, "class": dist.cmdclass[name].__name__}
         for name in sorted(own)
-        if name not in ran and name not in known and name not in names
+        if name not in ran and name not in known and name not in facts["sub_commands"]
     ]
 
 

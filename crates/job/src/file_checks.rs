@@ -46,7 +46,7 @@ impl FileChecks<'_> {
             }
             findings.extend(entry.sources.iter().filter_map(|source| self.data_file(source)));
         }
-        findings.into_iter().map(|it| it.in_file(self.script)).collect()
+        findings.into_iter().map(|it| if it.file.is_some() { it } else { it.in_file(self.script) }).collect()
     }
 
     fn data_file(&self, source: &str) -> Option<Finding> {
@@ -97,6 +97,9 @@ impl FileChecks<'_> {
 
     /// KJ040 and KJ041: what installing reads, and the archive lacks.
     fn needed(&self) -> Vec<Finding> {
+        if self.setup.archive.is_empty() {
+            return Vec::new();
+        }
         let has_manifest = self.folder.has_file("MANIFEST.in");
         let code = if has_manifest { code::KJ040 } else { code::KJ041 };
         let needed: BTreeSet<&String> = self.facts.opened.iter().chain(self.named).collect();
