@@ -95,11 +95,11 @@ pub fn check(
     if let Some(script) = script {
         let made = Workplace::make(context, folder, request.python, &[])?;
         effective_file(&made, folder, &report.configs)?;
-        match made.ask(context, json!({"ask": "probe"}), request.limit)? {
+        match made.ask(context, &json!({"ask": "probe"}), request.limit)? {
             Reply::Answer(answer) => match serde_json::from_value::<SetupFacts>(answer) {
                 Ok(facts) => of_facts(folder, &mut report, facts, script, made.python, &mut findings),
                 Err(error) => {
-                    findings.push(setup_checks::no_answer(&format!("its answer is strange: {error}"), script))
+                    findings.push(setup_checks::no_answer(&format!("its answer is strange: {error}"), script));
                 }
             },
             Reply::Ended { code, output } => {

@@ -65,7 +65,7 @@ pub(crate) fn requirements_file(folder: &JobFolder, file: &str) -> Vec<Finding> 
     for (number, line) in text.lines().enumerate() {
         let rest = OPTIONS.iter().find_map(|option| line.trim().strip_prefix(option));
         let address = rest.filter(|rest| rest.starts_with([' ', '=', '\t'])).map(|it| it[1..].trim());
-        let own = address.map(|address| index(address)).unwrap_or_default();
+        let own = address.map(index).unwrap_or_default();
         findings.extend(own.into_iter().map(|it| it.in_file(file).in_line(number + 1)));
     }
     findings

@@ -158,7 +158,7 @@ fn sdist(
     fs::create_dir(&output).map_err(JobError::disk("make", &output))?;
     let question = json!({"ask": "sdist", "commands": "translate", "backend": "", "backend_path": []});
     let failed = |reason: String| JobError::Sdist { reason: without_secrets(&reason) };
-    let answer = match place.ask(context, question, request.limit)? {
+    let answer = match place.ask(context, &question, request.limit)? {
         Reply::Answer(answer) => answer,
         Reply::Ended { output, .. } => return Err(failed(output)),
         Reply::TimedOut => return Err(failed(format!("it did not end within {} s", request.limit.as_secs()))),

@@ -114,15 +114,15 @@ impl Workplace {
     }
 
     /// Asks one question; see `pydist_main.py`.
-    pub(crate) fn ask(&self, context: &Context, question: Value, limit: Duration) -> Result<Reply, JobError> {
-        let reply = self.ask_once(context, &question, limit)?;
+    pub(crate) fn ask(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
+        let reply = self.ask_once(context, question, limit)?;
         let ended_so = |reply: &Reply| matches!(reply, Reply::Ended { code: Some(NO_SANDBOX), .. });
         // Code of the job can end so as well, so that a question without any decides.
         if !ended_so(&reply) || !ended_so(&self.ask_once(context, &json!({"ask": "nothing"}), limit)?) {
             return Ok(reply);
         }
         self.sandboxed.set(false);
-        self.ask_once(context, &question, limit)
+        self.ask_once(context, question, limit)
     }
 
     fn ask_once(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {

@@ -93,7 +93,7 @@ impl Checked<'_> {
         let options = self.mapping("pipeline_options", options);
         let version = match root.shift_remove("version") {
             None | Some(Value::Null) => 2,
-            Some(value) => self.whole("version", value).unwrap_or(2),
+            Some(value) => self.whole("version", &value).unwrap_or(2),
         };
         if version != 2 {
             let level = if version == 1 { Level::Warning } else { Level::Error };
@@ -165,8 +165,8 @@ impl Checked<'_> {
         }
     }
 
-    fn whole(&mut self, path: &str, value: Value) -> Option<i64> {
-        let converted = match &value {
+    fn whole(&mut self, path: &str, value: &Value) -> Option<i64> {
+        let converted = match value {
             Value::Number(number) => match number.as_i64() {
                 Some(whole) => return Some(whole),
                 None => number.as_f64().map(|it| it as i64),
@@ -176,7 +176,7 @@ impl Checked<'_> {
             _ => None,
         };
         let level = if converted.is_some() { Level::Warning } else { Level::Error };
-        self.wrong(path, "a whole number", &value, level);
+        self.wrong(path, "a whole number", value, level);
         converted
     }
 
@@ -223,7 +223,7 @@ impl Checked<'_> {
             }
             let converted = match option {
                 OptionType::Text => self.text(&path, given).map(Value::String),
-                OptionType::Whole => self.whole(&path, given).map(Value::from),
+                OptionType::Whole => self.whole(&path, &given).map(Value::from),
                 OptionType::Flag => self.flag(&path, &given).map(Value::Bool),
                 OptionType::Texts => self.texts(&path, given).map(Value::Array),
                 OptionType::OneOf(words) if given.as_str().is_some_and(|it| words.contains(&it)) => Some(given),
