@@ -422,7 +422,7 @@ fn klio_59_hostile_setup_files_are_ended_and_write_nothing() {
 }
 
 #[test]
-fn klio_2_and_3_the_archive_has_the_same_bytes_and_the_back_ends_members() {
+fn klio_2_the_archive_has_the_same_bytes_each_time() {
     let digests: Vec<_> = [J1, J1]
         .map(|setup| {
             let job = Job::new(setup);
