@@ -17,11 +17,13 @@ Examples:
   builder job check jobs/audio --python 3.8 --strict --json")]
     Check(JobCheckArguments),
     /// Check a job, then make the archive that its workers install, with the same bytes everywhere.
-    #[command(after_help = "Exit codes: 0 done, 1 the job has errors, 2 usage, 3 the archive cannot be made.
+    #[command(
+        after_help = "Exit codes: 0 done, 1 the job has errors, 2 usage, 3 the archive cannot be made, 5 something was not staged (listed).
 
 Examples:
   builder job stage jobs/audio
-  builder job stage jobs/audio --out staging --python 3.10")]
+  builder job stage jobs/audio --out staging --python 3.10"
+    )]
     Stage(JobStageArguments),
     /// Explain the code of a finding.
     #[command(after_help = "Examples:

@@ -113,8 +113,13 @@ fn stage(
         let lines =
             staged.files.iter().map(|it| format!("{}  {}\n", it.sha256, staged.folder.join(&it.name).display()));
         printer.data(&lines.collect::<String>());
+        for what in &staged.left_out {
+            printer.say(&vocab::foreign_text::printable(&format!(
+                "not staged: {what}; add it to the staging folder yourself"
+            )));
+        }
     }
-    Ok(Exit::Done)
+    Ok(if staged.left_out.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
 fn explain(text: &str, printer: &Printer, json: bool) -> Result<Exit, Box<dyn Fault>> {

@@ -31,6 +31,8 @@ pub struct Staged {
     /// The folder in the archive, `name-version`.
     pub top: String,
     pub members: usize,
+    /// What Beam's stager would add and this does not yet: packages of a requirements file, files at addresses.
+    pub left_out: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,8 +67,10 @@ pub fn stage(
         Ok(())
     };
     let local = |path: &str| inside(path).filter(|path| folder.has_file(path)).map(|path| place.copy().join(path));
+    let mut left_out = Vec::new();
     if let Some(path) = config.requirements_file.as_deref().and_then(local) {
         add(&path, "requirements.txt")?;
+        left_out.push("the distributions that requirements.txt names".to_owned());
     }
     let archive = staging.path().join(WORKFLOW);
     let epoch = context.environment.text("SOURCE_DATE_EPOCH").and_then(|it| it.parse().ok()).unwrap_or(EPOCH);
@@ -79,15 +83,19 @@ pub fn stage(
     };
     let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     for path in &config.files_to_stage {
-        if let Some(at) = local(path) {
-            add(&at, &base(path))?;
+        match local(path) {
+            Some(at) => add(&at, &base(path))?,
+            None => left_out.push(without_secrets(path)),
         }
     }
     let mut extra = String::new();
     for path in &config.extra_packages {
-        if let Some(at) = local(path) {
-            add(&at, &base(path))?;
-            extra.push_str(&format!("{}\n", base(path)));
+        match local(path) {
+            Some(at) => {
+                add(&at, &base(path))?;
+                extra.push_str(&format!("{}\n", base(path)));
+            }
+            None => left_out.push(without_secrets(path)),
         }
     }
     if !extra.is_empty() {
@@ -104,7 +112,7 @@ pub fn stage(
     let kept = staging.keep();
     disk::make_shared_folders(&kept).map_err(JobError::disk("share", &kept))?;
     disk::rename(&kept, &target).map_err(JobError::disk("write", &target))?;
-    Ok(Staged { folder: target, files, top, members })
+    Ok(Staged { folder: target, files, top, members, left_out })
 }
 
 fn add_existing(names: &mut Vec<String>, name: &str) {

@@ -437,10 +437,26 @@ fn klio_2_the_archive_has_the_same_bytes_each_time() {
             }
             let sums = fs::read_to_string(out.path().join("staged/SHA256SUMS")).expect("it was written");
             assert_eq!(sums, format!("{}  workflow.tar.gz\n", staged.files[0].sha256));
+            assert!(staged.left_out.is_empty());
             staged.files[0].sha256
         })
         .to_vec();
     assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn what_is_not_staged_is_named() {
+    let job = Job::new(J1);
+    job.write("job-requirements.txt", "tinydep==1.0\n");
+    let extra = "  requirements_file: job-requirements.txt\n  extra_packages: ['https://me:secret@host.example/x-1.0.tar.gz']\n";
+    job.replace("klio-job.yaml", "job_config", &format!("{extra}job_config"));
+    let out = tempfile::tempdir().expect("temporary folders can be made");
+    let (folder, request, report, place) = job.checked("3.12", Duration::from_secs(60));
+    let staged = stage(&CONTEXT, &folder, &report, &place.expect("setup.py was asked"), &request, out.path());
+    let left_out = staged.expect("it is staged").left_out;
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(left_out[0].contains("requirements.txt"), "{left_out:?}");
+    assert!(left_out[1].contains("host.example/x-1.0.tar.gz") && !left_out[1].contains("secret"), "{left_out:?}");
 }
 
 fn names(archive: &Path) -> Vec<String> {
