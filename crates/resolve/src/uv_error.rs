@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hints_name_the_proxys_variable_and_what_tls_wants() {
+    fn hints_name_the_variable_of_a_proxy_and_what_tls_wants() {
         let of_pip = |output: &str, proxy| {
             let kind = SetUpError::Pip { output: output.to_owned(), proxy };
             UvError::SetUp { kind }.hint().unwrap_or_default()
