@@ -14,7 +14,7 @@ use vocab::{Digest, Environment};
 
 /// One store for all tests: the interpreter and setuptools are set up once.
 static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
-    let root = std::env::temp_dir().join(format!("pydist-job-tests-{}", std::process::id()));
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-of-jobs");
     let mut context = Context::quiet(root.clone()).in_environment(Environment::new(std::env::vars_os()));
     context.work.offline = false;
     context.store = Store::open(root).expect("the store can be made");
