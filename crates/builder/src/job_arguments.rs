@@ -76,7 +76,7 @@ pub struct JobCheckArguments {
 pub struct JobStageArguments {
     #[command(flatten)]
     pub check: JobCheckArguments,
-    /// Folder for results, outside of the job folder [default: pydist-out/<job name>].
+    /// Folder for results, outside of the job folder [default: pydist-out/JOB_NAME].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
