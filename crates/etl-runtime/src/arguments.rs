@@ -101,6 +101,9 @@ pub struct ImageArguments {
     /// Who runs it; defaults to the base's user, mostly root. That user must be able to read the targets' mounts.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Leave modules uncompiled: a smaller image, whose pods compile at every start.
+    #[arg(long)]
+    pub without_byte_code: bool,
     /// Compress layers with gzip, for registries and tools that do not know zstd.
     #[arg(long)]
     pub gzip: bool,

@@ -65,6 +65,7 @@ pub fn image(arguments: &ImageArguments, surroundings: &Surroundings, as_json: b
         program: program.as_deref(),
         own_program: surroundings.program.as_deref(),
         user: arguments.user.clone(),
+        byte_code: !arguments.without_byte_code,
         compression: if arguments.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
         mtime: source_date(&surroundings.environment)?,
     };

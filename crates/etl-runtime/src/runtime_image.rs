@@ -14,6 +14,7 @@ use image::{BaseImage, ImageRequest, ImageSettings, LayerCompression, RuntimeSou
 use store::{Context, PartStore};
 use vocab::{Fault, Manifest, Os, PlatformKey, TreePath, manifest_beside};
 
+use crate::byte_code;
 use crate::delta::{install_wheels, wheels_for};
 use crate::runtime_facts::RuntimeFacts;
 use crate::settings::PORT;
@@ -35,6 +36,8 @@ pub struct RuntimeImage<'a> {
     /// This program, which serves where it was made for the same platform.
     pub own_program: Option<&'a Path>,
     pub user: Option<String>,
+    /// Whether modules are compiled beforehand, where the runtime is for this machine's platform.
+    pub byte_code: bool,
     pub compression: LayerCompression,
     pub mtime: u64,
 }
@@ -73,11 +76,22 @@ pub fn write(request: &RuntimeImage<'_>, target: &Path, context: &Context) -> Re
     let (prefix, place) = (path(PREFIX), path(PROGRAMS).join(&path("etl-runtime")));
     let scratch = context.store.scratch_dir("image-").map_err(|source| read(context.store.root(), source))?;
     let mut extra = Vec::new();
-    if !request.packages.is_empty() {
-        if !is_own {
-            return Err(RuntimeImageError::Packages { platform }.into());
+    if !request.packages.is_empty() && !is_own {
+        return Err(RuntimeImageError::Packages { platform }.into());
+    }
+    if request.byte_code && !is_own {
+        context
+            .note(format!("modules for {platform} cannot be compiled here, so each pod compiles them when it starts"));
+    }
+    if is_own && (request.byte_code || !request.packages.is_empty()) {
+        let tree = scratch.path().join("runtime");
+        let expected = manifest.artifact.as_ref().map(|artifact| artifact.sha256);
+        archive::extract(&artifact, &tree, &ExtractOptions { expected, ..ExtractOptions::default() })?;
+        let runtime = RuntimeFacts::of_interpreter(&tree.join("bin/python3"))?;
+        extra = package_layers(request.packages, &tree, &runtime, context)?;
+        if request.byte_code {
+            extra.extend(byte_code::layers(&tree, &prefix, &runtime, context)?);
         }
-        extra = package_layers(request.packages, &artifact, &manifest, scratch.path(), context)?;
     }
     extra.push(PartSource::new("program", vec![TreeEntry::file(place, FileContent::Disk(program.to_owned()), true)]));
     let request = ImageRequest {
@@ -157,19 +171,17 @@ fn manifest_of(path: &Path) -> Result<Manifest, RuntimeImageError> {
         .map_err(|source| RuntimeImageError::Manifest { path: path.to_owned(), source: Box::new(source) })
 }
 
-/// The layers that the packages add to the runtime.
+/// The layers that the packages add to the runtime, after which they are installed in `tree`.
 fn package_layers(
     packages: &[Requirement],
-    artifact: &Path,
-    manifest: &Manifest,
-    scratch: &Path,
+    tree: &Path,
+    runtime: &RuntimeFacts,
     context: &Context,
 ) -> Result<Vec<PartSource>, Box<dyn Fault>> {
-    let tree = scratch.join("runtime");
-    let expected = manifest.artifact.as_ref().map(|artifact| artifact.sha256);
-    archive::extract(artifact, &tree, &ExtractOptions { expected, ..ExtractOptions::default() })?;
-    let runtime = RuntimeFacts::of_interpreter(&tree.join("bin/python3"))?;
-    let files = wheels_for(packages, &runtime, context)?.files;
+    if packages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let files = wheels_for(packages, runtime, context)?.files;
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -177,11 +189,11 @@ fn package_layers(
         let all = archive::scan(folder)?.into_iter().filter(|entry| entry.kind != EntryKind::Directory);
         Ok(all.map(|entry| (entry.path.clone(), entry)).collect())
     };
-    let before: BTreeSet<TreePath> = entries(&tree)?.into_keys().collect();
-    let installed = install_wheels(&files, &tree, &before, &runtime, context)?;
-    let after = entries(&tree)?;
+    let before: BTreeSet<TreePath> = entries(tree)?.into_keys().collect();
+    let installed = install_wheels(&files, tree, &before, runtime, context)?;
+    let after = entries(tree)?;
     let prefix = path(PREFIX);
-    let mut layers: Vec<PartSource> = replaced(&before, &after, &tree, &prefix).into_iter().collect();
+    let mut layers: Vec<PartSource> = replaced(&before, &after, tree, &prefix).into_iter().collect();
     let rows = files.iter().zip(&installed.distributions).map(|(file, distribution)| {
         let made = distribution.files.iter().filter_map(|made| after.get(&made.path));
         let entries = made.map(|entry| TreeEntry { path: prefix.join(&entry.path), ..entry.clone() });

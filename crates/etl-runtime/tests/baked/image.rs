@@ -19,6 +19,8 @@ fn request<'a>(runtime: &'a Path, program: &'a Path) -> RuntimeImage<'a> {
         program: Some(program),
         own_program: None,
         user: None,
+        // Its interpreter is a text.
+        byte_code: false,
         compression: LayerCompression::Zstd,
         mtime: archive::DEFAULT_MTIME,
     }

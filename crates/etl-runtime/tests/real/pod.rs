@@ -31,7 +31,7 @@ fn pod(root: PathBuf, image: String, payload: &str, folder: &Path) -> RootedPod 
     let mountpath = folder.join("mp1");
     testkit::write(&mountpath, "bucket/object", "from a file");
     let target = "http://127.0.0.1:1/v1/etl/_object/my-etl/secret";
-    // For a machine that does much else: nothing in an image is compiled yet.
+    // For a machine that does much else.
     let variables =
         [("ETL_CLASS_PAYLOAD", payload), ("AIS_TARGET_URL", target), ("NUM_WORKERS", "2"), ("ETL_LOAD_TIMEOUT", "600")];
     RootedPod {
@@ -56,9 +56,11 @@ fn assert_serves(pod: &RootedPod) -> String {
 
 /// Whoever starts pip leaves a mark.
 fn set_trap_for_pip(root: &Path) {
-    let main = site_packages(root).join("pip/__main__.py");
-    assert!(main.is_file(), "the interpreter comes with pip");
+    let pip = site_packages(root).join("pip");
+    let (main, compiled) = (pip.join("__main__.py"), pip.join("__pycache__/__main__.cpython-312.pyc"));
+    assert!(main.is_file() && compiled.is_file(), "the interpreter comes with pip, compiled");
     fs::remove_file(&main).unwrap();
+    fs::remove_file(compiled).unwrap();
     fs::write(main, "open('/pip-was-started', 'w').close()\n").unwrap();
     assert!(testkit::files_below(root).iter().all(|path| !path.ends_with("/uv")), "no uv in the image");
 }
@@ -174,7 +176,8 @@ fn two_machines_make_one_image_and_a_changed_package_is_one_layer() {
     };
     let (digest, first) = made(machine, built, "one", "large==1.0,larger,small,smaller");
     let names: Vec<&str> = first.iter().filter_map(|(name, _)| name.strip_prefix("pydist: ")).collect();
-    let added = ["large-1.0-py3-none-any.whl", "larger-1.0-py3-none-any.whl", "small packages of the image", "program"];
+    let packages = ["large-1.0-py3-none-any.whl", "larger-1.0-py3-none-any.whl", "small packages of the image"];
+    let added = [&packages[..], &["byte code of the interpreter", "byte code of packages", "program"]].concat();
     assert!(names.ends_with(&added) && names.starts_with(&["base"]), "{names:?}");
     // Another machine builds the same lock, has other folders, modes and times, and nothing of the first.
     let other = Machine::unlike_others(folder.path().join("other"));
@@ -215,7 +218,8 @@ fn a_distribution_of_the_runtime_that_a_package_replaces_is_not_in_the_image_twi
     found.sort();
     assert_eq!(found, ["annotated_doc", "annotated_doc-0.0.1.dist-info"]);
     let files: Vec<String> = testkit::files_below(&site.join("annotated_doc"));
-    assert_eq!(files, ["older.py"]);
+    // Byte code of this version alone.
+    assert_eq!(files, ["__pycache__/older.cpython-312.pyc", "older.py"]);
     let ask = "import importlib.metadata as it; print(it.version('annotated-doc'))";
     let mut python = Command::new(root.join("opt/pydist/python/bin/python3"));
     assert_eq!(printed_by(python.args(["-I", "-B", "-c", ask])), "0.0.1");

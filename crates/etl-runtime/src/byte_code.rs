@@ -1,0 +1,69 @@
+//! Byte code of an image's modules: whatever is not compiled when the image is made is compiled at every start of a pod, since
+//! its root is new each time. Runtimes themselves come without it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use archive::{EntryKind, PartSource, TreeEntry};
+use process::{Invocation, run_telling};
+use store::Context;
+use vocab::{Fault, TreePath};
+
+use crate::runtime_facts::RuntimeFacts;
+
+/// Modules cannot be compiled.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("the runtime's interpreter cannot compile its modules: {reason}")]
+#[fault("E_ETL_IMAGE", Build, hint("leave them uncompiled with --without-byte-code"))]
+pub struct ByteCodeError {
+    reason: String,
+}
+
+/// Compiles every module below `tree`, a runtime of this machine's platform that will be at `prefix` in the image. Two layers:
+/// the interpreter's, which stays as long as the interpreter does, and that of packages.
+///
+/// Equal trees give equal bytes: one process compiles in the order of names, without the user's settings, with one seed of
+/// hashes. A module that does not compile has no byte code, as after an installation by pip.
+pub(crate) fn layers(
+    tree: &Path,
+    prefix: &TreePath,
+    runtime: &RuntimeFacts,
+    context: &Context,
+) -> Result<Vec<PartSource>, Box<dyn Fault>> {
+    let files = |entry: &TreeEntry| entry.kind != EntryKind::Directory;
+    let before: BTreeSet<TreePath> = archive::scan(tree)?.into_iter().filter(files).map(|entry| entry.path).collect();
+    let site = runtime.layout.site_packages();
+    let library = site.parent().unwrap_or_else(|| site.clone());
+    compile(tree, &library, prefix, runtime, context)?;
+    let made = archive::scan(tree)?.into_iter().filter(files).filter(|entry| !before.contains(&entry.path));
+    let (packages, interpreter): (Vec<TreeEntry>, Vec<TreeEntry>) =
+        made.filter(|entry| entry.path.as_str().ends_with(".pyc")).partition(|entry| entry.path.starts_with(&site));
+    let layer = |name: &str, entries: Vec<TreeEntry>| {
+        let below = entries.into_iter().map(|entry| TreeEntry { path: prefix.join(&entry.path), ..entry });
+        PartSource::new(name, below.collect())
+    };
+    let layers = [layer("byte code of the interpreter", interpreter), layer("byte code of packages", packages)];
+    Ok(layers.into_iter().filter(|layer| !layer.entries.is_empty()).collect())
+}
+
+/// In place: `unchecked-hash` files are believed without a look at their source, which nobody changes in an image.
+fn compile(
+    tree: &Path,
+    library: &TreePath,
+    prefix: &TreePath,
+    runtime: &RuntimeFacts,
+    context: &Context,
+) -> Result<(), Box<dyn Fault>> {
+    let words = ["-s", "-S", "-m", "compileall", "-qq", "-f", "--invalidation-mode", "unchecked-hash"];
+    let mut invocation = Invocation::new(&runtime.interpreter, tree).args(words);
+    invocation = invocation.arg("-s").arg(tree).arg("-p").arg(format!("/{prefix}")).arg(library.below(tree));
+    invocation = invocation.env("PYTHONHASHSEED", "0");
+    invocation.clear_environment = true;
+    let finished = run_telling(context, &invocation, "compileall")?;
+    // 1: some modules do not compile, such as templates and tests of the compiler.
+    if matches!(finished.code, Some(0 | 1)) {
+        return Ok(());
+    }
+    let reason = process::shortened(&process::words_of(&finished.stderr_text()));
+    Err(ByteCodeError { reason }.into())
+}
