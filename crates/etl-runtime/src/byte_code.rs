@@ -38,6 +38,10 @@ pub(crate) fn layers(
     let made = archive::scan(tree)?.into_iter().filter(files).filter(|entry| !before.contains(&entry.path));
     let (packages, interpreter): (Vec<TreeEntry>, Vec<TreeEntry>) =
         made.filter(|entry| entry.path.as_str().ends_with(".pyc")).partition(|entry| entry.path.starts_with(&site));
+    // An interpreter that does not start ends as one does that met a module it cannot compile.
+    if interpreter.is_empty() && before.iter().any(|path| path.as_str().ends_with(".py")) {
+        return Err(ByteCodeError { reason: "it made no byte code".to_owned() }.into());
+    }
     let layer = |name: &str, entries: Vec<TreeEntry>| {
         let below = entries.into_iter().map(|entry| TreeEntry { path: prefix.join(&entry.path), ..entry });
         PartSource::new(name, below.collect())
