@@ -20,7 +20,7 @@ pub(crate) struct FileChecks<'a> {
 }
 
 impl FileChecks<'_> {
-    /// KJ035 to KJ043, KJ049, KJ073, and KJ080 for modules.
+    /// KJ035 to KJ043, KJ049, KJ073.
     pub(crate) fn all(&self) -> Vec<Finding> {
         let mut findings = [self.data_files(), self.manifest(), self.needed(), self.imports(), self.paths()].concat();
         if !self.folder.leftovers().is_empty() {
