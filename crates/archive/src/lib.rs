@@ -65,6 +65,7 @@ mod extract_options;
 mod finish_stage;
 mod judge;
 mod source;
+mod source_archive;
 mod tar_stream;
 mod writes;
 
@@ -116,6 +117,7 @@ pub use part_entries::{part_entries, tar_digest};
 pub use repack::repack;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
+pub use source_archive::{SourceTree, extract_source};
 pub use staged_names::sweep_artifacts;
 pub use verify::{VerifyError, VerifyErrorKind, verify};
 pub use zip_directory::ZipFault;

@@ -29,6 +29,12 @@ pub enum JobError {
     #[error(transparent)]
     #[fault(transparent)]
     Program(#[from] ProcessError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Scan(#[from] archive::ScanError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Pack(#[from] archive::PackError),
     #[error("this machine's platform is not supported")]
     #[fault("E_PLATFORM_HOST", Usage)]
     NoPlatform,
@@ -41,6 +47,15 @@ pub enum JobError {
     #[error("the source archive cannot be made: {reason}")]
     #[fault("E_JOB_SDIST", Check, hint("the same happens at submission; correct what the message names"))]
     Sdist { reason: String },
+    #[error("the source archive `{name}` is refused: {kind}")]
+    #[fault(
+        "E_JOB_ARCHIVE",
+        Check,
+        hint(
+            "setup.py or its build back end made it: it may hold four times the job's files and 1 GiB more, and nothing outside of its one folder"
+        )
+    )]
+    Archive { name: String, kind: Box<archive::ExtractErrorKind> },
     #[error("cannot {action} `{}`", path.display())]
     #[fault("E_JOB_WRITE", Build, hint("check its permissions and the free disk space"))]
     Disk { action: &'static str, path: PathBuf, source: io::Error },

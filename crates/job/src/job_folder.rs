@@ -159,6 +159,17 @@ impl JobFolder {
         Ok(())
     }
 
+    /// How many regular files it has, and how many bytes they have together.
+    pub(crate) fn size(&self) -> io::Result<(u64, u64)> {
+        let mut sum = (0, 0_u64);
+        for file in self.files.values() {
+            if let JobFile::Regular { at, .. } = file {
+                sum = (sum.0 + 1, sum.1.saturating_add(fs::metadata(at)?.len()));
+            }
+        }
+        Ok(sum)
+    }
+
     /// Copies the regular files into an empty folder of ours.
     pub fn copy_to(&self, target: &Path) -> io::Result<()> {
         let mut made = std::collections::BTreeSet::new();

@@ -37,6 +37,7 @@ mod setup_facts;
 mod stage;
 mod target_python;
 mod template;
+mod workflow;
 mod workplace;
 mod yaml;
 

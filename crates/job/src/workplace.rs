@@ -113,6 +113,11 @@ impl Workplace {
         self.root.join("output")
     }
 
+    /// A folder for what the source archive holds.
+    pub(crate) fn unpacked(&self) -> PathBuf {
+        self.root.join("unpacked")
+    }
+
     /// Asks one question; see `pydist_main.py`.
     pub(crate) fn ask(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
         let reply = self.ask_once(context, question, limit)?;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use archive::{ExtractErrorKind, ExtractLimits};
 use serde::Serialize;
 use vocab::{Digest, TreePath, with_causes};
 use walkdir::WalkDir;
@@ -95,26 +96,18 @@ pub(super) fn prepare(
     }
 }
 
-/// An sdist holds one folder (PEP 625); that is returned. Both readers refuse entries that leave `folder`.
+/// An sdist holds one folder (PEP 625); that is returned.
 fn unpack(path: &Path, file_name: &str, folder: &Path) -> Result<PathBuf, SourceBuildErrorKind> {
-    let bad = |reason: String| SourceBuildErrorKind::BadSdist { file_name: file_name.to_owned(), reason };
-    let file = File::open(path).map_err(|error| SourceBuildErrorKind::disk("read", path, error))?;
     let lower = file_name.to_ascii_lowercase();
-    if lower.ends_with(".tar.gz") || lower.ends_with(".tgz") {
-        let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(file)));
-        archive.unpack(folder).map_err(|error| bad(with_causes(&error)))?;
-    } else if lower.ends_with(".zip") {
-        let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
-        archive.extract(folder).map_err(|error| bad(error.to_string()))?;
-    } else {
+    if ![".tar.gz", ".tgz", ".zip"].iter().any(|ending| lower.ends_with(ending)) {
         return Err(SourceBuildErrorKind::UnknownFormat { file_name: file_name.to_owned() });
     }
-    let entries = fs::read_dir(folder).map_err(|error| SourceBuildErrorKind::disk("list", folder, error))?;
-    let tops: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|it| it.is_dir()).collect();
-    match tops.as_slice() {
-        [top] => Ok(top.clone()),
-        others => Err(bad(format!("it holds {} folders at its top; one is expected", others.len()))),
-    }
+    let extracted = archive::extract_source(path, folder, ExtractLimits::default());
+    extracted.map(|tree| tree.folder).map_err(|error| match error.kind {
+        ExtractErrorKind::Read { source } => SourceBuildErrorKind::disk("read", path, source),
+        ExtractErrorKind::Write { path, source } => SourceBuildErrorKind::disk("write", &path, source),
+        kind => SourceBuildErrorKind::BadSdist { file_name: file_name.to_owned(), reason: with_causes(&kind) },
+    })
 }
 
 /// Files that come and go without the source having changed.

@@ -45,7 +45,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("static-checks", &["archive", "vocab"]),
         ("resolve", &["config-merger", "disk", "process", "store", "vocab", "wheel"]),
         ("interpreter", &["archive", "config-merger", "disk", "process", "static-checks", "store", "vocab", "wheel"]),
-        ("source-build", &["disk", "process", "resolve", "store", "vocab", "wheel"]),
+        ("source-build", &["archive", "disk", "process", "resolve", "store", "vocab", "wheel"]),
         ("import-check", &["disk", "process", "static-checks", "store", "vocab"]),
         (
             "pipeline",
@@ -66,7 +66,18 @@ fn crates_depend_only_as_the_architecture_says() {
         ),
         (
             "job",
-            &["config-merger", "disk", "interpreter", "process", "resolve", "source-build", "store", "vocab", "wheel"],
+            &[
+                "archive",
+                "config-merger",
+                "disk",
+                "interpreter",
+                "process",
+                "resolve",
+                "source-build",
+                "store",
+                "vocab",
+                "wheel",
+            ],
         ),
         ("store-upkeep", &["archive", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         ("export", &["config-merger", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),

@@ -459,6 +459,36 @@ fn what_is_not_staged_is_named() {
     assert!(left_out[1].contains("host.example/x-1.0.tar.gz") && !left_out[1].contains("secret"), "{left_out:?}");
 }
 
+/// Its archive says that it holds 100 GiB: it is refused at that, before anything of it is written.
+#[test]
+fn klio_w12_an_archive_that_would_fill_the_disk_is_refused() {
+    let bomb = r#"
+import gzip, os, tarfile
+from setuptools.command.sdist import sdist
+
+class Bomb(sdist):
+    def run(self):
+        member = tarfile.TarInfo("j-1/x")
+        member.size = 100 << 30
+        with gzip.open(os.path.join(self.dist_dir, "j-1.tar.gz"), "wb") as out:
+            out.write(member.tobuf() + bytes(1024))
+
+"#;
+    let job = Job::new(&J1.replacen(
+        "setuptools.setup(",
+        &format!("{bomb}setuptools.setup(\n    cmdclass={{'sdist': Bomb}},"),
+        1,
+    ));
+    let out = tempfile::tempdir().expect("temporary folders can be made");
+    let (folder, request, report, place) = job.checked("3.12", Duration::from_secs(60));
+    let place = place.expect("setup.py was asked");
+    let refused = stage(&CONTEXT, &folder, &report, &place, &request, out.path()).expect_err("it is refused");
+    assert_eq!(vocab::Fault::code(&refused), "E_JOB_ARCHIVE");
+    let text = refused.to_string();
+    assert!(text.contains("`j-1.tar.gz` is refused: it holds more than 10737") && text.ends_with(" bytes"), "{text}");
+    assert!(!out.path().join("staged").exists());
+}
+
 fn names(archive: &Path) -> Vec<String> {
     let file = fs::File::open(archive).expect("it was written");
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
