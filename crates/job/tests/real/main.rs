@@ -2,6 +2,8 @@
 //! expected. Numbers of cases are those of docs/test-numbers.md.
 #![cfg(unix)]
 
+mod originals;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
