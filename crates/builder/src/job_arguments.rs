@@ -22,7 +22,8 @@ Examples:
 
 Examples:
   builder job stage jobs/audio
-  builder job stage jobs/audio --out staging --python 3.10"
+  builder job stage jobs/audio --out staging --python 3.10
+  builder job stage jobs/audio --index-strategy best"
     )]
     Stage(JobStageArguments),
     /// Explain the code of a finding.
@@ -76,6 +77,10 @@ pub struct JobCheckArguments {
 pub struct JobStageArguments {
     #[command(flatten)]
     pub check: JobCheckArguments,
+    /// Which index answers for a distribution of the requirements file: the first that has a file that fits, or the one with
+    /// the newest version.
+    #[arg(long, value_name = "RULE", default_value = "first", value_parser = ["first", "best"])]
+    pub index_strategy: String,
     /// Folder for results, outside of the job folder [default: pydist-out/JOB_NAME].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

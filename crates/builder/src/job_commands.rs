@@ -6,7 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use cli::Printer;
 use job::code::{self, Code, UnknownCode};
-use job::{CheckReport, CheckRequest, ConfigRequest, Finding, JobError, JobFolder, Level, Workplace};
+use job::{
+    CheckReport, CheckRequest, ConfigRequest, Finding, IndexStrategy, JobError, JobFolder, Level, PackageSettings,
+    Workplace,
+};
 use serde_json::json;
 use store::download::{DownloadSettings, Downloader};
 use store::{Context, Store};
@@ -105,7 +108,9 @@ fn stage(
     if out.starts_with(folder.root()) {
         return Err(JobError::OutInside { path: out }.into());
     }
-    let staged = job::stage(context, &folder, &report, &place, &request, &out)?;
+    let strategy = if arguments.index_strategy == "best" { IndexStrategy::Best } else { IndexStrategy::First };
+    let packages = PackageSettings { strategy, ..PackageSettings::default() };
+    let staged = job::stage(context, &folder, &report, &place, &request, &packages, &out)?;
     if json {
         printer.json("staged", &json!({"report": report, "staged": staged}));
     } else {

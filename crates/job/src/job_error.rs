@@ -44,6 +44,12 @@ pub enum JobError {
     #[error("the folder for results, `{}`, lies in the job folder", path.display())]
     #[fault("E_JOB_OUT", Usage, hint("give another one with --out"))]
     OutInside { path: PathBuf },
+    #[error("packages of the requirements file cannot be staged: {reason}")]
+    #[fault("E_JOB_PACKAGES", Build, hint("correct the requirements file, or name an index that has them in it"))]
+    Packages { reason: String },
+    #[error("two files would be staged as `{name}`")]
+    #[fault("E_JOB_STAGED_TWICE", Build, hint("Beam's staging folder is flat: rename one of them"))]
+    StagedTwice { name: String },
     #[error("the source archive cannot be made: {reason}")]
     #[fault("E_JOB_SDIST", Check, hint("the same happens at submission; correct what the message names"))]
     Sdist { reason: String },

@@ -29,12 +29,15 @@ mod file_checks;
 mod finding;
 mod job_error;
 mod job_folder;
+mod job_indexes;
 mod level;
 mod packaging_checks;
+mod requirement_lines;
 mod secrets;
 mod setup_checks;
 mod setup_facts;
 mod stage;
+mod staged_packages;
 mod target_python;
 mod template;
 mod workflow;
@@ -48,11 +51,13 @@ pub use effective_config::{EffectiveConfig, Packaging, Runner};
 pub use finding::{Finding, has_errors, judged};
 pub use job_error::JobError;
 pub use job_folder::{JobFile, JobFolder, JobFolderError, inside};
+pub use job_indexes::JobIndexes;
 pub use level::Level;
 pub use setup_facts::{
     CommandCall, DataFiles, FixedPath, Import, ManifestRule, ModuleFacts, OwnCommand, SetupCall, SetupFacts,
     SetupFailure,
 };
 pub use stage::{Staged, StagedFile, WORKFLOW, stage};
+pub use staged_packages::{IndexStrategy, PackageSettings};
 pub use target_python::target_python;
 pub use workplace::Workplace;

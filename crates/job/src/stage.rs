@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use store::Context;
-use vocab::Digest;
+use vocab::{Digest, Fault};
 
 use crate::check::{CheckReport, CheckRequest};
 use crate::config_text;
 use crate::job_error::JobError;
 use crate::job_folder::{JobFolder, inside};
 use crate::secrets::without_secrets;
+use crate::staged_packages::{self, PackageSettings, RequirementsFile};
 use crate::workflow;
 use crate::workplace::Workplace;
 
@@ -28,7 +29,7 @@ pub struct Staged {
     /// The folder in the archive, `name-version`.
     pub top: String,
     pub members: usize,
-    /// What Beam's stager would add and this does not yet: packages of a requirements file, files at addresses.
+    /// What Beam's stager would add with the user's credentials, or not find: files in buckets, files outside of the job.
     pub left_out: Vec<String>,
 }
 
@@ -43,74 +44,110 @@ pub struct StagedFile {
 /// Makes the archive from the checked job, and lays everything out in `out/staged`, which is replaced as a whole.
 ///
 /// # Errors
-/// If the build back end fails, or the disk does.
+/// If the build back end fails, a package cannot be had, or the disk fails.
 pub fn stage(
     context: &Context,
     folder: &JobFolder,
     report: &CheckReport,
     place: &Workplace,
     request: &CheckRequest,
+    packages: &PackageSettings,
     out: &Path,
-) -> Result<Staged, JobError> {
-    fs::create_dir_all(out).map_err(JobError::disk("make", out))?;
-    let staging = tempfile::Builder::new().prefix(".staged-").tempdir_in(out).map_err(JobError::disk("write", out))?;
-    let mut names = Vec::new();
+) -> Result<Staged, Box<dyn Fault>> {
     let config = report.configs.first().map(|it| it.packaging.clone()).unwrap_or_default();
-    let mut add = |from: &Path, name: &str| -> Result<(), JobError> {
-        let to = staging.path().join(name);
-        fs::copy(from, &to).map_err(JobError::disk("copy", from))?;
-        names.push(name.to_owned());
-        Ok(())
+    fs::create_dir_all(out).map_err(JobError::disk("make", out))?;
+    let folder_beside = tempfile::Builder::new().prefix(".staged-").tempdir_in(out);
+    let mut staging = Staging {
+        context,
+        folder,
+        copy: place.copy(),
+        to: folder_beside.map_err(JobError::disk("write", out))?,
+        names: Vec::new(),
+        left_out: Vec::new(),
     };
-    let local = |path: &str| inside(path).filter(|path| folder.has_file(path)).map(|path| place.copy().join(path));
-    let mut left_out = Vec::new();
-    if let Some(path) = config.requirements_file.as_deref().and_then(local) {
-        add(&path, "requirements.txt")?;
-        left_out.push("the distributions that requirements.txt names".to_owned());
+    // In the order of Beam's stager.
+    let mut extra_packages = config.extra_packages.clone();
+    if let Some(path) = config.requirements_file.as_deref().and_then(inside).filter(|it| folder.has_file(it)) {
+        let file = RequirementsFile::read(folder, &path)?;
+        staging.text("requirements.txt", &file.text)?;
+        for (name, blob) in file.fetch(context, (place.interpreter(), place.python), packages)? {
+            staging.file(&blob, &name)?;
+        }
+        extra_packages.extend(file.local);
     }
-    let made = workflow::make(context, folder, place, request, &staging.path().join(WORKFLOW))?;
-    add_existing(&mut names, WORKFLOW);
-    let mut add = |from: &Path, name: &str| -> Result<(), JobError> {
-        fs::copy(from, staging.path().join(name)).map_err(JobError::disk("copy", from))?;
-        names.push(name.to_owned());
-        Ok(())
-    };
-    let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let made = workflow::make(context, folder, place, request, &staging.to.path().join(WORKFLOW))?;
+    staging.names.push(WORKFLOW.to_owned());
     for path in &config.files_to_stage {
-        match local(path) {
-            Some(at) => add(&at, &base(path))?,
-            None => left_out.push(without_secrets(path)),
+        staging.local_or_fetched(path)?;
+    }
+    let mut listed = String::new();
+    for path in &extra_packages {
+        if let Some(name) = staging.local_or_fetched(path)? {
+            listed.push_str(&format!("{name}\n"));
         }
     }
-    let mut extra = String::new();
-    for path in &config.extra_packages {
-        match local(path) {
-            Some(at) => {
-                add(&at, &base(path))?;
-                extra.push_str(&format!("{}\n", base(path)));
-            }
-            None => left_out.push(without_secrets(path)),
-        }
+    if !listed.is_empty() {
+        staging.text("extra_packages.txt", &listed)?;
     }
-    if !extra.is_empty() {
-        let path = staging.path().join("extra_packages.txt");
-        fs::write(&path, extra).map_err(JobError::disk("write", &path))?;
-        names.push("extra_packages.txt".to_owned());
-    }
-    let files = sums(staging.path(), &names)?;
+    let Staging { to, names, left_out, .. } = staging;
+    let files = sums(to.path(), &names)?;
     configs(out, report)?;
     let target = out.join("staged");
     if target.exists() {
         disk::remove_tree(&target).map_err(JobError::disk("replace", &target))?;
     }
-    let kept = staging.keep();
+    let kept = to.keep();
     disk::make_shared_folders(&kept).map_err(JobError::disk("share", &kept))?;
     disk::rename(&kept, &target).map_err(JobError::disk("write", &target))?;
     Ok(Staged { folder: target, files, top: made.top, members: made.members, left_out })
 }
 
-fn add_existing(names: &mut Vec<String>, name: &str) {
-    names.push(name.to_owned());
+/// The folder that becomes `staged`.
+struct Staging<'a> {
+    context: &'a Context,
+    folder: &'a JobFolder,
+    /// The copy of the job.
+    copy: PathBuf,
+    to: tempfile::TempDir,
+    names: Vec<String>,
+    left_out: Vec<String>,
+}
+
+impl Staging<'_> {
+    fn text(&mut self, name: &str, text: &str) -> Result<(), JobError> {
+        let path = self.to.path().join(name);
+        fs::write(&path, text).map_err(JobError::disk("write", &path))?;
+        self.names.push(name.to_owned());
+        Ok(())
+    }
+
+    fn file(&mut self, from: &Path, name: &str) -> Result<(), JobError> {
+        let to = self.to.path().join(name);
+        if self.names.iter().any(|it| it == name) || to.exists() {
+            return Err(JobError::StagedTwice { name: name.to_owned() });
+        }
+        fs::copy(from, &to).map_err(JobError::disk("copy", from))?;
+        disk::set_mode(&to, 0o644).map_err(JobError::disk("write", &to))?;
+        self.names.push(name.to_owned());
+        Ok(())
+    }
+
+    /// A file of the job folder, or at an address, under its last name. `None` if it was left out.
+    fn local_or_fetched(&mut self, path: &str) -> Result<Option<String>, Box<dyn Fault>> {
+        let name = path.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned();
+        if let Some(local) = inside(path).filter(|path| self.folder.has_file(path)) {
+            let (from, name) = (self.copy.join(&local), local.rsplit('/').next().unwrap_or_default().to_owned());
+            self.file(&from, &name)?;
+            return Ok(Some(name));
+        }
+        if staged_packages::is_fetched(path) && name.parse::<vocab::FileName>().is_ok() {
+            let sha256 = staged_packages::at_address(self.context, path)?;
+            self.file(&self.context.store.blob(&sha256), &name)?;
+            return Ok(Some(name));
+        }
+        self.left_out.push(without_secrets(path));
+        Ok(None)
+    }
 }
 
 /// The effective configurations, beside the staged files.

@@ -113,6 +113,11 @@ impl Workplace {
         self.root.join("output")
     }
 
+    /// The program of its environment, of the target's minor version.
+    pub fn interpreter(&self) -> &Path {
+        &self.room.python
+    }
+
     /// A folder for what the source archive holds.
     pub(crate) fn unpacked(&self) -> PathBuf {
         self.root.join("unpacked")

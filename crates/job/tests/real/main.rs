@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 mod originals;
+mod packages;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use job::{CheckReport, CheckRequest, ConfigRequest, JobFolder, Workplace, check, stage, target_python};
+use job::{
+    CheckReport, CheckRequest, ConfigRequest, JobFolder, PackageSettings, Workplace, check, stage, target_python,
+};
 use store::{Context, Store};
 use vocab::{Digest, Environment};
 
@@ -431,7 +435,8 @@ fn klio_2_the_archive_has_the_same_bytes_each_time() {
             let out = tempfile::tempdir().expect("temporary folders can be made");
             let (folder, request, report, place) = job.checked("3.12", Duration::from_secs(60));
             let place = place.expect("setup.py was asked");
-            let staged = stage(&CONTEXT, &folder, &report, &place, &request, out.path()).expect("it is staged");
+            let staged = stage(&CONTEXT, &folder, &report, &place, &request, &PackageSettings::default(), out.path())
+                .expect("it is staged");
             assert_eq!(staged.top, "my_example_job-0.0.1");
             let names = names(&out.path().join("staged/workflow.tar.gz"));
             for name in ["klio-job.yaml", "my-model.h5", "run.py", "transforms.py", "setup.py", "PKG-INFO"] {
@@ -444,21 +449,6 @@ fn klio_2_the_archive_has_the_same_bytes_each_time() {
         })
         .to_vec();
     assert_eq!(digests[0], digests[1]);
-}
-
-#[test]
-fn what_is_not_staged_is_named() {
-    let job = Job::new(J1);
-    job.write("job-requirements.txt", "tinydep==1.0\n");
-    let extra = "  requirements_file: job-requirements.txt\n  extra_packages: ['https://me:secret@host.example/x-1.0.tar.gz']\n";
-    job.replace("klio-job.yaml", "job_config", &format!("{extra}job_config"));
-    let out = tempfile::tempdir().expect("temporary folders can be made");
-    let (folder, request, report, place) = job.checked("3.12", Duration::from_secs(60));
-    let staged = stage(&CONTEXT, &folder, &report, &place.expect("setup.py was asked"), &request, out.path());
-    let left_out = staged.expect("it is staged").left_out;
-    assert_eq!(left_out.len(), 2, "{left_out:?}");
-    assert!(left_out[0].contains("requirements.txt"), "{left_out:?}");
-    assert!(left_out[1].contains("host.example/x-1.0.tar.gz") && !left_out[1].contains("secret"), "{left_out:?}");
 }
 
 /// Its archive says that it holds 100 GiB: it is refused at that, before anything of it is written.
@@ -484,8 +474,9 @@ class Bomb(sdist):
     let out = tempfile::tempdir().expect("temporary folders can be made");
     let (folder, request, report, place) = job.checked("3.12", Duration::from_secs(60));
     let place = place.expect("setup.py was asked");
-    let refused = stage(&CONTEXT, &folder, &report, &place, &request, out.path()).expect_err("it is refused");
-    assert_eq!(vocab::Fault::code(&refused), "E_JOB_ARCHIVE");
+    let refused = stage(&CONTEXT, &folder, &report, &place, &request, &PackageSettings::default(), out.path())
+        .expect_err("it is refused");
+    assert_eq!(refused.code(), "E_JOB_ARCHIVE");
     let text = refused.to_string();
     assert!(text.contains("`j-1.tar.gz` is refused: it holds more than 10737") && text.ends_with(" bytes"), "{text}");
     assert!(!out.path().join("staged").exists());

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{CONTEXT, Duration, J1, Job, stage};
+use super::{CONTEXT, Duration, J1, Job, PackageSettings, stage};
 
 const J3: &str = r#"from setuptools import setup
 setup(
@@ -147,7 +147,8 @@ fn ours(job: &Job, python: &str) -> (tempfile::TempDir, PathBuf) {
     let out = tempfile::tempdir().expect("temporary folders can be made");
     let (folder, request, report, place) = job.checked(python, Duration::from_secs(60));
     let place = place.expect("setup.py was asked");
-    let staged = stage(&CONTEXT, &folder, &report, &place, &request, out.path()).expect("it is staged");
+    let staged = stage(&CONTEXT, &folder, &report, &place, &request, &PackageSettings::default(), out.path())
+        .expect("it is staged");
     let path = staged.folder.join("workflow.tar.gz");
     (out, path)
 }
