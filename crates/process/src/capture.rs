@@ -53,13 +53,19 @@ pub(super) struct OutputCapture<'a> {
     stdout: StreamTail,
     stderr: StreamTail,
     log: Option<OutputLog>,
-    lines: Option<LineCutter<'a>>,
+    lines: Option<LineListener<'a>>,
 }
 
-struct LineCutter<'a> {
+struct LineListener<'a> {
     on_line: &'a mut dyn FnMut(&str),
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: LineCutter,
+    stderr: LineCutter,
+}
+
+/// Cuts one stream into lines; blank ones are omitted.
+#[derive(Default)]
+pub(super) struct LineCutter {
+    pending: Vec<u8>,
 }
 
 impl<'a> OutputCapture<'a> {
@@ -75,7 +81,11 @@ impl<'a> OutputCapture<'a> {
             }
             None => None,
         };
-        let lines = on_line.map(|on_line| LineCutter { on_line, stdout: Vec::new(), stderr: Vec::new() });
+        let lines = on_line.map(|on_line| LineListener {
+            on_line,
+            stdout: LineCutter::default(),
+            stderr: LineCutter::default(),
+        });
         Ok(Self { stdout: StreamTail::default(), stderr: StreamTail::default(), log, lines })
     }
 
@@ -132,31 +142,38 @@ impl OutputLog {
     }
 }
 
-impl LineCutter<'_> {
+impl LineListener<'_> {
     fn take(&mut self, stream: OutputStream, bytes: &[u8]) {
-        let pending = match stream {
-            OutputStream::Stdout => &mut self.stdout,
-            OutputStream::Stderr => &mut self.stderr,
-        };
-        for &byte in bytes {
-            // A carriage return ends a line as well: programs draw progress with it.
-            let ends = byte == b'\n' || byte == b'\r';
-            if !ends {
-                pending.push(byte);
-            }
-            if (ends && !pending.is_empty()) || pending.len() >= LONGEST_LINE {
-                (self.on_line)(&String::from_utf8_lossy(pending));
-                pending.clear();
-            }
+        match stream {
+            OutputStream::Stdout => self.stdout.take(bytes, self.on_line),
+            OutputStream::Stderr => self.stderr.take(bytes, self.on_line),
         }
     }
 
     fn flush(&mut self) {
-        for pending in [&mut self.stdout, &mut self.stderr] {
-            if !pending.is_empty() {
-                (self.on_line)(&String::from_utf8_lossy(pending));
-                pending.clear();
+        self.stdout.flush(self.on_line);
+        self.stderr.flush(self.on_line);
+    }
+}
+
+impl LineCutter {
+    pub(super) fn take(&mut self, bytes: &[u8], on_line: &mut dyn FnMut(&str)) {
+        for &byte in bytes {
+            // A carriage return ends a line as well: programs draw progress with it.
+            let ends = byte == b'\n' || byte == b'\r';
+            if !ends {
+                self.pending.push(byte);
             }
+            if ends || self.pending.len() >= LONGEST_LINE {
+                self.flush(on_line);
+            }
+        }
+    }
+
+    pub(super) fn flush(&mut self, on_line: &mut dyn FnMut(&str)) {
+        if !self.pending.is_empty() {
+            on_line(&String::from_utf8_lossy(&self.pending));
+            self.pending.clear();
         }
     }
 }

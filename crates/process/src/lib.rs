@@ -22,11 +22,12 @@ mod capture;
 mod keeper;
 mod orphans;
 mod said;
+mod served;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,6 +36,7 @@ use process_wrap::std::{ChildWrapper, CommandWrap};
 use vocab::{Event, Fault, Work};
 
 pub use said::{is_long, shortened, words_of};
+pub use served::{LastLines, ProgramEnd, ServedProgram, serve};
 
 use capture::{OutputCapture, OutputPiece, OutputStream, listen};
 use orphans::ProcessMark;
@@ -287,6 +289,11 @@ fn run_watched(
         return Err(failed(ProcessErrorKind::Cancelled));
     }
     let (mut tree, said) = start(work, invocation).map_err(failed)?;
+    if let Some(mut stdin) = tree.stdin.take() {
+        let bytes = invocation.stdin.clone();
+        // A program may end without reading all of it, which is not an error.
+        thread::spawn(move || stdin.write_all(&bytes));
+    }
     let mut open_streams = 2;
     let ended = attend(&is_stopped, invocation.timeout, &mut tree, &said, &mut |said| {
         hear(said, &mut capture, &mut open_streams)
@@ -354,6 +361,8 @@ fn hear(said: OutputPiece, capture: &mut OutputCapture<'_>, open_streams: &mut u
 /// A started program and everything it starts. Dropping it early kills them all.
 struct ProcessTree {
     child: Box<dyn ChildWrapper>,
+    /// Until somebody takes it.
+    stdin: Option<ChildStdin>,
     ended: bool,
     mark: ProcessMark,
     _watched: keeper::WatchedGroup,
@@ -413,18 +422,13 @@ fn start(work: &Work, invocation: &Invocation) -> Result<(ProcessTree, Receiver<
     mark.started(starting, child.id());
     let watched = keeper::watch(child.id());
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    let tree = ProcessTree { child, ended: false, mark, _watched: watched };
+    let tree = ProcessTree { child, stdin, ended: false, mark, _watched: watched };
 
     // Small, so that a program cannot fill our memory; it waits in its own pipe instead.
     let (sender, said) = mpsc::sync_channel(16);
     if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
         listen(stdout, OutputStream::Stdout, sender.clone());
         listen(stderr, OutputStream::Stderr, sender);
-    }
-    if let Some(mut stdin) = stdin {
-        let bytes = invocation.stdin.clone();
-        // A program may end without reading all of it, which is not an error.
-        thread::spawn(move || stdin.write_all(&bytes));
     }
     Ok((tree, said))
 }

@@ -33,6 +33,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("image", &["archive", "disk", "vocab"]),
         ("archive-tool", &["archive", "cli", "fetch", "vocab"]),
         ("process", &["vocab"]),
+        ("operator-server", &["disk", "process", "vocab"]),
         ("config-merger", &["vocab"]),
         ("catalogue", &["vocab"]),
         ("npm-packages", &["vocab"]),

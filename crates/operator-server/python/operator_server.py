@@ -1,0 +1,1223 @@
+"""Serves the operators of extensions to one host, which starts this file: `PYTHON -I -X utf8 -u operator_server.py`.
+
+Standard library only, Python 3.8 and newer. The protocol is described in docs/formats/operator-protocol.md. The main
+thread runs operators, one after another; one thread reads the connection, one watches whether the host is still there.
+"""
+
+import contextlib
+import enum
+import gzip
+import hmac
+import importlib
+import importlib.util
+import inspect
+import io
+import json
+import logging
+import os
+import pathlib
+import queue
+import random
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import types
+import typing
+
+PROTOCOL = 1
+MAGIC = b"PDL1"
+FRAME = struct.Struct("<4sII")
+LARGEST_HEADER = 16 << 20
+LARGEST_CHUNK = 8 << 20
+HELLO_LIMIT = 5.0
+LONGEST_LOG = 8 << 10
+NO_PORT = 75
+DEEPEST_LIST = 8
+
+
+class UserError(Exception):
+    """An operator raises this for a fault of its user: the message is shown alone, without a traceback."""
+
+
+class Cancelled(BaseException):
+    """The host asked to stop."""
+
+
+class ProtocolError(Exception):
+    pass
+
+
+class SerializeError(Exception):
+    """A value cannot cross the boundary: which one, and why."""
+
+
+class HandleLost(Exception):
+    pass
+
+
+# --- The connection -------------------------------------------------------------------------------------------------
+
+
+class Connection:
+    """Frames in both directions. Only the reading thread receives; any thread sends."""
+
+    def __init__(self, sock, largest_body):
+        self.sock = sock
+        self.stream = sock.makefile("rb", buffering=1 << 20)
+        self.sending = threading.Lock()
+        self.largest_body = largest_body
+
+    def receive(self):
+        """The next header and body, or None at the end of the connection."""
+        start = self.stream.read(FRAME.size)
+        if not start:
+            return None
+        if len(start) < FRAME.size:
+            raise ProtocolError("a frame was cut")
+        magic, header_size, body_size = FRAME.unpack(start)
+        if magic != MAGIC:
+            raise ProtocolError("not a frame of this protocol")
+        if header_size > LARGEST_HEADER or body_size > LARGEST_CHUNK:
+            raise ProtocolError("a frame is larger than allowed")
+        header = self.stream.read(header_size)
+        body = self.stream.read(body_size)
+        if len(header) < header_size or len(body) < body_size:
+            raise ProtocolError("a frame was cut")
+        try:
+            header = json.loads(header)
+        except (ValueError, RecursionError):
+            raise ProtocolError("a header is not JSON") from None
+        if not isinstance(header, dict) or not isinstance(header.get("t"), str):
+            raise ProtocolError("a header has no message name")
+        return header, body
+
+    def send(self, header, body=b""):
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
+        if len(text) > LARGEST_HEADER:
+            raise SerializeError("the result has more than 16 MiB beside its tables and files")
+        with self.sending:
+            self.sock.sendall(FRAME.pack(MAGIC, len(text), len(body)) + text)
+            if len(body):
+                self.sock.sendall(body)
+
+    def send_body(self, number, pieces):
+        """Streams bytes in chunks. `pieces` yields bytes-like objects of any length."""
+        part, total = 0, 0
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            total += len(view)
+            if total > self.largest_body:
+                raise SerializeError(f"a value is larger than {self.largest_body} bytes (loader.maxBody)")
+            for begin in range(0, len(view), LARGEST_CHUNK):
+                self.send({"t": "BODY", "id": number, "part": part, "last": False}, view[begin : begin + LARGEST_CHUNK])
+                part += 1
+        self.send({"t": "BODY", "id": number, "part": part, "last": True})
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.sock.close()
+
+
+class BodySink:
+    """A file-like object that sends what is written to it, in chunks of the protocol's size."""
+
+    def __init__(self, connection, number):
+        self.connection, self.number = connection, number
+        self.part, self.total, self.pending = 0, 0, bytearray()
+        self.closed = False
+
+    def writable(self):
+        return True
+
+    def readable(self):
+        return False
+
+    def seekable(self):
+        return False
+
+    def flush(self):
+        pass
+
+    def write(self, data):
+        view = memoryview(data).cast("B")
+        self.total += len(view)
+        if self.total > self.connection.largest_body:
+            raise SerializeError(f"a value is larger than {self.connection.largest_body} bytes (loader.maxBody)")
+        if not self.pending and len(view) >= LARGEST_CHUNK:
+            whole = len(view) - len(view) % LARGEST_CHUNK
+            for begin in range(0, whole, LARGEST_CHUNK):
+                self._send(view[begin : begin + LARGEST_CHUNK], False)
+            self.pending += view[whole:]
+        else:
+            self.pending += view
+            while len(self.pending) >= LARGEST_CHUNK:
+                self._send(bytes(self.pending[:LARGEST_CHUNK]), False)
+                del self.pending[:LARGEST_CHUNK]
+        return len(view)
+
+    def _send(self, chunk, last):
+        self.connection.send({"t": "BODY", "id": self.number, "part": self.part, "last": last}, chunk)
+        self.part += 1
+
+    def close(self):
+        if not self.closed:
+            self.closed = True
+            self._send(bytes(self.pending), True)
+
+
+# --- Logs -----------------------------------------------------------------------------------------------------------
+
+
+class LogHandler(logging.Handler):
+    """Python's own logging becomes LOG frames."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server = server
+
+    def emit(self, record):
+        try:
+            text = record.getMessage()
+            if record.exc_info:
+                text += "\n" + "".join(traceback.format_exception(*record.exc_info))
+        except Exception as error:
+            text = f"{record.msg!r} (cannot be formatted: {error})"
+        self.server.log(record.levelno, record.name, text, record.created)
+
+
+# --- The server -----------------------------------------------------------------------------------------------------
+
+
+class Server:
+    def __init__(self, settings):
+        self.settings = settings
+        self.connection = None
+        self.calls = queue.SimpleQueue()
+        self.bodies = {}
+        self.modules = {}
+        self.handles = {}
+        self.run = None
+        self.cancelled = set()
+        self.activity = time.monotonic()
+        self.lock = threading.Lock()
+        self.stopping = None
+        self.numbers = iter(range(1, 1 << 62))
+
+    # Connections: any number may try, one at a time is the host's.
+
+    def listen(self, listener):
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.greet, args=(sock,), daemon=True).start()
+
+    def greet(self, sock):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(HELLO_LIMIT)
+        connection = Connection(sock, int(self.settings.get("max_body", 8 << 30)))
+        limit = threading.Timer(HELLO_LIMIT, connection.close)
+        limit.daemon = True
+        limit.start()
+        try:
+            frame = connection.receive()
+        except (ProtocolError, OSError):
+            frame = None
+        limit.cancel()
+        token = frame and frame[0].get("t") == "HELLO" and frame[0].get("token")
+        accepted = isinstance(token, str) and hmac.compare_digest(token.encode(), self.settings["token"].encode())
+        with self.lock:
+            accepted = accepted and self.connection is None
+            if accepted:
+                self.connection = connection
+        if not accepted:
+            connection.close()
+            return
+        sock.settimeout(None)
+        self.activity = time.monotonic()
+        try:
+            connection.send(
+                {
+                    "t": "WELCOME",
+                    "protocol": PROTOCOL,
+                    "pid": os.getpid(),
+                    "python": "%d.%d.%d" % sys.version_info[:3],
+                    "platform": sys.platform,
+                    "codecs": (["arrow"] if has_module("pyarrow") else []) + ["json"],
+                    "shim": self.settings.get("shim", ""),
+                }
+            )
+            self.read(connection)
+        except OSError:
+            pass
+        except ProtocolError as error:
+            with contextlib.suppress(OSError):
+                connection.send({"t": "ERROR", "run": None, "kind": "protocol", "type": "ProtocolError",
+                                 "message": str(error), "user": False, "traceback": [], "notes": []})
+        finally:
+            connection.close()
+            with self.lock:
+                self.connection = None
+            self.interrupt(self.run)
+
+    def read(self, connection):
+        while True:
+            frame = connection.receive()
+            if frame is None:
+                return
+            header, body = frame
+            name = header["t"]
+            if name == "PING":
+                connection.send({"t": "PONG"})
+                continue
+            self.activity = time.monotonic()
+            if name == "BODY":
+                self.take_body(connection, header, body)
+            elif name in ("LOAD", "RUN", "RELEASE"):
+                self.calls.put((name, header))
+            elif name == "CANCEL":
+                self.cancelled.add(header.get("run"))
+                self.interrupt(header.get("run"))
+            elif name == "SHUTDOWN":
+                self.stop("shutdown", float(header.get("grace") or 0))
+            else:
+                raise ProtocolError(f"unknown message {name[:40]!r}")
+
+    def take_body(self, connection, header, body):
+        number, part = header.get("id"), header.get("part")
+        entry = self.bodies.get(number)
+        if entry is None:
+            if part != 0:
+                raise ProtocolError("a body does not begin with its first part")
+            # On disk when it is large, so that a table is not in memory twice.
+            entry = self.bodies[number] = {
+                "file": tempfile.SpooledTemporaryFile(max_size=64 << 20, dir=self.settings.get("scratch") or None),
+                "next": 0,
+                "size": 0,
+                "complete": threading.Event(),
+            }
+        if part != entry["next"] or entry["complete"].is_set():
+            raise ProtocolError("parts of a body are not in order")
+        entry["next"] += 1
+        entry["size"] += len(body)
+        if entry["size"] > connection.largest_body:
+            raise ProtocolError("a body is larger than loader.maxBody")
+        entry["file"].write(body)
+        if header.get("last"):
+            entry["file"].seek(0)
+            entry["complete"].set()
+
+    def interrupt(self, run):
+        """Raises KeyboardInterrupt in the main thread if that run is what it does."""
+        with self.lock:
+            if run is None or self.run != run:
+                return
+            if hasattr(signal, "raise_signal") and os.name != "nt":
+                # Wakes system calls such as sleep, too.
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            else:
+                import _thread
+
+                _thread.interrupt_main()
+
+    # Ends.
+
+    def stop(self, reason, grace=0.0):
+        with self.lock:
+            if self.stopping:
+                return
+            self.stopping = reason
+        connection = self.connection
+        end = time.monotonic() + grace
+        while self.run is not None and time.monotonic() < end:
+            time.sleep(0.02)
+        if connection:
+            with contextlib.suppress(OSError):
+                connection.send({"t": "BYE", "reason": reason})
+            connection.close()
+        os._exit(0)
+
+    def watch_host(self, pipe):
+        """Standard input ends when the host does."""
+        while True:
+            try:
+                if not os.read(pipe, 4096):
+                    break
+            except OSError:
+                break
+        self.stop("host-gone")
+
+    def watch_idle(self, limit):
+        while True:
+            quiet = time.monotonic() - self.activity
+            if self.run is None and not self.handles and quiet >= limit:
+                self.stop("idle")
+            time.sleep(min(1.0, max(0.05, limit - quiet)) if quiet < limit else 0.5)
+
+    # What the main thread does.
+
+    def serve(self):
+        while True:
+            try:
+                name, header = self.calls.get()
+                getattr(self, "do_" + name.lower())(header)
+            except KeyboardInterrupt:
+                # Came after the run that it was for.
+                continue
+            except OSError:
+                # The host is gone; the next one, or the end of standard input, follows.
+                continue
+            finally:
+                self.activity = time.monotonic()
+
+    def send(self, header, body=b""):
+        connection = self.connection
+        if connection is not None:
+            connection.send(header, body)
+
+    def log(self, level, logger, text, moment=None):
+        run = self.run
+        if len(text) > LONGEST_LOG:
+            text = text[:LONGEST_LOG] + "…"
+        with contextlib.suppress(OSError):
+            self.send({"t": "LOG", "run": run, "level": level, "logger": logger, "time": moment or time.time(), "text": text})
+
+    def do_release(self, header):
+        for handle in header.get("handles", []):
+            self.handles.pop(handle, None)
+
+    def do_load(self, header):
+        extension, module = header.get("ext"), header.get("module")
+        try:
+            for path in reversed(header.get("paths", [])):
+                if path not in sys.path:
+                    sys.path.insert(0, path)
+            importlib.invalidate_caches()
+            self.modules[extension] = importlib.import_module(module)
+        except KeyboardInterrupt:
+            self.mark_end(header.get("run"))
+            self.send(failure(header.get("run"), "cancelled", Cancelled("loading was cancelled"), extension))
+        except BaseException as error:
+            self.mark_end(header.get("run"))
+            self.send(failure(header.get("run"), "load", error, extension))
+        else:
+            self.mark_end(header.get("run"))
+            self.send({"t": "LOADED", "run": header.get("run"), "ext": extension, "file": getattr(self.modules[extension], "__file__", None)})
+
+    def do_run(self, header):
+        run, extension = header.get("run"), header.get("ext")
+        folder = tempfile.mkdtemp(prefix="run-", dir=self.settings.get("scratch") or None)
+        answer = None
+        here = os.getcwd()
+        try:
+            with self.lock:
+                self.run = run
+            if run in self.cancelled:
+                raise KeyboardInterrupt
+            os.chdir(folder)
+            values = self.call(header, extension, folder)
+            outputs = [self.to_host(port, value, folder) for port, value in values]
+            answer = {"t": "RESULT", "run": run, "outputs": outputs}
+            with self.lock:
+                self.run = None
+        except KeyboardInterrupt:
+            answer = failure(run, "cancelled", Cancelled("the run was cancelled"), extension)
+        except HandleLost as error:
+            answer = failure(run, "handle_lost", error, extension)
+        except SerializeError as error:
+            answer = failure(run, "serialize", error, extension)
+        except SystemExit as error:
+            answer = failure(run, "python", error, extension)
+        except BaseException as error:
+            answer = failure(run, "python", error, extension)
+        with self.lock:
+            self.run = None
+        self.cancelled.discard(run)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        self.mark_end(run)
+        with contextlib.suppress(OSError):
+            os.chdir(here)
+        if not self.settings.get("keep_runs"):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.send(answer)
+
+    @staticmethod
+    def mark_end(run):
+        """Tells the host that what comes on these pipes from now on belongs to no run before."""
+        for descriptor in (1, 2):
+            with contextlib.suppress(OSError):
+                os.write(descriptor, b"\n\x1ePYDIST-END %d\n" % run)
+
+    def call(self, header, extension, folder):
+        module = self.modules.get(extension)
+        if module is None:
+            raise SerializeError(f"extension {extension!r} is not loaded in this server")
+        function = getattr(module, header["function"])
+        hints = type_hints(function)
+        arguments = {}
+        for name, value in header.get("params", {}).items():
+            arguments[name] = from_parameter(value, hints.get(name))
+        for value in header.get("inputs", []):
+            arguments[value["port"]] = self.from_host(value, folder, 0)
+        seed = header.get("seed")
+        if seed is not None:
+            kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+            if inspect.Parameter.VAR_KEYWORD in kinds and "random_seed" not in arguments:
+                arguments["random_seed"] = seed
+        result = function(**arguments)
+        ports = header.get("outputs", [])
+        if len(ports) == 1:
+            return [(ports[0], result)]
+        if not ports:
+            return []
+        if not isinstance(result, tuple) or len(result) != len(ports):
+            kind = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
+            raise SerializeError(f"the operator has {len(ports)} outputs and returned {kind}")
+        return list(zip(ports, result))
+
+    # Values.
+
+    def from_host(self, value, folder, depth):
+        form = value.get("form")
+        if form == "none":
+            return None
+        if form == "list":
+            if depth >= DEEPEST_LIST:
+                raise SerializeError(f"port {value.get('port')}: lists are nested deeper than {DEEPEST_LIST}")
+            return [self.from_host(item, folder, depth + 1) for item in value.get("items", [])]
+        if form == "handle":
+            try:
+                return self.handles[value["handle"]]
+            except KeyError:
+                raise HandleLost(
+                    f"port {value.get('port')}: the object is no longer in this server; run the operator that made it again"
+                ) from None
+        if form == "connection":
+            return HostConnection(value.get("values", {}), value.get("secrets", []))
+        if form == "file" and "path" in value:
+            return pathlib.Path(value["path"])
+        entry = self.bodies.get(value.get("body"))
+        if entry is None or not entry["complete"].is_set():
+            raise SerializeError(f"port {value.get('port')}: its content was not sent")
+        del self.bodies[value["body"]]
+        with entry["file"] as stream:
+            if form == "bytes":
+                return io.BytesIO(stream.read())
+            if form == "file":
+                path = pathlib.Path(folder, "in-" + safe_name(value.get("name") or value["port"]))
+                with open(path, "xb") as file:
+                    shutil.copyfileobj(stream, file, 1 << 20)
+                return path
+            if form == "table":
+                return read_table(value.get("codec"), stream, value["port"])
+            if form == "object":
+                return read_object(value, stream.read())
+        raise SerializeError(f"port {value.get('port')}: unknown form {form!r}")
+
+    def to_host(self, port, value, folder, depth=0):
+        if value is None:
+            return {"port": port, "form": "none"}
+        if isinstance(value, HostConnection):
+            raise SerializeError(f"output {port}: connections are passed on by the host and are not returned")
+        if isinstance(value, pathlib.PurePath):
+            return {"port": port, "form": "file", "body": self.send_file(port, value, folder), "name": value.name}
+        if isinstance(value, io.BytesIO):
+            number = next(self.numbers)
+            self.connection.send_body(number, [value.getbuffer()])
+            return {"port": port, "form": "bytes", "body": number}
+        if is_frame(value):
+            number = next(self.numbers)
+            codec = self.codec()
+            sink = BodySink(self.connection, number)
+            table = HostTable(value, port, lambda text: self.log(logging.WARNING, "pydist", text))
+            facts = table.write(codec, sink)
+            sink.close()
+            return {"port": port, "form": "table", "body": number, "codec": codec, **facts}
+        if isinstance(value, list) and value and all(is_port_value(item) for item in value):
+            if depth >= DEEPEST_LIST:
+                raise SerializeError(f"output {port}: lists are nested deeper than {DEEPEST_LIST}")
+            return {"port": port, "form": "list", "items": [self.to_host(port, item, folder, depth + 1) for item in value]}
+        blob = write_object(value)
+        if blob is not None:
+            number = next(self.numbers)
+            self.connection.send_body(number, [blob])
+            return {"port": port, "form": "object", "type": type_name(type(value)), "body": number}
+        handle = secrets.token_hex(8)
+        self.handles[handle] = value
+        return {"port": port, "form": "handle", "handle": handle, "type": type_name(type(value))}
+
+    def codec(self):
+        wanted = self.settings.get("codec", "auto")
+        if wanted == "json" or (wanted == "auto" and not has_module("pyarrow")):
+            return "json"
+        if not has_module("pyarrow"):
+            raise SerializeError("loader.tableCodec is arrow, and pyarrow is not installed in this distribution")
+        return "arrow"
+
+    def send_file(self, port, path, folder):
+        try:
+            real = os.path.realpath(path)
+            allowed = [os.path.realpath(folder), os.path.realpath(tempfile.gettempdir())]
+            inside = any(os.path.commonpath([real, root]) == root for root in allowed if same_drive(real, root))
+            if not inside and not self.settings.get("allow_outside_files"):
+                raise SerializeError(
+                    f"output {port}: {str(path)!r} lies outside of the run's folder and of the temporary folder; "
+                    "set loader.allowOutsideFiles to allow that"
+                )
+            if not os.path.isfile(real):
+                raise SerializeError(f"output {port}: {str(path)!r} is not a file")
+            number = next(self.numbers)
+            with open(real, "rb") as file:
+                self.connection.send_body(number, iter(lambda: file.read(LARGEST_CHUNK), b""))
+            return number
+        except OSError as error:
+            if isinstance(error, (ConnectionError, TimeoutError)):
+                raise
+            raise SerializeError(f"output {port}: cannot read {str(path)!r}: {error}") from None
+
+
+class HostConnection(dict):
+    """A connection of the host: dotted keys. Secret values do not show when printed."""
+
+    def __init__(self, values, secret_keys):
+        super().__init__(values)
+        self._secret = frozenset(secret_keys)
+
+    def __repr__(self):
+        shown = {key: "****" if key in self._secret else value for key, value in self.items()}
+        return f"Connection({shown!r})"
+
+    __str__ = __repr__
+
+    def _refuse(self, *_arguments, **_named):
+        raise TypeError("a connection cannot be changed")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
+
+
+# --- Parameters -----------------------------------------------------------------------------------------------------
+
+
+def type_hints(function):
+    try:
+        return typing.get_type_hints(function)
+    except Exception:
+        # Names that exist only for type checkers.
+        return {}
+
+
+def from_parameter(value, hint):
+    """A JSON value as the function's annotation wants it."""
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is typing.Union or (hasattr(types, "UnionType") and isinstance(hint, getattr(types, "UnionType"))):
+        if value is None:
+            return None
+        kinds = [kind for kind in arguments if kind is not type(None)]
+        return from_parameter(value, kinds[0]) if len(kinds) == 1 else value
+    if value is None:
+        return None
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return hint[value]
+    if hint is int and isinstance(value, (str, float)) and not isinstance(value, bool):
+        return int(value)
+    if hint is float and not isinstance(value, bool):
+        return float(value)
+    if hint is tuple or origin is tuple:
+        kinds = list(arguments)
+        if len(kinds) == 2 and kinds[1] is Ellipsis:
+            kinds = [kinds[0]] * len(value)
+        kinds += [None] * (len(value) - len(kinds))
+        return tuple(from_parameter(item, kind) for item, kind in zip(value, kinds))
+    if origin is list and arguments:
+        return [from_parameter(item, arguments[0]) for item in value]
+    if origin is dict and len(arguments) == 2:
+        return {key: from_parameter(item, arguments[1]) for key, item in value.items()}
+    return value
+
+
+# --- Objects --------------------------------------------------------------------------------------------------------
+
+
+def type_name(kind):
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def write_object(value):
+    """Bytes of a custom data object, or None if it is one that stays here. Never by pickle."""
+    kind = type(value)
+    if callable(getattr(value, "to_bytes", None)) and callable(getattr(kind, "from_bytes", None)) and not isinstance(value, int):
+        return bytes(value.to_bytes())
+    return None
+
+
+def read_object(value, blob):
+    module, _, name = value.get("type", "").rpartition(".")
+    kind = importlib.import_module(module)
+    for part in name.split("."):
+        kind = getattr(kind, part)
+    return kind.from_bytes(blob)
+
+
+def is_frame(value):
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, getattr(pandas, "DataFrame", ()))
+
+
+def is_port_value(value):
+    return isinstance(value, (pathlib.PurePath, io.BytesIO, list)) or is_frame(value)
+
+
+def same_drive(one, other):
+    return os.path.splitdrive(one)[0].lower() == os.path.splitdrive(other)[0].lower()
+
+
+def safe_name(name):
+    name = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in str(name))[:100]
+    return name.strip(".") or "file"
+
+
+def has_module(name):
+    if name in sys.modules:
+        return sys.modules[name] is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+# --- Tables ---------------------------------------------------------------------------------------------------------
+#
+# A table of the host is a pandas DataFrame here. It crosses as an Arrow IPC stream, or as JSON where pyarrow is not
+# installed. Types and roles of columns are in `DataFrame.attrs["pydist"]`, and in the metadata of Arrow's fields.
+
+LARGEST_INTEGER = (1 << 53) - 1
+ROWS_IN_GROUP = 1 << 16
+NANOSECONDS = 1_000_000_000
+DAY = 86_400 * NANOSECONDS
+FIRST_NS, LAST_NS = -(1 << 63), (1 << 63) - 1
+# Older names that may turn up in the metadata of tables.
+TYPE_ALIASES = {
+    "numeric": "real", "numerical": "real", "polynominal": "nominal", "file_path": "nominal", "date": "date-time",
+    "date_time": "date-time", "datetime": "date-time", "53_bit_integer": "integer", "text_set": "text-set",
+    "text_list": "text-list",
+}
+
+
+def read_table(codec, stream, port):
+    if not has_module("pandas"):
+        raise SerializeError(f"port {port} is a table, and pandas is not installed in this distribution")
+    if codec == "arrow":
+        if not has_module("pyarrow"):
+            raise SerializeError(f"port {port} came as Arrow, and pyarrow is not installed in this distribution")
+        return read_arrow(stream, port)
+    if codec == "json":
+        return read_json_table(stream, port)
+    raise SerializeError(f"port {port}: unknown codec {codec!r}")
+
+
+def read_arrow(stream, port):
+    import pandas
+    import pyarrow
+
+    try:
+        table = pyarrow.ipc.open_stream(pyarrow.py_buffer(stream.read())).read_all()
+    except pyarrow.ArrowInvalid as error:
+        raise SerializeError(f"port {port}: not an Arrow stream: {error}") from None
+    columns, facts = {}, {}
+    for field, column in zip(table.schema, table.columns):
+        metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+        columns[field.name], kind = series_of_arrow(column, metadata.get("pydist.type"), field.name, port)
+        facts[field.name] = {"type": kind, **({"role": metadata["pydist.role"]} if metadata.get("pydist.role") else {})}
+    if len(columns) != table.num_columns:
+        raise SerializeError(f"port {port}: two columns have one name")
+    frame = pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows))
+    frame.attrs["pydist"] = facts
+    return frame
+
+
+def series_of_arrow(column, declared, name, port):
+    """The values as pandas has them, and the host's type."""
+    import numpy
+    import pandas
+    import pyarrow.types as kinds
+
+    kind = TYPE_ALIASES.get(declared, declared)
+    arrow = column.type
+    if kinds.is_floating(arrow) or kinds.is_decimal(arrow):
+        return pandas.Series(column.cast("float64").to_numpy()), "real"
+    if kinds.is_integer(arrow):
+        column = column.cast("int64")
+        if not column.null_count:
+            return pandas.Series(column.to_numpy()), "integer"
+        mask = numpy.asarray(column.is_null().to_numpy(), dtype=bool)
+        return pandas.Series(pandas.arrays.IntegerArray(column.fill_null(0).to_numpy().copy(), mask)), "integer"
+    if kinds.is_boolean(arrow):
+        return pandas.Series(column.to_pandas(), dtype="boolean"), "nominal"
+    if kinds.is_dictionary(arrow):
+        return pandas.Series(column.unify_dictionaries().to_pandas()), kind or "nominal"
+    if kinds.is_string(arrow) or kinds.is_large_string(arrow):
+        values = pandas.Series(column.to_pandas(), dtype="string")
+        return (values.astype("category"), "nominal") if kind == "nominal" else (values, "text")
+    if kinds.is_timestamp(arrow):
+        if arrow.tz is None:
+            column = column.cast(kinds_timestamp(arrow.unit))
+        return pandas.Series(column.to_pandas()), "date-time"
+    if kinds.is_date(arrow):
+        return pandas.Series(column.cast("timestamp[ms]").cast(kinds_timestamp("ms")).to_pandas()), "date-time"
+    if kinds.is_time(arrow):
+        return pandas.Series(column.to_pandas(), dtype="object"), "time"
+    if kinds.is_list(arrow) or kinds.is_large_list(arrow):
+        make = set if kind == "text-set" else list
+        values = [None if value is None else make(value) for value in column.to_pylist()]
+        return pandas.Series(values, dtype="object"), kind or "text-list"
+    if kinds.is_null(arrow):
+        return pandas.Series([float("nan")] * len(column)), "real"
+    raise SerializeError(f"port {port}: column {name!r} has the Arrow type {arrow}, which no table of the host has")
+
+
+def kinds_timestamp(unit):
+    import pyarrow
+
+    return pyarrow.timestamp(unit, tz="UTC")
+
+
+def read_json_table(stream, port):
+    import pandas
+
+    with gzip.open(stream, "rt", encoding="utf-8") as lines:
+        head = json.loads(lines.readline())
+        columns = [[] for _ in head["columns"]]
+        for line in lines:
+            for values, more in zip(columns, json.loads(line)):
+                values.extend(more)
+    data, facts = {}, {}
+    for column, values in zip(head["columns"], columns):
+        kind = TYPE_ALIASES.get(column["type"], column["type"])
+        if len(values) != head["rows"]:
+            raise SerializeError(f"port {port}: column {column['name']!r} has {len(values)} of {head['rows']} rows")
+        data[column["name"]] = series_of_json(kind, values, column["name"], port)
+        facts[column["name"]] = {"type": kind, **({"role": column["role"]} if column.get("role") else {})}
+    frame = pandas.DataFrame(data, index=pandas.RangeIndex(head["rows"]))
+    frame.attrs["pydist"] = facts
+    return frame
+
+
+def series_of_json(kind, values, name, port):
+    import numpy
+    import pandas
+
+    if kind == "real":
+        return pandas.Series([float("nan") if value is None else float(value) for value in values], dtype="float64")
+    if kind == "integer":
+        return pandas.Series(values, dtype="Int64" if None in values else "int64")
+    if kind == "nominal":
+        return pandas.Series(pandas.Categorical(values))
+    if kind == "text":
+        return pandas.Series(values, dtype="string")
+    if kind == "date-time":
+        nanoseconds = [None if value is None else value[0] * NANOSECONDS + value[1] for value in values]
+        if all(value is None or FIRST_NS < value <= LAST_NS for value in nanoseconds):
+            return pandas.Series(pandas.to_datetime(pandas.Series(nanoseconds, dtype="Int64"), unit="ns", utc=True))
+        if int(pandas.__version__.split(".")[0]) < 2:
+            raise SerializeError(f"port {port}: column {name!r} has a date that pandas before 2 cannot hold")
+        raw = numpy.array(
+            [numpy.datetime64("NaT" if value is None else value // 1000, "us") for value in nanoseconds],
+            dtype="datetime64[us]",
+        )
+        return pandas.Series(raw).dt.tz_localize("UTC")
+    if kind == "time":
+        return pandas.Series([None if value is None else time_of_day(value) for value in values], dtype="object")
+    if kind in ("text-set", "text-list"):
+        make = set if kind == "text-set" else list
+        return pandas.Series([None if value is None else make(value) for value in values], dtype="object")
+    raise SerializeError(f"port {port}: column {name!r} has the unknown type {kind!r}")
+
+
+def time_of_day(nanoseconds):
+    import datetime
+
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return datetime.time(seconds // 3600, seconds // 60 % 60, seconds % 60, rest // 1000)
+
+
+class HostTable:
+    """A DataFrame as the host has tables: checked columns, each of one of its types."""
+
+    def __init__(self, frame, port, warn):
+        import pandas
+
+        if isinstance(frame.columns, pandas.MultiIndex):
+            raise SerializeError(f"output {port}: the table has more than one level of column names")
+        names = [column_name(name, port) for name in frame.columns]
+        for name in names:
+            if names.count(name) > 1:
+                raise SerializeError(f"output {port}: two columns are called {name!r}")
+        index = frame.index
+        if not (isinstance(index, pandas.RangeIndex) and index.start == 0 and index.step == 1) and len(frame):
+            warn(f"output {port}: the index of the table is dropped")
+        known = frame.attrs.get("pydist")
+        known = known if isinstance(known, dict) else {}
+        self.rows = len(frame)
+        self.columns = [
+            HostColumn(name, frame.iloc[:, number], known.get(name) or {}, port, warn)
+            for number, name in enumerate(names)
+        ]
+
+    def write(self, codec, sink):
+        if codec == "arrow":
+            self.write_arrow(sink)
+        else:
+            self.write_json(sink)
+        return {"rows": self.rows, "columns": [column.facts() for column in self.columns]}
+
+    def write_arrow(self, sink):
+        import pyarrow
+
+        arrays = [column.arrow() for column in self.columns]
+        fields = []
+        for column, array in zip(self.columns, arrays):
+            metadata = {"pydist.type": column.kind, **({"pydist.role": column.role} if column.role else {})}
+            fields.append(pyarrow.field(column.name, array.type, metadata=metadata))
+        schema = pyarrow.schema(fields)
+        if arrays:
+            table = pyarrow.Table.from_arrays(arrays, schema=schema)
+        else:
+            table = schema.empty_table()
+        with pyarrow.PythonFile(sink, mode="w") as file, pyarrow.ipc.new_stream(file, schema) as writer:
+            writer.write_table(table, max_chunksize=1 << 20)
+
+    def write_json(self, sink):
+        class Plain:
+            """Keeps gzip from closing the sink."""
+
+            write, flush = staticmethod(sink.write), staticmethod(sink.flush)
+
+        # The lowest level: on loopback time counts more than size.
+        with gzip.GzipFile(fileobj=Plain, mode="wb", compresslevel=1, mtime=0, filename="") as lines:
+            head = {"columns": [column.facts() for column in self.columns], "rows": self.rows}
+            lines.write(json.dumps(head).encode() + b"\n")
+            for begin in range(0, self.rows, ROWS_IN_GROUP):
+                group = [column.values(begin, begin + ROWS_IN_GROUP) for column in self.columns]
+                lines.write(json.dumps(group).encode() + b"\n")
+
+
+def column_name(name, port):
+    if isinstance(name, str) and name:
+        return name
+    if isinstance(name, (int, float)) and not isinstance(name, bool) and name == name:
+        return str(name)
+    raise SerializeError(f"output {port}: a column is called {name!r}; names are texts that are not empty")
+
+
+class HostColumn:
+    def __init__(self, name, series, known, port, warn):
+        self.name, self.port, self.warn = name, port, warn
+        self.role = known.get("role")
+        self.wanted = TYPE_ALIASES.get(known.get("type"), known.get("type"))
+        self.kind, self.series = self.settle(series)
+
+    def facts(self):
+        return {"name": self.name, "type": self.kind, **({"role": self.role} if self.role else {})}
+
+    def refuse(self, why):
+        return SerializeError(f"output {self.port}: column {self.name!r} {why}")
+
+    def tell(self, text):
+        self.warn(f"output {self.port}: column {self.name!r} {text}")
+
+    def settle(self, series):
+        """The host's type, and the values in the one form that the rest of this class knows."""
+        import pandas
+        from pandas.api import types as kinds
+
+        dtype = series.dtype
+        series = series.reset_index(drop=True)
+        if isinstance(dtype, pandas.CategoricalDtype):
+            categories = series.cat.categories
+            if not all(isinstance(value, str) for value in categories):
+                self.tell("has categories that are not texts; they became texts")
+                series = series.cat.rename_categories([str(value) for value in categories])
+            return "nominal", series
+        if isinstance(dtype, (pandas.PeriodDtype, pandas.IntervalDtype, pandas.SparseDtype)) or kinds.is_complex_dtype(dtype):
+            raise self.refuse(f"has the type {dtype}, which no table of the host has")
+        if kinds.is_bool_dtype(dtype):
+            texts = series.astype("object").map({True: "true", False: "false"}, na_action="ignore")
+            return "nominal", pandas.Series(pandas.Categorical(texts, categories=["false", "true"]))
+        if kinds.is_integer_dtype(dtype):
+            return self.settle_integers(series)
+        if kinds.is_float_dtype(dtype):
+            return "real", series.astype("float64") if dtype != "Float64" else pandas.Series(series.to_numpy("float64", na_value=float("nan")))
+        if kinds.is_datetime64_any_dtype(dtype):
+            if getattr(dtype, "tz", None) is None:
+                self.tell("has times without a zone; they were taken as UTC")
+                return "date-time", series.dt.tz_localize("UTC")
+            return "date-time", series.dt.tz_convert("UTC")
+        if kinds.is_timedelta64_dtype(dtype):
+            return "time", series.map(self.of_timedelta).astype("object")
+        if kinds.is_string_dtype(dtype) and dtype != "object":
+            if self.wanted == "text":
+                return "text", series
+            return "nominal", pandas.Series(pandas.Categorical(series.astype("object")))
+        if dtype == "object":
+            return self.settle_objects(series)
+        raise self.refuse(f"has the type {dtype}, which no table of the host has")
+
+    def settle_integers(self, series):
+        import pandas
+
+        if len(series) and series.notna().any():
+            low, high = int(series.min()), int(series.max())
+            if low < -LARGEST_INTEGER or high > LARGEST_INTEGER:
+                self.tell("has integers beyond 53 bits; it became real and may have lost digits")
+                return "real", pandas.Series(series.to_numpy("float64", na_value=float("nan")))
+        return "integer", series.astype("Int64") if series.isna().any() else series.astype("int64")
+
+    def settle_objects(self, series):
+        import datetime
+        import decimal
+
+        import pandas
+
+        values = series.tolist()
+        missing = [value is None or value is pandas.NA or value is pandas.NaT or value != value if is_scalar(value) else False for value in values]
+        found = {type(value) for value, is_missing in zip(values, missing) if not is_missing}
+        plain = pandas.Series([None if is_missing else value for value, is_missing in zip(values, missing)], dtype="object")
+        if found <= {str}:
+            if self.wanted == "text":
+                return "text", plain.astype("string")
+            return "nominal", pandas.Series(pandas.Categorical(plain))
+        if found <= {bool}:
+            return "nominal", pandas.Series(pandas.Categorical(plain.map({True: "true", False: "false"}, na_action="ignore"), categories=["false", "true"]))
+        if found <= {int}:
+            present = [value for value, is_missing in zip(values, missing) if not is_missing]
+            if any(abs(value) > LARGEST_INTEGER for value in present):
+                self.tell("has integers beyond 53 bits; it became real and may have lost digits")
+                return "real", plain.astype("float64")
+            return "integer", plain.astype("Int64") if any(missing) else plain.astype("int64")
+        if found <= {int, float}:
+            return "real", plain.astype("float64")
+        if found <= {decimal.Decimal}:
+            self.tell("has decimals; it became real")
+            return "real", plain.map(float, na_action="ignore").astype("float64")
+        if found <= {datetime.time}:
+            return "time", plain
+        if found <= {datetime.datetime, datetime.date, pandas.Timestamp}:
+            return self.settle(pandas.Series(self.stamps(values, missing)))
+        if found <= {set, frozenset}:
+            return self.settle_lists("text-set", plain, found)
+        if found <= {list, tuple}:
+            return self.settle_lists("text-list", plain, found)
+        if any(issubclass(kind, (dict, pandas.DataFrame, pandas.Series)) for kind in found):
+            raise self.refuse("has nested values, which no table of the host has")
+        self.tell("has values of several types; they became texts")
+        return "nominal", pandas.Series(pandas.Categorical(plain.map(str, na_action="ignore")))
+
+    def settle_lists(self, kind, plain, _found):
+        for row, value in enumerate(plain):
+            if value is not None and not all(isinstance(item, str) for item in value):
+                raise self.refuse(f"has an item in row {row} that is not a text")
+        order = sorted if kind == "text-set" else list
+        return kind, plain.map(order, na_action="ignore")
+
+    def stamps(self, values, missing):
+        """Microseconds, which hold each year that a datetime can have."""
+        import datetime
+
+        import numpy
+
+        result, naive = [], False
+        for value, is_missing in zip(values, missing):
+            if is_missing:
+                result.append(numpy.datetime64("NaT", "us"))
+                continue
+            if not isinstance(value, datetime.datetime):
+                value = datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.timezone.utc)
+            if value.tzinfo is None:
+                naive = True
+            else:
+                value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+            result.append(numpy.datetime64(value, "us"))
+        if naive:
+            self.tell("has times without a zone; they were taken as UTC")
+        import pandas
+
+        return pandas.Series(numpy.array(result, dtype="datetime64[us]")).dt.tz_localize("UTC")
+
+    def of_timedelta(self, value):
+        import pandas
+
+        if pandas.isna(value):
+            return None
+        if not 0 <= value.value < DAY:
+            raise self.refuse(f"has the duration {value}, which is not a time of day")
+        return time_of_day(value.value)
+
+    def arrow(self):
+        import pyarrow
+
+        series = self.series
+        if self.kind == "real":
+            return pyarrow.array(series.to_numpy(), type=pyarrow.float64(), from_pandas=True)
+        if self.kind == "integer":
+            return pyarrow.array(series, type=pyarrow.int64(), from_pandas=True)
+        if self.kind == "nominal":
+            codes, categories = series.cat.codes.to_numpy("int32"), series.cat.categories
+            indices = pyarrow.array(codes, type=pyarrow.int32(), mask=codes < 0)
+            return pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array(list(categories), type=pyarrow.string()))
+        if self.kind == "text":
+            array = pyarrow.array(series, type=pyarrow.large_string(), from_pandas=True)
+            array = array.combine_chunks() if hasattr(array, "combine_chunks") else array
+            return array.cast(pyarrow.string()) if array.nbytes < 1 << 31 else array
+        if self.kind == "date-time":
+            unit = getattr(series.dtype, "unit", "ns")
+            return pyarrow.array(series, type=pyarrow.timestamp("us" if unit in ("us", "ms", "s") else "ns", tz="UTC"), from_pandas=True)
+        if self.kind == "time":
+            return pyarrow.array(series.tolist(), type=pyarrow.time64("ns"))
+        return pyarrow.array([None if value is None else value for value in series.tolist()], type=pyarrow.list_(pyarrow.string()))
+
+    def values(self, begin, end):
+        """JSON values of some rows."""
+        import pandas
+
+        part = self.series.iloc[begin:end]
+        if self.kind == "real":
+            return [None if value != value else value if abs(value) != float("inf") else ("Infinity" if value > 0 else "-Infinity") for value in part.tolist()]
+        if self.kind == "date-time":
+            return [None if pandas.isna(value) else stamp_of(value) for value in part]
+        if self.kind == "time":
+            return [None if value is None else nanoseconds_of(value) for value in part.tolist()]
+        return [value if isinstance(value, list) else None if pandas.isna(value) else value for value in part.tolist()]
+
+
+def is_scalar(value):
+    return not isinstance(value, (list, tuple, set, frozenset, dict)) and not hasattr(value, "__array__")
+
+
+def stamp_of(stamp):
+    """Whole seconds since 1970 in UTC, and nanoseconds."""
+    seconds = int(stamp.tz_localize(None).to_datetime64().astype("datetime64[s]").astype("int64"))
+    return [seconds, stamp.microsecond * 1000 + stamp.nanosecond]
+
+
+def nanoseconds_of(value):
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * NANOSECONDS + value.microsecond * 1000
+
+
+# --- Failures -------------------------------------------------------------------------------------------------------
+
+
+def failure(run, kind, error, extension):
+    is_user = type(error).__name__ in ("UserError", "OperatorUserError")
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if os.path.abspath(frame.filename) != os.path.abspath(__file__) and not frame.filename.startswith("<frozen importlib")
+    ]
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message cannot be shown)"
+    lines = [{"file": frame.filename, "line": frame.lineno, "function": frame.name, "text": frame.line or ""} for frame in frames]
+    notes = [str(note) for note in getattr(error, "__notes__", [])]
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and not is_user:
+        notes.append(f"after {type(cause).__name__}: {cause}"[:LONGEST_LOG])
+    return {
+        "t": "ERROR",
+        "run": run,
+        "kind": "user" if is_user and kind == "python" else kind,
+        "type": type(error).__name__,
+        "message": message[: 1 << 20],
+        "user": is_user,
+        "traceback": lines[-200:],
+        "notes": notes,
+        "ext": extension,
+    }
+
+
+# --- The start ------------------------------------------------------------------------------------------------------
+
+
+def bind(low, high):
+    """A listener on loopback: on any port, or on the first free one of the range, from a random start."""
+    if not low:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", 0))
+        return listener
+    ports = list(range(low, high + 1))
+    start = random.SystemRandom().randrange(len(ports))
+    for port in ports[start:] + ports[:start]:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if os.name == "nt":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            return listener
+        except OSError:
+            listener.close()
+    return None
+
+
+def operator_api(server):
+    """The module that operators may import: `from pydist_operator import UserError, progress`."""
+    module = types.ModuleType("pydist_operator")
+    module.__doc__ = "What a host offers to operators."
+    module.UserError = UserError
+
+    def progress(fraction, text=""):
+        """Tells the host how far this run is, from 0 to 1."""
+        fraction = min(1.0, max(0.0, float(fraction)))
+        with contextlib.suppress(OSError):
+            server.send({"t": "PROGRESS", "run": server.run, "fraction": fraction, "text": str(text)[:LONGEST_LOG]})
+
+    def cancelled():
+        """Whether the host asked to stop this run."""
+        return server.run in server.cancelled
+
+    module.progress, module.cancelled = progress, cancelled
+    sys.modules["pydist_operator"] = module
+
+
+def main():
+    settings = json.loads(sys.stdin.buffer.readline(1 << 20))
+    low, high = settings.get("ports") or (0, 0)
+    listener = bind(low, high)
+    if listener is None:
+        print("PYDIST-SERVER-ERROR PORTS", flush=True)
+        return NO_PORT
+    listener.listen(8)
+    server = Server(settings)
+    operator_api(server)
+    logging.basicConfig(handlers=[LogHandler(server)], level=settings.get("log_level", logging.INFO), force=True)
+
+    # Operators and what they start get neither the pipe to the host nor the token.
+    pipe = os.dup(0)
+    os.set_inheritable(pipe, False)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.path[:0] = settings.get("import_paths", [])
+    threading.Thread(target=server.watch_host, args=(pipe,), daemon=True).start()
+    threading.Thread(target=server.listen, args=(listener,), daemon=True).start()
+    if settings.get("idle"):
+        threading.Thread(target=server.watch_idle, args=(float(settings["idle"]),), daemon=True).start()
+    print(f"PYDIST-SERVER {PROTOCOL} {listener.getsockname()[1]} {os.getpid()}", flush=True)
+    server.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

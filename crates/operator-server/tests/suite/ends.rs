@@ -1,0 +1,160 @@
+//! How servers start and end.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use operator_server::{OperatorServer, PoolSettings, RunError, ServerKey, ServerPool};
+use serde_json::json;
+use vocab::Fault;
+
+use crate::support::{Host, bytes, call, eventually};
+
+const OPERATORS: &str = r#"
+import ctypes, io, os, socket
+def works():
+    return io.BytesIO(b"well")
+def leaves(code: int):
+    print("last words", file=__import__("sys").stderr, flush=True)
+    os._exit(code)
+def faults():
+    import faulthandler
+    ctypes.string_at(0)
+def keeps():
+    return object()
+"#;
+
+#[test]
+fn case_60_a_server_that_ends_during_a_call_is_named_with_its_last_words() {
+    let mut host = Host::new(OPERATORS);
+    let mut server = host.loaded();
+    let error = host.run(&mut server, call("leaves", &json!({ "code": 3 }))).unwrap_err();
+    assert_eq!(error.code(), "E_SERVER_CRASHED");
+    let text = error.to_string();
+    assert!(text.contains("exit code 3") && text.contains("last words") && !text.contains("PYDIST-END"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn case_61_a_segmentation_fault_is_told_by_its_signal() {
+    let mut host = Host::new(OPERATORS);
+    let mut server = host.loaded();
+    let error = host.run(&mut server, call("faults", &json!({}))).unwrap_err();
+    assert!(matches!(error, RunError::Crashed { end, .. } if end.signal == Some(11)), "{error:?}");
+}
+
+#[test]
+fn case_60_three_crashes_in_a_minute_are_enough_until_somebody_resets() {
+    let mut host = Host::new(OPERATORS);
+    let mut pool = ServerPool::default();
+    let key = ServerKey { folder: host.root().to_owned(), digest: "1".to_owned() };
+    let settings = PoolSettings { most_servers: 2 };
+    for _ in 0..3 {
+        let server = pool.server(&host.work.clone(), &key, settings, &host.settings.clone()).unwrap();
+        host.load(server).unwrap();
+        host.run(server, call("leaves", &json!({ "code": 1 }))).unwrap_err();
+        pool.crashed(&key);
+    }
+    let refused = pool.server(&host.work, &key, settings, &host.settings).err().unwrap();
+    assert_eq!(refused.code(), "E_SERVER_FAILED");
+    pool.reset(&key);
+    let work = host.work.clone();
+    let server_settings = host.settings.clone();
+    let server = pool.server(&work, &key, settings, &server_settings).unwrap();
+    host.load(server).unwrap();
+    assert_eq!(bytes(host.run(server, call("works", &json!({}))).unwrap()), b"well");
+}
+
+#[test]
+fn the_server_that_was_idle_for_longest_gives_way_but_not_one_with_objects() {
+    let mut host = Host::new(OPERATORS);
+    let mut pool = ServerPool::default();
+    let key = |name: &str| ServerKey { folder: name.into(), digest: String::new() };
+    let one = PoolSettings { most_servers: 1 };
+    let (work, settings) = (host.work.clone(), host.settings.clone());
+    let first = pool.server(&work, &key("a"), one, &settings).unwrap().welcome().pid;
+    let server = pool.server(&work, &key("b"), one, &settings).unwrap();
+    assert_ne!(server.welcome().pid, first);
+    host.load(server).unwrap();
+    host.run(server, call("keeps", &json!({}))).unwrap();
+    assert_eq!(pool.running(), 1);
+    let refused = pool.server(&work, &key("c"), one, &settings).err().unwrap();
+    assert_eq!(refused.code(), "E_SERVER_LIMIT");
+}
+
+#[test]
+fn case_55_56_ports_come_from_the_range_and_a_full_one_is_an_error() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut host = Host::new(OPERATORS);
+    host.settings.ports = Some((port, port));
+    let refused = OperatorServer::start(&host.work, &host.settings).err().unwrap();
+    assert_eq!(refused.code(), "E_SERVER_PORTS");
+    assert!(refused.to_string().contains(&format!("from {port} to {port}")), "{refused}");
+    drop(taken);
+    let server = host.start();
+    assert_eq!(server.port(), port);
+}
+
+#[test]
+fn case_57_without_the_token_nothing_is_answered() {
+    let host = Host::new(OPERATORS);
+    let server = host.start();
+    for greeting in [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        framed(&json!({ "t": "HELLO", "token": "0".repeat(64), "protocol": 1 })),
+        framed(&json!({ "t": "RUN", "run": 1 })),
+        framed(&json!({ "t": "HELLO", "token": null })),
+    ] {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(&greeting).unwrap();
+        let mut answer = Vec::new();
+        // A reset is an answer without information as well.
+        let _ = stream.read_to_end(&mut answer);
+        assert_eq!(answer, b"", "for {greeting:?}");
+    }
+}
+
+fn framed(header: &serde_json::Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    operator_server::frame::write_frame(&mut bytes, header, &[]).unwrap();
+    bytes
+}
+
+#[test]
+fn case_58_an_idle_server_ends_and_one_with_objects_stays() {
+    let mut host = Host::new(OPERATORS);
+    host.settings.idle = Some(Duration::from_millis(300));
+    let mut server = host.start();
+    eventually("the end of an idle server", || !server.is_alive());
+    let mut server = host.loaded();
+    host.run(&mut server, call("keeps", &json!({}))).unwrap();
+    std::thread::sleep(Duration::from_millis(900));
+    assert!(server.is_alive(), "it holds an object");
+}
+
+#[test]
+fn a_program_that_is_not_python_is_an_error_with_its_own_words() {
+    let mut host = Host::new("");
+    host.settings.python = host.root().join("missing/python3");
+    let error = OperatorServer::start(&host.work, &host.settings).err().unwrap();
+    assert_eq!(error.code(), "E_PROGRAM_MISSING");
+    #[cfg(unix)]
+    {
+        host.settings.python = "/bin/sh".into();
+        let error = OperatorServer::start(&host.work, &host.settings).err().unwrap();
+        assert_eq!(error.code(), "E_SERVER_START");
+    }
+}
+
+#[test]
+fn case_64_folders_may_have_any_name() {
+    let parent = tempfile::tempdir().unwrap();
+    let odd = tempfile::Builder::new().prefix("a ü 日本 😀 ' & ").tempdir_in(parent.path()).unwrap();
+    assert!(Path::new(odd.path()).exists());
+    let mut host = Host::within(odd, OPERATORS);
+    let mut server = host.loaded();
+    assert_eq!(bytes(host.run(&mut server, call("works", &json!({}))).unwrap()), b"well");
+}
