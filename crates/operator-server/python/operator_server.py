@@ -995,6 +995,13 @@ class HostColumn:
         missing = [value is None or value is pandas.NA or value is pandas.NaT or value != value if is_scalar(value) else False for value in values]
         found = {type(value) for value, is_missing in zip(values, missing) if not is_missing}
         plain = pandas.Series([None if is_missing else value for value, is_missing in zip(values, missing)], dtype="object")
+        if not found and self.wanted in ("time", "text-set", "text-list"):
+            # Nothing says what it would hold; it stays what it was.
+            return self.wanted, plain
+        if not found and self.wanted in ("real", "integer"):
+            return self.wanted, plain.astype("float64" if self.wanted == "real" else "Int64")
+        if not found and self.wanted == "date-time":
+            return self.settle(pandas.Series(self.stamps(values, missing)))
         if found <= {str}:
             if self.wanted == "text":
                 return "text", plain.astype("string")

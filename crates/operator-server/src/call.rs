@@ -40,19 +40,34 @@ pub struct InputValue {
 pub enum InputForm {
     None,
     /// An Arrow IPC stream (`arrow`), or compressed JSON (`json`; docs/formats/operator-protocol.md).
-    Table { codec: String, content: Content },
+    Table {
+        codec: String,
+        content: Content,
+    },
     /// A file of this machine that the server may read.
     Path(PathBuf),
     /// A file that is sent. `name` is what it is called.
-    File { name: String, content: Content },
+    File {
+        name: String,
+        content: Content,
+    },
     Bytes(Content),
     /// What an operator returned before, as bytes of its own class.
-    Object { class: String, content: Content },
+    Object {
+        class: String,
+        content: Content,
+    },
     /// An object that a former call left in the server.
-    Handle { handle: String, server: u32 },
+    Handle {
+        handle: String,
+        server: u32,
+    },
     List(Vec<InputForm>),
     /// Dotted keys; values of `secrets` show nowhere.
-    Connection { values: Map<String, Value>, secrets: Vec<String> },
+    Connection {
+        values: Map<String, Value>,
+        secrets: Vec<String>,
+    },
 }
 
 /// The value of one output port.
@@ -73,11 +88,21 @@ pub enum OutputForm {
         columns: Vec<Value>,
         content: Content,
     },
-    File { name: String, content: Content },
+    File {
+        name: String,
+        content: Content,
+    },
     Bytes(Content),
-    Object { class: String, content: Content },
+    Object {
+        class: String,
+        content: Content,
+    },
     /// Stays in the server until it is released or the server ends.
-    Handle { class: String, handle: String, server: u32 },
+    Handle {
+        class: String,
+        handle: String,
+        server: u32,
+    },
     List(Vec<OutputForm>),
 }
 

@@ -17,9 +17,30 @@ pub(crate) const PROGRAM: &str = include_str!("../python/operator_server.py");
 
 /// Variables that a server inherits; everything else of the host's environment could change what Python does.
 const INHERITED: [&str; 24] = [
-    "PATH", "HOME", "USER", "LOGNAME", "USERPROFILE", "USERNAME", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "TEMP",
-    "TMP", "TMPDIR", "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "WINDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ",
-    "NUMBER_OF_PROCESSORS", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "USERPROFILE",
+    "USERNAME",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "COMSPEC",
+    "PATHEXT",
+    "WINDIR",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "NUMBER_OF_PROCESSORS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 ];
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
@@ -160,7 +181,8 @@ mod tests {
 
     #[test]
     fn case_63_nothing_that_moves_python_is_inherited() {
-        let junk = ["PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "VIRTUAL_ENV", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "SECRET"];
+        let junk =
+            ["PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "VIRTUAL_ENV", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "SECRET"];
         let kept = ["HOME", "https_proxy", "MINE"];
         let variables = junk.into_iter().chain(kept).map(|name| (OsString::from(name), OsString::from("x")));
         let environment = Environment::new(variables.chain([("PATH".into(), "/usr/bin".into())]));

@@ -26,10 +26,10 @@ mod server;
 mod server_error;
 mod server_pool;
 
-pub use call::{Call, Content, InputValue, InputForm, OutputForm, OutputValue, RunEvent};
+pub use call::{Call, Content, InputForm, InputValue, OutputForm, OutputValue, RunEvent};
 pub use frame::FrameError;
 pub use launch::{ServerSettings, TableCodec, server_environment};
-pub use message::{OperatorFailure, FailureKind, TracebackLine, Welcome};
+pub use message::{FailureKind, OperatorFailure, TracebackLine, Welcome};
 pub use server::{LoadRequest, OperatorServer, Patience};
 pub use server_error::{RunError, ServerError};
 pub use server_pool::{PoolSettings, ServerKey, ServerPool};

@@ -128,12 +128,13 @@ impl OperatorServer {
         let gate = Arc::new(LineGate::default());
         gate.open();
         let passing = Arc::clone(&gate);
-        let served = process::serve(work, &invocation(work, settings, &program, &first_line), move |is_error, line| {
-            if passing.lets_through(line) {
-                // Nobody listens once the server is dropped.
-                let _ = lines.send(Heard::Line { is_error, line: line.to_owned() });
-            }
-        })?;
+        let served =
+            process::serve(work, &invocation(work, settings, &program, &first_line), move |is_error, line| {
+                if passing.lets_through(line) {
+                    // Nobody listens once the server is dropped.
+                    let _ = lines.send(Heard::Line { is_error, line: line.to_owned() });
+                }
+            })?;
         let (served, port) = await_port(work, settings, served, &heard)?;
         let protocol = |reason: String| ServerError::Protocol { expected: PROTOCOL, reason };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -369,7 +370,8 @@ impl OperatorServer {
                     }
                     message
                 }
-                Ok(Heard::Broken(FrameError::Io(_) | FrameError::Cut) | Heard::End) | Err(RecvTimeoutError::Disconnected) => {
+                Ok(Heard::Broken(FrameError::Io(_) | FrameError::Cut) | Heard::End)
+                | Err(RecvTimeoutError::Disconnected) => {
                     return Err(self.crash_or(asked_to_stop, limit));
                 }
                 Ok(Heard::Broken(error)) => {
@@ -396,11 +398,9 @@ impl OperatorServer {
                 }
             };
             match message {
-                ServerMessage::Log { level, logger, text } => teller.tell(|redaction| RunEvent::Log {
-                    level,
-                    logger,
-                    text: redaction.apply(text),
-                }),
+                ServerMessage::Log { level, logger, text } => {
+                    teller.tell(|redaction| RunEvent::Log { level, logger, text: redaction.apply(text) })
+                }
                 ServerMessage::Progress { fraction, text } => {
                     let text = redaction.apply(text);
                     (teller.on_event)(RunEvent::Progress { fraction: fraction.clamp(0.0, 1.0), text });
@@ -413,7 +413,9 @@ impl OperatorServer {
                     teller.drain(&self.heard);
                     return Ok((outputs, bodies.into_iter().map(|(id, (_, content))| (id, content)).collect()));
                 }
-                ServerMessage::Error { run: answered, mut failure } if answered.is_none_or(|answered| answered == run) => {
+                ServerMessage::Error { run: answered, mut failure }
+                    if answered.is_none_or(|answered| answered == run) =>
+                {
                     teller.drain(&self.heard);
                     failure.message = redaction.apply(failure.message);
                     failure.notes = failure.notes.into_iter().map(|note| redaction.apply(note)).collect();
@@ -637,11 +639,7 @@ fn secrets_of(call: &Call) -> Vec<String> {
     found
 }
 
-fn form_of(
-    header: OutputHeader,
-    bodies: &mut BTreeMap<u64, Content>,
-    server: u32,
-) -> Result<OutputForm, RunError> {
+fn form_of(header: OutputHeader, bodies: &mut BTreeMap<u64, Content>, server: u32) -> Result<OutputForm, RunError> {
     let port = header.port;
     let odd = |what: &str| RunError::Message { reason: format!("output `{port}` has no {what}") };
     let mut content = || header.body.and_then(|id| bodies.remove(&id)).ok_or_else(|| odd("content"));

@@ -140,7 +140,8 @@ fn case_66_a_secret_of_a_connection_shows_nowhere() {
 #[test]
 fn case_63_the_hosts_environment_does_not_reach_operators() {
     let mut host = Host::new(OPERATORS);
-    host.work.environment = environment_with(&[("PYTHONPATH", "/junk"), ("PYTHONHOME", "/junk"), ("CONDA_PREFIX", "/junk")]);
+    host.work.environment =
+        environment_with(&[("PYTHONPATH", "/junk"), ("PYTHONHOME", "/junk"), ("CONDA_PREFIX", "/junk")]);
     let mut server = host.loaded();
     let text = String::from_utf8(bytes(host.run(&mut server, call("looks", &json!({}))).unwrap())).unwrap();
     assert!(!text.contains("CONDA") && !text.contains("'PYTHONPATH'") && text.contains("PYTHONNOUSERSITE"), "{text}");

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use operator_server::{
-    Call, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue, RunError, RunEvent, ServerSettings,
+    Call, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue, RunError, RunEvent,
+    ServerSettings,
 };
 use serde_json::{Map, Value};
 use vocab::{Environment, Work};
