@@ -192,3 +192,14 @@ impl Read for Content {
         }
     }
 }
+
+/// Values of a call that are secret.
+pub(crate) fn secrets_of(call: &Call) -> Vec<String> {
+    let mut found = Vec::new();
+    for input in &call.inputs {
+        if let InputForm::Connection { values, secrets } = &input.form {
+            found.extend(secrets.iter().filter_map(|key| values.get(key)?.as_str().map(str::to_owned)));
+        }
+    }
+    found
+}

@@ -2,7 +2,9 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use vocab::typed_json;
 
 /// First bytes of each frame.
 pub const MAGIC: [u8; 4] = *b"PDL1";
@@ -14,9 +16,16 @@ pub const LARGEST_CHUNK: u32 = 8 << 20;
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// An object with the member `t`.
-    pub header: Value,
+    /// JSON, as it came.
+    pub header: Vec<u8>,
     pub body: Vec<u8>,
+}
+
+impl Frame {
+    /// The header as a type.
+    pub fn message<T: DeserializeOwned>(&self) -> Result<T, FrameError> {
+        typed_json::read_record(&self.header).map_err(|error| FrameError::Header { reason: error.to_string() })
+    }
 }
 
 /// The other side does not speak the protocol, or is gone.
@@ -30,7 +39,7 @@ pub enum FrameError {
     Magic { found: [u8; 4] },
     #[error("a frame has {length} bytes of {part}; at most {largest} are allowed")]
     TooLarge { part: &'static str, length: u32, largest: u32 },
-    #[error("a header is not a JSON object with a message name: {reason}")]
+    #[error("a header makes no sense: {reason}")]
     Header { reason: String },
 }
 
@@ -54,11 +63,6 @@ pub fn read_frame(reader: &mut impl Read) -> Result<Option<Frame>, FrameError> {
     }
     let header = bytes(reader, number(4), LARGEST_HEADER, "header")?;
     let body = bytes(reader, number(8), LARGEST_CHUNK, "body")?;
-    let header: Value =
-        serde_json::from_slice(&header).map_err(|error| FrameError::Header { reason: error.to_string() })?;
-    if header.get("t").and_then(Value::as_str).is_none() {
-        return Err(FrameError::Header { reason: "`t` is missing".to_owned() });
-    }
     Ok(Some(Frame { header, body }))
 }
 
@@ -97,6 +101,7 @@ pub fn write_frame(writer: &mut impl Write, header: &Value, body: &[u8]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::ServerMessage;
 
     #[test]
     fn frames_come_back_as_they_were_sent() {
@@ -105,8 +110,9 @@ mod tests {
         write_frame(&mut sent, &header, b"\x00\xff").unwrap();
         write_frame(&mut sent, &serde_json::json!({ "t": "PING" }), b"").unwrap();
         let mut reader = sent.as_slice();
-        assert_eq!(read_frame(&mut reader).unwrap().unwrap(), Frame { header, body: vec![0, 0xff] });
-        assert_eq!(read_frame(&mut reader).unwrap().unwrap().header["t"], "PING");
+        let frame = read_frame(&mut reader).unwrap().unwrap();
+        assert_eq!((frame.message::<Value>().unwrap(), frame.body), (header, vec![0, 0xff]));
+        assert_eq!(read_frame(&mut reader).unwrap().unwrap().message::<Value>().unwrap()["t"], "PING");
         assert!(read_frame(&mut reader).unwrap().is_none());
     }
 
@@ -121,16 +127,15 @@ mod tests {
             (with_lengths(b"PDL1", u32::MAX, 0), "bytes of header; at most 16777216"),
             (with_lengths(b"PDL1", 2, (8 << 20) + 1), "bytes of body; at most 8388608"),
             (with_lengths(b"PDL1", 16 << 20, 0), "it ends within a frame"),
-            (with_lengths(b"PDL1", 2, 0), "`t` is missing"),
             (b"PDL1\x02".to_vec(), "it ends within a frame"),
-            (with_lengths(b"PDL1", 1, 0), "a header is not a JSON object"),
         ];
         for (bytes, expected) in cases {
             let error = read_frame(&mut bytes.as_slice()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} for {bytes:?}");
         }
-        let deep = "[".repeat(100_000);
-        let bytes = [b"PDL1".as_slice(), &100_000_u32.to_le_bytes(), &[0; 4], deep.as_bytes()].concat();
-        assert!(matches!(read_frame(&mut bytes.as_slice()), Err(FrameError::Header { .. })));
+        for header in ["{}", "{", "[]", r#"{"t":7}"#, &"[".repeat(100_000)] {
+            let frame = Frame { header: header.as_bytes().to_vec(), body: Vec::new() };
+            assert!(matches!(frame.message::<ServerMessage>(), Err(FrameError::Header { .. })), "{header}");
+        }
     }
 }

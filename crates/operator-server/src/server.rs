@@ -5,8 +5,7 @@ use std::io::{BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,10 +14,12 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Value, json};
 use vocab::{Digest, Work};
 
-use crate::call::{Call, Content, InputForm, OutputForm, OutputValue, RunEvent};
-use crate::frame::{Frame, FrameError, LARGEST_CHUNK, read_frame, write_frame};
+use crate::call::{Call, Content, InputForm, OutputValue, RunEvent, secrets_of};
+use crate::frame::{FrameError, LARGEST_CHUNK, read_frame, write_frame};
+use crate::heard::{END_OF_RUN, Heard, LineGate, Teller, listen};
 use crate::launch::{PROGRAM, ServerSettings, TableCodec, invocation, placed_program};
 use crate::message::{OutputHeader, ServerMessage, Welcome};
+use crate::outputs::{form_of, handles_in};
 use crate::redact::Redaction;
 use crate::server_error::{RunError, ServerError};
 
@@ -28,13 +29,6 @@ const PROTOCOL: u64 = 1;
 const NO_PORT: &str = "PYDIST-SERVER-ERROR PORTS";
 /// How often a silent server is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
-/// Lines of one call that are passed on.
-const MOST_LINES: usize = 10_000;
-/// Bytes of one line that are passed on.
-const LONGEST_LINE: usize = 8 << 10;
-
-/// Begins a line that says that a call's own lines are over: `\x1ePYDIST-END 7`.
-const END_OF_RUN: &str = "\u{1e}PYDIST-END ";
 
 /// How long the end of something is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -62,41 +56,6 @@ pub struct LoadRequest {
     pub module: String,
     /// Folders to import from, first the extension's own, then those of its dependencies.
     pub paths: Vec<PathBuf>,
-}
-
-/// What reaches the host, in its order.
-enum Heard {
-    Frame(Box<Frame>),
-    Line { is_error: bool, line: String },
-    Broken(FrameError),
-    End,
-}
-
-/// Which printed lines go to the host: those of a call that is attended, and not too many, so that a server never waits
-/// for a host that does not listen.
-#[derive(Default)]
-struct LineGate {
-    is_open: AtomicBool,
-    left: AtomicUsize,
-}
-
-impl LineGate {
-    fn open(&self) {
-        // One more than is passed on, from which the host sees that there were more.
-        self.left.store(MOST_LINES + 1, Ordering::Relaxed);
-        self.is_open.store(true, Ordering::Relaxed);
-    }
-
-    fn close(&self) {
-        self.is_open.store(false, Ordering::Relaxed);
-    }
-
-    fn lets_through(&self, line: &str) -> bool {
-        let one_less = |left: usize| left.checked_sub(1);
-        self.is_open.load(Ordering::Relaxed)
-            && (line.starts_with(END_OF_RUN)
-                || self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok())
-    }
 }
 
 /// A running server. Dropped, it ends.
@@ -146,8 +105,8 @@ impl OperatorServer {
             let mut reader = BufReader::with_capacity(1 << 20, stream.try_clone()?);
             let frame = read_frame(&mut reader)?.ok_or(FrameError::Cut)?;
             stream.set_read_timeout(None)?;
-            match message_of(&frame) {
-                Ok(ServerMessage::Welcome(welcome)) => Ok((stream, welcome, reader)),
+            match frame.message()? {
+                ServerMessage::Welcome(welcome) => Ok((stream, welcome, reader)),
                 other => Err(FrameError::Header { reason: format!("WELCOME was expected, not {other:?}") }),
             }
         };
@@ -352,7 +311,7 @@ impl OperatorServer {
         redaction: &Redaction,
         on_event: &mut dyn FnMut(RunEvent),
     ) -> Result<(Vec<OutputHeader>, BTreeMap<u64, Content>), RunError> {
-        let mut teller = Teller { redaction, on_event, told: 0, ended: 0 };
+        let mut teller = Teller::new(redaction, on_event);
         let mut bodies = BTreeMap::<u64, (u64, Content)>::new();
         let began = Instant::now();
         let mut asked_to_stop = None;
@@ -363,7 +322,7 @@ impl OperatorServer {
                     continue;
                 }
                 Ok(Heard::Frame(frame)) => {
-                    let message = message_of(&frame).map_err(|reason| RunError::Message { reason })?;
+                    let message = frame.message().map_err(RunError::Protocol)?;
                     if let ServerMessage::Body { id, part, last: _ } = message {
                         self.take_body(&mut bodies, id, part, &frame.body)?;
                         continue;
@@ -399,7 +358,7 @@ impl OperatorServer {
             };
             match message {
                 ServerMessage::Log { level, logger, text } => {
-                    teller.tell(|redaction| RunEvent::Log { level, logger, text: redaction.apply(text) })
+                    teller.tell(|redaction| RunEvent::Log { level, logger, text: redaction.apply(text) });
                 }
                 ServerMessage::Progress { fraction, text } => {
                     let text = redaction.apply(text);
@@ -492,54 +451,6 @@ impl Drop for OperatorServer {
     }
 }
 
-/// Passes on what a call says, without its secrets and not for ever.
-struct Teller<'a> {
-    redaction: &'a Redaction,
-    on_event: &'a mut dyn FnMut(RunEvent),
-    told: usize,
-    /// Streams on which the call's own lines are over.
-    ended: usize,
-}
-
-impl Teller<'_> {
-    fn tell(&mut self, event: impl FnOnce(&Redaction) -> RunEvent) {
-        self.told += 1;
-        if self.told <= MOST_LINES {
-            (self.on_event)(event(self.redaction));
-        } else if self.told == MOST_LINES + 1 {
-            (self.on_event)(RunEvent::Truncated { after: MOST_LINES });
-        }
-    }
-
-    fn printed(&mut self, to_stderr: bool, mut line: String) {
-        if line.starts_with(END_OF_RUN) {
-            self.ended += 1;
-            return;
-        }
-        if line.len() > LONGEST_LINE {
-            let end = (0..=LONGEST_LINE).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
-            line.truncate(end);
-            line.push('…');
-        }
-        self.tell(|redaction| RunEvent::Printed { to_stderr, line: redaction.apply(line) });
-    }
-
-    /// Hears the lines that were printed before the answer and come by other pipes.
-    fn drain(&mut self, heard: &Receiver<Heard>) {
-        // An operator may have closed these pipes.
-        const LONGEST: Duration = Duration::from_millis(500);
-        let began = Instant::now();
-        while self.ended < 2
-            && let Some(left) = LONGEST.checked_sub(began.elapsed())
-            && let Ok(heard) = heard.recv_timeout(left)
-        {
-            if let Heard::Line { is_error, line } = heard {
-                self.printed(is_error, line);
-            }
-        }
-    }
-}
-
 /// 32 random bytes in hexadecimal digits.
 fn token() -> String {
     let mut bytes = [0_u8; 32];
@@ -604,73 +515,9 @@ fn await_port(
     }
 }
 
-fn listen(mut reader: BufReader<TcpStream>, sender: &SyncSender<Heard>) {
-    loop {
-        let heard = match read_frame(&mut reader) {
-            Ok(Some(frame)) => Heard::Frame(Box::new(frame)),
-            Ok(None) => Heard::End,
-            Err(error) => Heard::Broken(error),
-        };
-        let last = !matches!(heard, Heard::Frame(_));
-        if sender.send(heard).is_err() || last {
-            return;
-        }
-    }
-}
-
-fn message_of(frame: &Frame) -> Result<ServerMessage, String> {
-    serde_json::from_value(frame.header.clone()).map_err(|error| error.to_string())
-}
-
 fn with_cause(error: &FrameError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
-    }
-}
-
-fn secrets_of(call: &Call) -> Vec<String> {
-    let mut found = Vec::new();
-    for input in &call.inputs {
-        if let InputForm::Connection { values, secrets } = &input.form {
-            found.extend(secrets.iter().filter_map(|key| values.get(key)?.as_str().map(str::to_owned)));
-        }
-    }
-    found
-}
-
-fn form_of(header: OutputHeader, bodies: &mut BTreeMap<u64, Content>, server: u32) -> Result<OutputForm, RunError> {
-    let port = header.port;
-    let odd = |what: &str| RunError::Message { reason: format!("output `{port}` has no {what}") };
-    let mut content = || header.body.and_then(|id| bodies.remove(&id)).ok_or_else(|| odd("content"));
-    Ok(match header.form.as_str() {
-        "none" => OutputForm::None,
-        "table" => OutputForm::Table {
-            content: content()?,
-            codec: header.codec.ok_or_else(|| odd("codec"))?,
-            rows: header.rows.unwrap_or(0),
-            columns: header.columns,
-        },
-        "file" => OutputForm::File { content: content()?, name: header.name.unwrap_or_default() },
-        "bytes" => OutputForm::Bytes(content()?),
-        "object" => OutputForm::Object { content: content()?, class: header.kind.unwrap_or_default() },
-        "handle" => OutputForm::Handle {
-            handle: header.handle.ok_or_else(|| odd("handle"))?,
-            class: header.kind.unwrap_or_default(),
-            server,
-        },
-        "list" => {
-            let items = header.items.into_iter().map(|item| form_of(item, bodies, server));
-            OutputForm::List(items.collect::<Result<_, _>>()?)
-        }
-        other => return Err(RunError::Message { reason: format!("output `{port}` has the unknown form {other:?}") }),
-    })
-}
-
-fn handles_in(form: &OutputForm) -> usize {
-    match form {
-        OutputForm::Handle { .. } => 1,
-        OutputForm::List(items) => items.iter().map(handles_in).sum(),
-        _ => 0,
     }
 }

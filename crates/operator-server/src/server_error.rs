@@ -54,13 +54,16 @@ pub enum RunError {
     #[fault("E_OPERATOR_USER", Usage)]
     User { failure: OperatorFailure },
     #[error("{}", with_place(failure))]
-    #[fault("E_OPERATOR", hint("the traceback shows where in the extension; --verbose prints it"))]
+    #[fault("E_OPERATOR", hint("the traceback shows where in the extension"))]
     Python { failure: OperatorFailure },
     #[error("{}", with_place(failure))]
     #[fault("E_EXT_IMPORT", hint("the extension's module does not import on this runtime: compare what both ask for"))]
     Load { failure: OperatorFailure },
     #[error("{}", failure.message)]
-    #[fault("E_SERIALIZE", hint("change what the operator takes or returns; docs/loader.md lists what can cross"))]
+    #[fault(
+        "E_SERIALIZE",
+        hint("change what the operator takes or returns; docs/formats/operator-protocol.md lists what can cross")
+    )]
     Serialize { failure: OperatorFailure },
     #[error("{}", failure.message)]
     #[fault("E_HANDLE_LOST", hint("run again from the operator that made the object"))]

@@ -79,10 +79,10 @@ pub fn serve(
         while open_streams > 0 {
             match said.recv() {
                 Ok(OutputPiece::Bytes(OutputStream::Stdout, bytes)) => {
-                    stdout.take(&bytes, &mut |line| heard(false, line))
+                    stdout.take(&bytes, &mut |line| heard(false, line));
                 }
                 Ok(OutputPiece::Bytes(OutputStream::Stderr, bytes)) => {
-                    stderr.take(&bytes, &mut |line| heard(true, line))
+                    stderr.take(&bytes, &mut |line| heard(true, line));
                 }
                 Ok(OutputPiece::End | OutputPiece::Failed(_)) => open_streams -= 1,
                 Err(_) => break,

@@ -139,7 +139,7 @@ fn case_76_objects_stay_in_their_server_and_die_with_it() {
     assert!(server.holds_objects());
     let mut other = host.loaded();
     assert_eq!(host.run(&mut other, use_with(&handle, owner)).unwrap_err().code(), "E_HANDLE_FOREIGN");
-    server.release(&[handle.clone()]).unwrap();
+    server.release(std::slice::from_ref(&handle)).unwrap();
     assert_eq!(host.run(&mut server, use_with(&handle, owner)).unwrap_err().code(), "E_HANDLE_LOST");
 }
 
