@@ -1,0 +1,34 @@
+//! Python extensions in zips, and which Python distribution each of them needs.
+//!
+//! The one idea: first all facts are collected, then one pure function decides. [`LoaderSettings`] come from three
+//! origins, [`decide`] is the table of the Python Extension Loader, and the names that are looked for ([`archive_names`])
+//! are made, never taken apart. `docs/loader.md` has the table, the settings and the names.
+//!
+//! ```
+//! use extension::{DistributionMode, Facts, decide};
+//!
+//! let facts = Facts { disabled: true, archive: true, folder: true, ..Facts::default() };
+//! let decision = decide(facts);
+//! assert_eq!((decision.row, decision.outcome), (9, Ok(DistributionMode::Archive)));
+//! ```
+//!
+//! Files are read here, and none is written.
+
+mod archive_names;
+mod decide;
+mod default_paths;
+mod environment_id;
+mod log_lines;
+pub mod setting_keys;
+mod setting_sources;
+mod settings;
+
+pub use archive_names::{ARCHIVE_FORMATS, ArchiveName, Machine, archive_names};
+pub use decide::{Decision, DistributionLack, DistributionMode, Facts, decide, row_text};
+pub use default_paths::{DefaultPaths, Profile, default_paths, vendor_extensions};
+pub use environment_id::{DistributionId, EnvironmentId, EnvironmentIdError};
+pub use log_lines::{FAILED_TO_LOAD, lines_of_settings, looking_for_extensions};
+pub use setting_sources::{SettingOrigin, SettingSources, SettingWarning, SettingsFileError};
+pub use settings::{
+    AllowedExtension, DebugMode, LoaderSettings, Setting, SettingError, SettingRow, UserFolders, VerifyDepth,
+};

@@ -1,0 +1,7 @@
+//! The decision, the settings and the names, against tables of their own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod decision;
+mod names;
+mod settings;
