@@ -88,6 +88,7 @@ mod zip_output;
 mod zip_pack;
 mod zip_spool;
 
+mod member_bytes;
 mod zip_extract;
 mod zip_members;
 
@@ -107,6 +108,7 @@ pub use extract_options::{ExtractLimits, ExtractOptions, ExtractedTree, LinkHand
 pub use identity::{EntryIdentity, identity_of};
 pub use listing::{ListError, ListedEntry, ListedKind, ListingDepth, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
+pub use member_bytes::member_bytes;
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};

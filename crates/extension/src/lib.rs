@@ -17,18 +17,40 @@
 mod archive_names;
 mod decide;
 mod default_paths;
+mod dependencies;
+mod descriptor;
 mod environment_id;
+mod extension_error;
+mod extension_set;
+mod folder_names;
 mod log_lines;
+mod probe;
+mod read_descriptor;
+mod read_extension;
+mod scan;
 pub mod setting_keys;
 mod setting_sources;
 mod settings;
+mod vendor_format;
 
 pub use archive_names::{ARCHIVE_FORMATS, ArchiveName, Machine, archive_names};
 pub use decide::{Decision, DistributionLack, DistributionMode, Facts, decide, row_text};
 pub use default_paths::{DefaultPaths, Profile, default_paths, vendor_extensions};
+pub use dependencies::{DistributionNeed, distribution_needs, distribution_of, settle_conflicts};
+pub use descriptor::{Condition, Descriptor, ExtensionDependency, ExtensionHead, Operator, Parameter, Port};
 pub use environment_id::{DistributionId, EnvironmentId, EnvironmentIdError};
+pub use extension_error::{ExtensionError, ExtensionErrorKind};
+pub use extension_set::{ActiveExtension, ExtensionSet, SignatureStatus};
+pub use folder_names::FolderNames;
 pub use log_lines::{FAILED_TO_LOAD, lines_of_settings, looking_for_extensions};
+pub use probe::{
+    DistributionClash, FoundArchive, InstalledLook, Look, Probe, ProbeInput, ProbeWarning, ZipFacts, clashes, probe,
+};
+pub use read_descriptor::{DescriptorError, read_descriptor};
+pub use read_extension::{Extension, ExtensionWarning, read_extension};
+pub use scan::{ScanRules, scan_extensions};
 pub use setting_sources::{SettingOrigin, SettingSources, SettingWarning, SettingsFileError};
 pub use settings::{
     AllowedExtension, DebugMode, LoaderSettings, Setting, SettingError, SettingRow, UserFolders, VerifyDepth,
 };
+pub use vendor_format::{ParameterType, SIGNATURE_SUFFIX};

@@ -4,4 +4,8 @@
 
 mod decision;
 mod names;
+mod probing;
+mod reading;
+mod scanning;
 mod settings;
+mod zips;
