@@ -119,6 +119,7 @@ pub use part_entries::{part_entries, tar_digest};
 pub use repack::repack;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
+pub use source::format_of;
 pub use source_archive::{SourceTree, extract_source};
 pub use staged_names::sweep_artifacts;
 pub use verify::{VerifyError, VerifyErrorKind, verify};

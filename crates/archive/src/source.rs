@@ -4,6 +4,7 @@
 use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +16,11 @@ use crate::seek_table::{FrameSize, read_seek_table};
 const CHUNK: usize = 4 << 20;
 /// Longer frames are not decoded at once; archives of ours have none.
 const MAX_FRAME: u32 = 32 << 20;
+
+/// The format of a file by its first bytes, whatever its name. `None` if it is not an archive.
+pub fn format_of(path: &Path) -> io::Result<Option<ArtifactFormat>> {
+    detect(&File::open(path)?)
+}
 
 /// The format, by the file's first bytes. `None` for anything else.
 pub(crate) fn detect(file: &File) -> io::Result<Option<ArtifactFormat>> {

@@ -38,13 +38,16 @@ pub enum ExtensionErrorKind {
     #[error("its entry `{entry}` is refused: {fault}")]
     #[fault("E_ARCHIVE_UNSAFE", Trust, hint("do not use it; it could write outside its folder"))]
     Entry { entry: String, fault: archive::EntryFault },
+    #[error("its entry `{entry}` is damaged: {reason}")]
+    #[fault("E_ARCHIVE_CORRUPT", Trust, hint("delete the zip and fetch it again"))]
+    Damaged { entry: String, reason: String },
     #[error("it has no descriptor: no JSON file at its root holds `extension` and `operators`")]
     #[fault("E_EXT_NO_DESCRIPTOR", hint("it is not an extension, or it was zipped with a folder around it"))]
     NoDescriptor,
     #[error("it has several descriptors: {}", names.join(", "))]
     #[fault("E_EXT_DESCRIPTOR_AMBIGUOUS", hint("keep one of them"))]
     Ambiguous { names: Vec<String> },
-    #[error("its descriptor `{name}` has {size} bytes, at most {most} are read")]
+    #[error("its file `{name}` has {size} bytes, at most {most} are read")]
     #[fault("E_EXT_DESCRIPTOR_SIZE")]
     DescriptorSize { name: String, size: u64, most: u64 },
     #[error(transparent)]

@@ -82,7 +82,7 @@ fn read(path: &Path) -> Result<Extension, ExtensionErrorKind> {
     if env_files.len() > 1 {
         warn("W_EXT_ENV_YML", "it has both env.yml and env.yaml; env.yml counts".to_owned());
     }
-    let mut env_yml = env_files.first().map(|name| env_digest(&file, &members[*name])).transpose()?;
+    let mut env_yml = env_files.first().map(|name| env_digest(&file, name, &members[*name])).transpose()?;
     if let EnvironmentId::Dependency(namespace) = &environment
         && env_yml.take().is_some()
     {
@@ -139,7 +139,7 @@ fn descriptor_of(file: &File, members: &BTreeMap<String, ZipMember>) -> Result<(
             let (name, size) = (name.to_owned(), member.size);
             return Err(ExtensionErrorKind::DescriptorSize { name, size, most: MAX_DESCRIPTOR });
         }
-        member_bytes(file, member).map_err(damaged)
+        member_bytes(file, member).map_err(|source| damaged(name, source))
     };
     if let Some(member) = members.get(vendor::DESCRIPTOR) {
         return Ok((vendor::DESCRIPTOR.to_owned(), bytes_of(vendor::DESCRIPTOR, member)?));
@@ -164,24 +164,22 @@ fn descriptor_of(file: &File, members: &BTreeMap<String, ZipMember>) -> Result<(
     }
 }
 
-fn env_digest(file: &File, member: &ZipMember) -> Result<Digest, ExtensionErrorKind> {
+fn env_digest(file: &File, name: &str, member: &ZipMember) -> Result<Digest, ExtensionErrorKind> {
     if member.size > MAX_ENV_YML {
-        return Err(ExtensionErrorKind::DescriptorSize {
-            name: vendor::ENV_FILES[0].to_owned(),
-            size: member.size,
-            most: MAX_ENV_YML,
-        });
+        return Err(ExtensionErrorKind::DescriptorSize { name: name.to_owned(), size: member.size, most: MAX_ENV_YML });
     }
     // Line ends and blanks at the end of lines say nothing.
-    let bytes = member_bytes(file, member).map_err(damaged)?;
+    let bytes = member_bytes(file, member).map_err(|source| damaged(name, source))?;
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     Ok(Digest::of(lines.join("\n").trim_end()))
 }
 
-fn damaged(source: std::io::Error) -> ExtensionErrorKind {
+fn damaged(entry: &str, source: std::io::Error) -> ExtensionErrorKind {
     match source.kind() {
-        std::io::ErrorKind::InvalidData => ExtensionErrorKind::NotAZip { reason: source.to_string() },
+        std::io::ErrorKind::InvalidData => {
+            ExtensionErrorKind::Damaged { entry: entry.to_owned(), reason: source.to_string() }
+        }
         _ => ExtensionErrorKind::Read { source },
     }
 }

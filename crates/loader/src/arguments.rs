@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use catalogue::Channel;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use cli::{CommandLine, ShowOptions, TransferOptions};
 use vocab::{PlatformKey, VersionString};
 
-/// Install and update portable Python runtimes on this machine.
+use crate::extension_arguments::ExtensionCommand;
+
+/// Install and update portable Python runtimes on this machine, and give extensions theirs.
 #[derive(Debug, Parser)]
 #[command(
     name = "pydist",
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage or nothing suitable, 4 a digest, \
-                  signature or archive cannot be trusted."
+                  signature or archive cannot be trusted, 5 some extensions are not available."
 )]
 pub struct LoaderArguments {
     #[command(subcommand)]
@@ -34,40 +36,49 @@ pub enum LoaderCommand {
   pydist get 3.12.10 --from https://runtimes.example.com
   pydist get 3.12.10 --from 'ais://runtimes/python?endpoint=http://ais.example.com:8080'
   pydist get 3.12.10-atls --from published --to runtimes --public-key pydist.pub")]
-    Get {
-        /// Such as 3.12.10 or 3.12.10-atls.
-        version: VersionString,
-        /// Where it was published: the URL or folder with catalogue.json, or a place in an AIStore cluster,
-        /// `ais://bucket/prefix?endpoint=http://host:port`.
-        #[arg(long, value_name = "URL|DIR")]
-        from: String,
-        /// Where to install runtimes; defaults to the user's data folder.
-        #[arg(long, value_name = "DIR")]
-        to: Option<PathBuf>,
-        /// candidate: the newest of all; stable: the newest that was promoted.
-        #[arg(long, default_value = "stable")]
-        channel: Channel,
-        /// Defaults to this machine's platform.
-        #[arg(long, value_name = "KEY")]
-        platform: Option<PlatformKey>,
-        /// A minisign public key, or a file with one; anything it did not sign is refused. May be repeated to accept several.
-        #[arg(long, value_name = "FILE|KEY")]
-        public_key: Vec<String>,
-        /// Use no network: use what is installed, according to the catalogue that was read last.
-        #[arg(long)]
-        offline: bool,
-        /// Compare the digest of every installed file, not only size and time.
-        #[arg(long)]
-        verify: bool,
-        /// Reinstall, fetching only damaged parts. Anything added to the runtime is lost.
-        #[arg(long, conflicts_with = "offline")]
-        reinstall: bool,
-        /// Allow a build that is older than the current one, or one that was retracted.
-        #[arg(long)]
-        allow_older: bool,
-        #[command(flatten)]
-        transfer: TransferOptions,
-    },
+    Get(GetArguments),
+    /// Python extensions in zips, and the Python distribution that each runs on.
+    ///
+    /// Settings, names and folders are those of the Python Extension Loader of AI Studio and AI Hub.
+    #[command(subcommand)]
+    Extension(ExtensionCommand),
+}
+
+/// What `pydist get` takes.
+#[derive(Args, Debug)]
+pub struct GetArguments {
+    /// Such as 3.12.10 or 3.12.10-atls.
+    pub version: VersionString,
+    /// Where it was published: the URL or folder with catalogue.json, or a place in an AIStore cluster,
+    /// `ais://bucket/prefix?endpoint=http://host:port`.
+    #[arg(long, value_name = "URL|DIR")]
+    pub from: String,
+    /// Where to install runtimes; defaults to the user's data folder.
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// candidate: the newest of all; stable: the newest that was promoted.
+    #[arg(long, default_value = "stable")]
+    pub channel: Channel,
+    /// Defaults to this machine's platform.
+    #[arg(long, value_name = "KEY")]
+    pub platform: Option<PlatformKey>,
+    /// A minisign public key, or a file with one; anything it did not sign is refused. May be repeated to accept several.
+    #[arg(long, value_name = "FILE|KEY")]
+    pub public_key: Vec<String>,
+    /// Use no network: use what is installed, according to the catalogue that was read last.
+    #[arg(long)]
+    pub offline: bool,
+    /// Compare the digest of every installed file, not only size and time.
+    #[arg(long)]
+    pub verify: bool,
+    /// Reinstall, fetching only damaged parts. Anything added to the runtime is lost.
+    #[arg(long, conflicts_with = "offline")]
+    pub reinstall: bool,
+    /// Allow a build that is older than the current one, or one that was retracted.
+    #[arg(long)]
+    pub allow_older: bool,
+    #[command(flatten)]
+    pub transfer: TransferOptions,
 }
 
 impl CommandLine for LoaderArguments {

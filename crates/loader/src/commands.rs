@@ -1,4 +1,4 @@
-//! What each subcommand does, over the library.
+//! What `pydist get` does, over the library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use loader::{GetRequest, Home, InstallOutcome, PublicKey, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};
 
-use crate::arguments::{LoaderArguments, LoaderCommand};
+use crate::arguments::GetArguments;
 
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
-enum CommandError {
+pub enum CommandError {
     #[error("this machine's platform is not supported")]
     #[fault("E_GET_PLATFORM", hint("name one with --platform"))]
     Host,
@@ -34,14 +34,15 @@ enum CommandError {
     KeyFile { path: PathBuf, source: std::io::Error },
 }
 
-/// Runs one command. `environment` returns a variable's value; long work checks `cancelled`.
+/// Runs `pydist get`. `environment` returns a variable's value; long work checks `cancelled`.
 pub fn run(
-    arguments: &LoaderArguments,
+    arguments: &GetArguments,
+    is_json: bool,
     environment: &dyn Fn(&str) -> Option<String>,
     printer: &Printer,
     cancelled: &AtomicBool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let LoaderCommand::Get {
+    let GetArguments {
         version,
         from,
         to,
@@ -53,8 +54,11 @@ pub fn run(
         reinstall,
         allow_older,
         transfer,
-    } = &arguments.command;
-    let home = to.clone().or_else(|| data_folder(environment)).ok_or(CommandError::NoHome)?;
+    } = arguments;
+    let home = to
+        .clone()
+        .or_else(|| data_folder(environment).map(|data| data.join("runtimes")))
+        .ok_or(CommandError::NoHome)?;
     let request = GetRequest {
         version: version.clone(),
         platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
@@ -79,7 +83,7 @@ pub fn run(
         InstallOutcome::Before => (0, 0, 0),
         InstallOutcome::Now { fetched, resumed, size } => (fetched, resumed, size),
     };
-    if arguments.show.json {
+    if is_json {
         let row = json!({
             "path": got.folder, "current": got.current, "build_key": got.build_key,
             "manifest_sha256": got.manifest_sha256, "signed": got.verified_by.is_some(), "verified_by": got.verified_by,
@@ -109,7 +113,7 @@ fn now() -> Option<Moment> {
 }
 
 /// Reads a key file; if there is no such file, takes the text as the key.
-fn key_of(text: &str) -> Result<PublicKey, CommandError> {
+pub fn key_of(text: &str) -> Result<PublicKey, CommandError> {
     let path = Path::new(text);
     let text = match path.is_file() {
         true => fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: path.to_owned(), source })?,
@@ -118,8 +122,8 @@ fn key_of(text: &str) -> Result<PublicKey, CommandError> {
     PublicKey::of_text(&text).map_err(|source| CommandError::PublicKey { source })
 }
 
-/// By the conventions of each system.
-fn data_folder(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+/// This program's, by the conventions of each system.
+pub fn data_folder(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data = if cfg!(windows) {
         set("LOCALAPPDATA")
@@ -128,5 +132,5 @@ fn data_folder(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> 
     } else {
         set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))
     };
-    data.map(|data| data.join("pydist/runtimes"))
+    data.map(|data| data.join("pydist"))
 }

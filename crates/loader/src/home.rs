@@ -149,6 +149,17 @@ impl Home {
         self.has(&folder).then_some(folder)
     }
 
+    /// The newest version with a current build whose artifacts have this key.
+    pub(crate) fn newest_of(&self, key: &str) -> Option<VersionString> {
+        let items = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let version = |item: fs::DirEntry| {
+            let name = item.file_name();
+            let name = name.to_str()?.strip_suffix(".txt").or(name.to_str())?;
+            name.strip_suffix("-current")?.parse::<VersionString>().ok()
+        };
+        items.filter_map(version).filter(|it| it.artifact_key() == key && self.current(it).is_some()).max()
+    }
+
     /// Makes `folder` the current build, in one step.
     pub(crate) fn set_current(&self, version: &VersionString, folder: &Path) -> io::Result<()> {
         let name = folder.file_name().ok_or(io::ErrorKind::InvalidInput)?;

@@ -17,8 +17,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! An [`ExtensionHost`] does the same for the Python distributions of extensions: what `extension` decides,
+//! [`distribution`] makes ready.
+//!
 //! Nothing here prints or reads the environment; the program `pydist` does.
 
+pub mod distribution;
+mod extension_host;
 mod get;
 mod get_error;
 mod get_job;
@@ -28,6 +33,7 @@ mod kept_catalogue;
 mod offer;
 mod trust;
 
+pub use extension_host::{AskedDistribution, ExtensionHost, HostRequest, UnknownDistribution};
 pub use get::{InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use get_job::GetRequest;

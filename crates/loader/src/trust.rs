@@ -30,7 +30,10 @@ impl PublicKey {
         let wrong = |reason: String| TrustError::Signature { reason };
         let text = str::from_utf8(signature).map_err(|_| wrong("it is not text".to_owned()))?;
         let signature = Signature::decode(text).map_err(|error| wrong(error.to_string()))?;
-        self.key.verify(data, &signature, false).map_err(|error| wrong(error.to_string()))
+        self.key.verify(data, &signature, false).map_err(|error| match error {
+            minisign_verify::Error::UnexpectedKeyId => TrustError::OtherKey,
+            error => wrong(error.to_string()),
+        })
     }
 }
 
@@ -40,7 +43,9 @@ pub fn signer_of<'a>(keys: &'a [PublicKey], data: &[u8], signature: &[u8]) -> Re
     for key in keys {
         match key.verify(data, signature) {
             Ok(()) => return Ok(key),
-            Err(error) => first = first.or(Some(error)),
+            // A key that made the signature knows best what is wrong.
+            Err(error) if first.is_none() || first == Some(TrustError::OtherKey) => first = Some(error),
+            Err(_) => {}
         }
     }
     Err(first.unwrap_or_else(|| TrustError::Signature { reason: "no key was given".to_owned() }))
@@ -59,6 +64,8 @@ pub enum TrustError {
     Key { reason: String },
     #[error("the signature does not belong to the key and the data: {reason}")]
     Signature { reason: String },
+    #[error("the signature does not belong to the key and the data: it was made with another key")]
+    OtherKey,
 }
 
 #[cfg(test)]

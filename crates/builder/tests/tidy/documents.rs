@@ -298,7 +298,7 @@ fn the_table_of_formats_has_the_numbers_of_the_sources() {
 fn every_number_that_a_tests_name_begins_with_has_a_row() {
     let page = fs::read_to_string(root().join("docs/test-numbers.md")).expect("it is there");
     let is_number = |word: &&str| {
-        let digits = word.strip_prefix(['m', 'b', 'p', 't', 'c', 'k']);
+        let digits = word.strip_prefix(['m', 'b', 'p', 't', 'c', 'k', 'l']);
         digits.is_some_and(|digits| !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit()))
     };
     let mut lacking = BTreeSet::new();
@@ -310,14 +310,17 @@ fn every_number_that_a_tests_name_begins_with_has_a_row() {
         let text = fs::read_to_string(&path).expect("a text file");
         for name in text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")) {
             let attack = name.strip_prefix("attack_").and_then(|rest| rest.split('_').next());
-            let ais = name.strip_prefix("ais_").into_iter().flat_map(|rest| {
-                let numbers = rest.split('_').filter(|word| *word != "and");
-                numbers.take_while(|word| word.trim_start_matches('a').parse::<u32>().is_ok())
-            });
-            lacking.extend(
-                ais.map(|number| format!("AIS {}", number.to_uppercase()))
-                    .filter(|case| !page.contains(&format!("\n| {case} |"))),
-            );
+            for (start, family) in [("ais_", "AIS"), ("pel_", "PEL")] {
+                let numbers = name.strip_prefix(start).into_iter().flat_map(|rest| {
+                    let numbers = rest.split('_').filter(|word| *word != "and");
+                    numbers.take_while(|word| word.trim_start_matches('a').parse::<u32>().is_ok())
+                });
+                lacking.extend(
+                    numbers
+                        .map(|number| format!("{family} {}", number.to_uppercase()))
+                        .filter(|case| !page.contains(&format!("\n| {case} |"))),
+                );
+            }
             let cases = name.split('_').take_while(is_number).map(str::to_uppercase);
             let cases = cases.chain(attack.map(|number| format!("attack {number}")));
             lacking.extend(cases.filter(|case| !page.contains(&format!("\n| {case} |"))));

@@ -32,6 +32,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("tree-table", &["archive", "vocab"]),
         ("image", &["archive", "disk", "vocab"]),
         ("archive-tool", &["archive", "cli", "fetch", "vocab"]),
+        ("extension", &["archive", "vocab"]),
         ("process", &["vocab"]),
         ("operator-server", &["disk", "process", "vocab"]),
         ("config-merger", &["vocab"]),
@@ -133,7 +134,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "web",
             ],
         ),
-        ("loader", &["archive", "catalogue", "cli", "disk", "fetch", "tree-table", "vocab"]),
+        ("loader", &["archive", "catalogue", "cli", "disk", "extension", "fetch", "process", "tree-table", "vocab"]),
         (
             "etl-runtime",
             &[

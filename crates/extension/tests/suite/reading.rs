@@ -96,7 +96,8 @@ fn pel_41_every_way_not_to_be_an_extension_has_its_code() {
     let text = text.as_bytes();
     let large = vec![b' '; 10 << 20];
     let repeated = br#"{"extension": {"name": "a", "name": "b"}, "operators": {}}"#;
-    let cases: [(&[(&str, &[u8])], &str); 8] = [
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Files<'_>, &str); 8] = [
         (&[], "E_EXT_EMPTY"),
         (&[("readme.txt", b"x")], "E_EXT_NO_DESCRIPTOR"),
         (&[("a.json", text), ("b.json", text)], "E_EXT_DESCRIPTOR_AMBIGUOUS"),

@@ -3,6 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod cluster;
+#[cfg(unix)]
+mod distributions;
+#[cfg(unix)]
+mod extensions;
+#[cfg(unix)]
+mod site;
 mod trust;
 
 use std::collections::BTreeSet;
@@ -13,7 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use archive::{EntryIdentity, NoCache, PackOptions, PartSource, TreeEntry as Node, identity_of, pack, write_manifest};
+use archive::{
+    EntryIdentity, FileContent, NoCache, PackOptions, PartSource, TreeEntry as Node, identity_of, pack, write_manifest,
+};
 use catalogue::{
     ArtifactEntry, Catalogue, Channel, EDITION_FORMAT, Edition, PublisherFacts, Retraction, SignedCatalogue,
     object_keys,
@@ -32,6 +40,8 @@ struct Place {
     counter: AtomicU64,
     /// What manifests say is.
     hostile: bool,
+    /// Another program, by path, with its text.
+    program: Option<(String, String)>,
 }
 
 impl Place {
@@ -44,6 +54,7 @@ impl Place {
             retractions: Vec::new(),
             counter: AtomicU64::new(0),
             hostile: false,
+            program: None,
         }
     }
 
@@ -91,8 +102,12 @@ impl Place {
         let identity = EntryIdentity::File { executable: false, sha256: Digest::of(text) };
         let identity = identity_of([(&path, identity)]);
         let tool = Node::bytes(path, text.as_bytes().to_vec());
+        let program = self.program.iter().map(|(path, text)| {
+            let content = FileContent::Bytes(text.as_bytes().into());
+            Node::file(path.parse().unwrap(), content, true)
+        });
         let parts = [
-            PartSource { identity: Some(identity), ..PartSource::new("base", vec![tool]) },
+            PartSource { identity: Some(identity), ..PartSource::new("base", program.chain([tool]).collect()) },
             PartSource::new("metadata", vec![Node::bytes("pydist.json".parse().unwrap(), inner)]),
         ];
         let file = self.folder.path().join("packed");

@@ -1,0 +1,250 @@
+//! What a decision says, done.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use extension::{
+    Decision, DistributionId, DistributionLack, DistributionMode, FoundArchive, LoaderSettings, Machine, Probe,
+    VerifyDepth,
+};
+use serde::Serialize;
+use tree_table::TreeDamage;
+use vocab::Work;
+
+use super::distribution_error::{DistributionError, DistributionErrorKind, is_refused, write_error};
+use super::engine::EnvironmentEngine;
+use super::install::{FolderManifest, Installation};
+use super::installed::{FoundFolder, look_at};
+use super::interpreter::{self, PythonFacts};
+use super::start_check::{ArchiveNow, InstalledState, StartAction, start_check};
+
+/// Changed paths that a warning names.
+const NAMED: usize = 20;
+const LOCKS: &str = ".locks";
+
+/// With what a distribution is made ready.
+pub struct PrepareContext<'a> {
+    pub settings: &'a LoaderSettings,
+    pub machine: &'a Machine,
+    pub work: &'a Work,
+    pub engine: &'a dyn EnvironmentEngine,
+    /// The zip whose `env.yml` counts.
+    pub env_yml: Option<&'a Path>,
+}
+
+/// A distribution whose Python was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReadyDistribution {
+    pub id: DistributionId,
+    pub mode: DistributionMode,
+    /// The archive or the zip that it came from, or the folder itself.
+    pub source: PathBuf,
+    pub folder: PathBuf,
+    pub python: PathBuf,
+    pub facts: PythonFacts,
+    /// Whether its files were written now.
+    pub installed: bool,
+}
+
+/// Makes the distribution ready that `probe` is about. The table has decided; what failed is not tried in another way.
+pub fn prepare(
+    probe: &Probe,
+    decision: Decision,
+    context: &PrepareContext<'_>,
+) -> Result<ReadyDistribution, DistributionError> {
+    Preparation { probe, context }
+        .run(decision)
+        .map_err(|kind| DistributionError { id: probe.asked.clone(), kind: Box::new(kind) })
+}
+
+struct Preparation<'a> {
+    probe: &'a Probe,
+    context: &'a PrepareContext<'a>,
+}
+
+type Prepared<T> = Result<T, DistributionErrorKind>;
+
+impl Preparation<'_> {
+    fn run(&self, decision: Decision) -> Prepared<ReadyDistribution> {
+        for warning in &self.probe.warnings {
+            self.context.work.warn(warning.code, &*warning.text, Some(warning.place.display().to_string()), None);
+        }
+        let lacks = |lack| DistributionErrorKind::of_lack(self.probe, lack);
+        let mode = decision.outcome.map_err(lacks)?;
+        let (folder, source, installed) = match mode {
+            DistributionMode::Skipped => return Err(DistributionErrorKind::Skipped),
+            DistributionMode::CondaOnline => self.environment(false)?,
+            DistributionMode::CondaOffline => self.environment(true)?,
+            DistributionMode::Archive => match &self.probe.archive {
+                Some(archive) => self.archived(archive)?,
+                None => return Err(lacks(DistributionLack::Disabled)),
+            },
+            DistributionMode::Local => match &self.probe.folder {
+                Some(folder) => self.local(folder)?,
+                None => return Err(lacks(DistributionLack::Disabled)),
+            },
+        };
+        let named = FolderManifest::read(&folder).python;
+        let python = interpreter::find(&folder, self.context.machine, named.as_deref())?;
+        let facts = interpreter::ask(&python, self.context.work)?;
+        let id = self.probe.asked.clone();
+        Ok(ReadyDistribution { id, mode, source, folder, python, facts, installed })
+    }
+
+    fn environment(&self, offline: bool) -> Prepared<(PathBuf, PathBuf, bool)> {
+        let engine = self.context.engine;
+        let Some(zip) = self.context.env_yml else {
+            return Err(DistributionErrorKind::of_lack(self.probe, DistributionLack::NoEnvYml));
+        };
+        let existed = engine.existing(&self.probe.id).is_some();
+        let folder = engine.create(&self.probe.id, zip, offline).map_err(DistributionErrorKind::Engine)?;
+        Ok((folder, zip.to_owned(), !existed))
+    }
+
+    /// Used as it is, unless this program made it: then it must be as it was made.
+    fn local(&self, folder: &Path) -> Prepared<(PathBuf, PathBuf, bool)> {
+        let (state, _, damage) = self.state(folder, None)?;
+        match start_check(state, ArchiveNow::Gone, false) {
+            StartAction::Damaged => Err(DistributionErrorKind::Damaged { folder: folder.to_owned(), damage }),
+            StartAction::Incomplete => Err(DistributionErrorKind::Incomplete { folder: folder.to_owned() }),
+            _ => Ok((folder.to_owned(), folder.to_owned(), false)),
+        }
+    }
+
+    fn archived(&self, archive: &FoundArchive) -> Prepared<(PathBuf, PathBuf, bool)> {
+        let target = &self.probe.target;
+        let (state, now, _) = self.state(target, Some(archive))?;
+        let source = archive.path.clone();
+        let warn = |code, text: String| {
+            self.context.work.warn(code, text, Some(target.display().to_string()), None);
+        };
+        match start_check(state, now, true) {
+            StartAction::Use => return Ok((target.clone(), source, false)),
+            StartAction::UseForeign => {
+                let text = format!("it is used instead of `{}`, since something else made it", source.display());
+                warn("W_DIST_FOREIGN", text);
+                return Ok((target.clone(), target.clone(), false));
+            }
+            _ => {}
+        }
+        // Anything else has to be written, if it can be.
+        let lock = match self.lock(&archive.stem)? {
+            Ok(lock) => Some(lock),
+            Err(refused) => match start_check(state, now, false) {
+                StartAction::ReadOnly => {
+                    let path = target.parent().unwrap_or(target).to_owned();
+                    return Err(DistributionErrorKind::ReadOnly { path, source: refused });
+                }
+                _ => None,
+            },
+        };
+        // While this process waited, another one may have installed it.
+        let (state, now, damage) = self.state(target, Some(archive))?;
+        match start_check(state, now, lock.is_some()) {
+            StartAction::Repair => {
+                let named: Vec<_> = damage.iter().take(NAMED).map(ToString::to_string).collect();
+                warn("W_DIST_REPAIRED", format!("it is installed again, since it has changed: {}", named.join(", ")));
+            }
+            StartAction::Update => {
+                self.context.work.note(format!("{} is installed again: its archive is another one", self.probe.asked));
+            }
+            StartAction::Install => {
+                self.context.work.note(format!("installing {} from `{}`", self.probe.asked, source.display()));
+            }
+            StartAction::UseFormer => {
+                let text = format!("`{}` has changed, and nothing can be written here", source.display());
+                warn("W_DIST_STALE", text);
+                return Ok((target.clone(), source, false));
+            }
+            StartAction::Damaged => {
+                return Err(DistributionErrorKind::Damaged { folder: target.clone(), damage });
+            }
+            StartAction::Incomplete | StartAction::ReadOnly => {
+                return Err(DistributionErrorKind::Incomplete { folder: target.clone() });
+            }
+            StartAction::Use | StartAction::UseForeign => return Ok((target.clone(), source, false)),
+        }
+        let PrepareContext { settings, machine, work, .. } = *self.context;
+        Installation { id: &self.probe.id, archive, target, machine, settings, work }.run()?;
+        Ok((target.clone(), source, true))
+    }
+
+    fn state(
+        &self,
+        folder: &Path,
+        archive: Option<&FoundArchive>,
+    ) -> Prepared<(InstalledState, ArchiveNow, Vec<TreeDamage>)> {
+        let depth = self.context.settings.verify.value;
+        let there = if archive.is_some() { ArchiveNow::Different } else { ArchiveNow::Gone };
+        let record = match look_at(folder) {
+            FoundFolder::None => return Ok((InstalledState::None, there, Vec::new())),
+            FoundFolder::Partial => return Ok((InstalledState::Partial, there, Vec::new())),
+            FoundFolder::Foreign => return Ok((InstalledState::Foreign, there, Vec::new())),
+            FoundFolder::Ours(record) => record,
+        };
+        let damage = record.damage(folder, depth);
+        let now = match archive {
+            None => ArchiveNow::Gone,
+            Some(archive) => {
+                let path = &archive.path;
+                let same = record.is_of(path, depth == VerifyDepth::Full);
+                let same = same.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
+                // What another id installed into this folder is another content.
+                if same && record.is_for(&self.probe.id) { ArchiveNow::Same } else { ArchiveNow::Different }
+            }
+        };
+        Ok((InstalledState::Complete { is_clean: damage.is_empty() }, now, damage))
+    }
+
+    /// The inner error: nothing can be written there.
+    fn lock(&self, stem: &str) -> Prepared<Result<DistributionLock, io::Error>> {
+        let folder = self.probe.target.parent().unwrap_or(Path::new(".")).join(LOCKS);
+        let path = folder.join(format!("{stem}.lock"));
+        let opened = fs::create_dir_all(&folder)
+            .and_then(|()| File::options().create(true).read(true).write(true).truncate(false).open(&path));
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if is_refused(&error) => return Ok(Err(error)),
+            Err(error) => return Err(write_error(path, error)),
+        };
+        let (limit, started) = (self.context.settings.lock_timeout.value, Instant::now());
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(write_error(path, error)),
+            }
+            if self.context.work.is_cancelled() {
+                return Err(DistributionErrorKind::Cancelled);
+            }
+            if started.elapsed() >= limit {
+                return Err(DistributionErrorKind::Locked { waited: limit.as_secs() });
+            }
+            if !told {
+                let mut holder = String::new();
+                // Windows does not let anybody read what is locked.
+                let _ = (&file).take(20).read_to_string(&mut holder);
+                let holder = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+                self.context
+                    .work
+                    .note(format!("waiting for another process{holder} that installs {}", self.probe.asked));
+                told = true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // Who holds it; for people alone.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| io::Seek::rewind(&mut file))
+            .and_then(|()| write!(file, "{}", std::process::id()));
+        Ok(Ok(DistributionLock { _file: file }))
+    }
+}
+
+/// While it is held, no other process installs the distribution. The system releases it when the process ends.
+struct DistributionLock {
+    _file: File,
+}

@@ -1,0 +1,301 @@
+//! What `pydist extension` does, over the library.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cli::{Printer, Table};
+use extension::{
+    ActiveExtension, Decision, DistributionMode, ExtensionWarning, LoaderSettings, Machine, Probe, SettingSources,
+    UserFolders, archive_names, row_text, vendor_extensions,
+};
+use loader::distribution::{DistributionError, NoEngine};
+use loader::{AskedDistribution, ExtensionHost, Home, HostRequest};
+use serde_json::{Value, json};
+use vocab::{Environment, Event, Exit, Fault, Work};
+
+use crate::commands::{data_folder, key_of};
+use crate::extension_arguments::{ExtensionCommand, ExtensionOptions};
+use crate::extension_text::{doctor_text, explanation, inspection, list_table};
+
+/// Neither a setting nor the user's folders say where distributions are.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("cannot determine the folders for distributions and archives: no home folder is set")]
+#[fault("E_EXT_FOLDERS", Usage, hint("set pysdk.pel.distLoc, pysdk.pel.resourceLoc and pysdk.pel.extLoc"))]
+struct NoFolders;
+
+/// What commands act with.
+pub struct Surroundings {
+    pub environment: Environment,
+    pub printer: Arc<Printer>,
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// Runs one command.
+pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
+    match command {
+        ExtensionCommand::List { options } => list(&around.host(options)?, json, around),
+        ExtensionCommand::Inspect { zip } => inspect(zip, json, around),
+        ExtensionCommand::Resolve { id, explain, options } => {
+            let host = around.host(options)?;
+            resolve(&host, id, *explain, json, around)
+        }
+        ExtensionCommand::Prepare { id, options } => prepare(&around.host(options)?, id, json, around),
+        ExtensionCommand::Doctor { options } => doctor(&around.host(options)?, json, around),
+        ExtensionCommand::Settings { options } => settings(options, json, around),
+    }
+}
+
+impl Surroundings {
+    fn variable(&self) -> impl Fn(&str) -> Option<String> {
+        |name| self.environment.text(name).map(str::to_owned)
+    }
+
+    /// The user's own folder.
+    fn home(&self) -> Option<PathBuf> {
+        self.environment.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(Path::to_owned)
+    }
+
+    fn settings(&self, options: &ExtensionOptions) -> Result<LoaderSettings, Box<dyn Fault>> {
+        let mut settings = match &options.settings {
+            Some(file) => SettingSources::read_file(file)?,
+            None => std::collections::BTreeMap::new(),
+        };
+        settings.extend(options.set.iter().cloned());
+        let properties = options.define.iter().cloned().collect();
+        let sources = SettingSources { settings, properties, environment: self.environment.clone() };
+        for warning in sources.warnings() {
+            let (code, text, hint) = (warning.code, warning.text, warning.hint);
+            self.printer.tell(Event::Warning { code, text, place: Some(warning.place), hint });
+        }
+        let data = data_folder(&self.variable()).map(|data| data.join("loader"));
+        let home = self.home();
+        Ok(LoaderSettings::read(&sources, UserFolders { home: home.as_deref(), data: data.as_deref() })?)
+    }
+
+    fn host(&self, options: &ExtensionOptions) -> Result<ExtensionHost, Box<dyn Fault>> {
+        let settings = self.settings(options)?;
+        if settings.folders().is_none() {
+            return Err(NoFolders.into());
+        }
+        let runtimes = options.runtimes.clone();
+        let runtimes = runtimes.or_else(|| data_folder(&self.variable()).map(|data| data.join("runtimes")));
+        let keys = settings.trusted_keys.value.iter().map(|key| key_of(key)).collect::<Result<Vec<_>, _>>()?;
+        let more_folders = match (options.include_vendor_dirs, self.home()) {
+            (true, Some(home)) => vendor_extensions(&home),
+            _ => Vec::new(),
+        };
+        let machine = Machine::host();
+        let host = ExtensionHost::open(HostRequest {
+            settings,
+            machine,
+            more_folders,
+            runtimes: runtimes.map(Home::new),
+            keys,
+        });
+        for line in &host.log {
+            self.printer.say(line);
+        }
+        for (folder, error) in &host.set.unread {
+            self.warn("W_EXT_FOLDER", format!("it cannot be listed: {error}"), folder);
+        }
+        for ExtensionWarning { code, text, path } in &host.set.warnings {
+            self.warn(code, text.clone(), path);
+        }
+        Ok(host)
+    }
+
+    fn warn(&self, code: &'static str, text: String, place: &Path) {
+        let place = Some(place.display().to_string());
+        self.printer.tell(Event::Warning { code, text, place, hint: None });
+    }
+
+    fn work(&self) -> Work {
+        let printer = Arc::clone(&self.printer);
+        Work {
+            environment: self.environment.clone(),
+            cancelled: Arc::clone(&self.cancelled),
+            listener: Arc::new(move |event| printer.tell(event)),
+            ..Work::quiet()
+        }
+    }
+}
+
+fn list(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
+    let set = &host.set;
+    if json {
+        for active in set.active.values() {
+            around.printer.json("extension", &extension_json(active, host));
+        }
+        for (older, by) in &set.shadowed {
+            let value = json!({ "path": older.path, "namespace": older.namespace(), "version": older.version(), "state": "shadowed", "by": by });
+            around.printer.json("extension", &value);
+        }
+        for error in &set.unavailable {
+            around.printer.json("extension", &fault_value(error, &error.path));
+        }
+    } else if !(set.active.is_empty() && set.unavailable.is_empty()) {
+        around.printer.data(&list_table(host).render(around.printer.settings().width));
+    } else {
+        around.printer.say("no extensions");
+    }
+    Ok(if set.unavailable.is_empty() { Exit::Done } else { Exit::Partial })
+}
+
+fn extension_json(active: &ActiveExtension, host: &ExtensionHost) -> Value {
+    let extension = &active.extension;
+    let distribution = host.find(extension.namespace()).ok().map(|asked| asked.id);
+    json!({
+        "path": extension.path, "namespace": extension.namespace(), "version": extension.version(), "state": "available",
+        "environment": extension.environment, "distribution": distribution, "signature": active.signature,
+        "operators": extension.descriptor.operators.iter().map(|it| format!("{}:{}", extension.namespace(), it.implementation)).collect::<Vec<_>>(),
+    })
+}
+
+fn fault_value(error: &dyn Fault, path: &Path) -> Value {
+    json!({ "path": path, "state": "unavailable", "fault": cli::fault_json(error) })
+}
+
+fn inspect(zip: &Path, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
+    let extension = extension::read_extension(zip)?;
+    let options = archive::ExtractOptions { names: archive::NameRules::Windows, ..archive::ExtractOptions::default() };
+    archive::check(zip, &options)?;
+    for ExtensionWarning { code, text, path } in &extension.warnings {
+        around.warn(code, text.clone(), path);
+    }
+    if json {
+        around.printer.json("extension", &extension);
+    } else {
+        around.printer.data(&inspection(&extension));
+    }
+    Ok(Exit::Done)
+}
+
+fn resolve(
+    host: &ExtensionHost,
+    id: &str,
+    explain: bool,
+    json: bool,
+    around: &Surroundings,
+) -> Result<Exit, Box<dyn Fault>> {
+    let asked = host.find(id)?;
+    let (probe, decision) = host.resolve(&asked, &NoEngine)?;
+    if json {
+        around.printer.json("resolved", &resolved_json(&asked, &probe, decision));
+    } else if explain {
+        around.printer.data(&explanation(&asked, &probe, decision));
+    } else if let Ok(mode) = decision.outcome {
+        around.printer.data(&crate::extension_text::mode_line(&probe, mode, asked.env_yml.as_deref()));
+    }
+    match decision.outcome {
+        Ok(_) => Ok(Exit::Done),
+        Err(lack) => Err(DistributionError::of_lack(&probe, lack).into()),
+    }
+}
+
+fn resolved_json(asked: &AskedDistribution, probe: &Probe, decision: Decision) -> Value {
+    let outcome = match decision.outcome {
+        Ok(mode) => json!(mode),
+        Err(lack) => json!({ "lack": lack }),
+    };
+    json!({
+        "id": asked.id, "chosen": probe.id, "extensions": asked.namespaces, "chain": asked.chain, "facts": probe.facts,
+        "looks": probe.looks, "row": decision.row, "because": row_text(decision.row), "outcome": outcome,
+        "archive": probe.archive, "folder": probe.folder, "target": probe.target, "env_yml": asked.env_yml,
+    })
+}
+
+/// All of them are tried; the first fault is that of the command.
+fn prepare(host: &ExtensionHost, ids: &[String], json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
+    let asked = match ids {
+        [] => host.needs(),
+        ids => ids.iter().map(|id| host.find(id)).collect::<Result<_, _>>()?,
+    };
+    let mut failed: Vec<Box<dyn Fault>> = Vec::new();
+    for asked in &asked {
+        let resolved = match host.resolve(asked, &NoEngine) {
+            Ok(resolved) => resolved,
+            Err(clash) => {
+                failed.push(clash.into());
+                continue;
+            }
+        };
+        match host.prepare(asked, &resolved, &NoEngine, &around.work()) {
+            Ok(ready) if json => around.printer.json("ready", &ready),
+            Ok(ready) => {
+                let mode = mode_word(ready.mode);
+                let line = format!("INFO: Python distribution {}: {mode} from {}", ready.id, ready.source.display());
+                around.printer.say(&line);
+                around.printer.data(&ready.folder.display().to_string());
+            }
+            Err(error) => failed.push(error.into()),
+        }
+    }
+    let mut failed = failed.into_iter().rev();
+    let Some(last) = failed.next_back() else { return Ok(Exit::Done) };
+    for error in failed.rev() {
+        around.printer.fault(&*error);
+    }
+    Err(last)
+}
+
+/// As log lines have it.
+fn mode_word(mode: DistributionMode) -> &'static str {
+    match mode {
+        DistributionMode::CondaOnline => "CondaOnline",
+        DistributionMode::CondaOffline => "CondaOffline",
+        DistributionMode::Archive => "Archive",
+        DistributionMode::Local => "Local",
+        DistributionMode::Skipped => "Skipped",
+    }
+}
+
+fn doctor(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
+    let mut is_well = host.set.unavailable.is_empty();
+    for error in &host.set.unavailable {
+        if json {
+            around.printer.json("unavailable", &fault_value(error, &error.path));
+        } else {
+            around.printer.fault(error);
+        }
+    }
+    for asked in host.needs() {
+        let (probe, decision) = host.resolve(&asked, &NoEngine)?;
+        // Nothing is written here, so what would be installed counts as there.
+        let needs_engine =
+            matches!(decision.outcome, Ok(DistributionMode::CondaOnline | DistributionMode::CondaOffline));
+        let is_there = decision.outcome.is_ok() && !needs_engine;
+        is_well &= is_there;
+        if json {
+            let names: Vec<String> = archive_names(&asked.id, &host.machine)
+                .into_iter()
+                .filter(|name| !name.is_literal)
+                .map(|name| host.settings.resources.value.join(name.file).display().to_string())
+                .collect();
+            let mut value = resolved_json(&asked, &probe, decision);
+            value["is_available"] = json!(is_there);
+            value["would_do"] =
+                json!({ "archives": names, "folder": host.settings.distributions.value.join(asked.id.folder_name()) });
+            around.printer.json("distribution", &value);
+        } else {
+            around.printer.data(&doctor_text(host, &asked, &probe, decision, is_there));
+        }
+    }
+    Ok(if is_well { Exit::Done } else { Exit::Partial })
+}
+
+fn settings(options: &ExtensionOptions, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
+    let settings = around.settings(options)?;
+    if json {
+        for row in &settings.rows {
+            around.printer.json("setting", row);
+        }
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(["setting", "value", "origin", "variable"]);
+    for row in &settings.rows {
+        table.row([row.key, &row.value, &row.origin.to_string(), row.variable]);
+    }
+    around.printer.data(&table.render(around.printer.settings().width));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,233 @@
+//! `pydist extension` as people use it: listing, explaining, finding out what is missing.
+
+use std::fs;
+use std::path::Path;
+
+use minisign::KeyPair;
+
+use crate::Place;
+use crate::site::{PYTHON, Site, assert_refused};
+use catalogue::Channel;
+
+#[test]
+fn a_list_has_every_zip_with_its_state() {
+    let site = Site::new();
+    assert!(site.run(&["list"]).2.contains("no extensions"));
+    site.extension("a.zip", "text_tools", "custom:1.0.0", &[]);
+    site.write("ext/bad.zip", "x");
+    let (code, stdout, stderr) = site.run(&["list"]);
+    assert_eq!(code, 5);
+    assert!(stdout.contains("text_tools") && stdout.contains("custom:1.0.0"), "{stdout}");
+    assert!(stdout.contains("bad.zip") && stdout.contains("E_EXT_ZIP"), "{stdout}");
+    let line = format!("INFO: Looking for Python extensions in {}", site.path("ext").display());
+    assert!(stderr.lines().any(|it| it == line), "{stderr}");
+    let lines = site.json(&["list"]);
+    assert_eq!((&lines[0]["state"], &lines[0]["operators"][0]), (&"available".into(), &"text_tools:run".into()));
+    assert_eq!((&lines[1]["state"], &lines[1]["fault"]["code"]), (&"unavailable".into(), &"E_EXT_ZIP".into()));
+}
+
+/// PEL 51
+#[test]
+fn pel_51_a_folder_that_cannot_be_read_is_the_public_line_of_failure() {
+    let site = Site::new();
+    let file = site.write("file", "");
+    let (_, _, stderr) = site.run(&["list", "-D", &format!("pysdk.pel.extLoc={}", file.display())]);
+    assert!(stderr.lines().any(|line| line == "Failed to load Python extensions"), "{stderr}");
+    assert!(stderr.contains("W_EXT_FOLDER"), "{stderr}");
+}
+
+#[test]
+fn inspect_shows_what_is_in_a_zip_and_judges_all_of_it() {
+    let site = Site::new();
+    let zip =
+        site.extension("a.zip", "text_tools", "custom:1.0.0", &[("env.yml", b"name: x\n"), ("mod/data", b"12345678")]);
+    let (code, stdout, _) = site.run(&["inspect", zip.to_str().unwrap()]);
+    assert_eq!(code, 0);
+    for words in ["text_tools 1.0.0 (Sample)", "env.yml       yes", "text_tools:run () → ", "count: integer = 1"] {
+        assert!(stdout.contains(words), "no {words:?} in {stdout}");
+    }
+    // A byte of a file's content, which no other command reads.
+    let mut bytes = fs::read(&zip).unwrap();
+    let at = bytes.windows(8).position(|window| window == b"mod/data").unwrap() + 9;
+    bytes[at] ^= 0xff;
+    fs::write(&zip, bytes).unwrap();
+    assert_refused(&site.run(&["inspect", zip.to_str().unwrap()]), 4, &["E_ARCHIVE_CORRUPT"]);
+}
+
+#[test]
+fn resolve_explains_every_fact_with_its_path_and_the_row() {
+    let site = Site::new();
+    site.extension("a.zip", "text_tools", "custom:1.0.0", &[]);
+    let res = site.path("res").display().to_string();
+    let (code, stdout, stderr) = site.run(&["resolve", "text_tools", "--explain"]);
+    assert!(code == 2 && stderr.contains("E_DIST_NO_ENVYML"), "{stderr}");
+    assert!(stderr.contains(&format!("{res}/pydist-custom-1.0.0-linux.zip")), "{stderr}");
+    for words in [
+        "custom:1.0.0, for text_tools",
+        "  K  no  distributions are not registered\n     - pysdk.pel.skipPythonDistRegistration = false",
+        "  Y  no  env.yml",
+        &format!("  R  no  archive\n     - {res}/pydist-custom-1.0.0-linux-"),
+        &format!("     - {}/custom-1.0.0", site.path("dists").display()),
+        "row 8: no env.yml, no archive, no folder\n→ not available",
+    ] {
+        assert!(stdout.contains(words), "no {words:?} in\n{stdout}");
+    }
+    site.tar("res/pydist-custom-1.0.0-linux.tar.gz", &[("bin/python3", PYTHON.as_bytes())]);
+    let (code, stdout, _) = site.run(&["resolve", "text_tools"]);
+    let target = site.path("dists/custom-1.0.0");
+    assert_eq!(
+        (code, stdout),
+        (0, format!("archive {res}/pydist-custom-1.0.0-linux.tar.gz, installed as {}", target.display()))
+    );
+    let line = &site.json(&["resolve", "custom:1.0.0"])[0];
+    assert_eq!(
+        (&line["row"], &line["outcome"], &line["facts"]["archive"]),
+        (&6.into(), &"archive".into(), &true.into())
+    );
+    assert!(!target.exists(), "nothing was installed");
+    assert_refused(&site.run(&["resolve", "a/b"]), 2, &["E_EXT_UNKNOWN", "pydist extension list"]);
+}
+
+/// PEL 2, PEL 13
+#[test]
+fn pel_2_without_registration_there_is_no_distribution_and_without_an_engine_no_environment() {
+    let site = Site::new();
+    site.extension("a.zip", "a", "k", &[("env.yml", b"name: x\n")]);
+    let skip = ["prepare", "a", "-D", "pysdk.pel.skipPythonDistRegistration=true"];
+    assert_refused(&site.run(&skip), 2, &["E_DIST_SKIPPED"]);
+    assert_refused(&site.run(&["prepare", "a"]), 2, &["E_ENV_ENGINE", "pysdk.pel.disableMiniforge"]);
+    let air = ["prepare", "a", "-D", "pysdk.pel.airGapped=true"];
+    assert_refused(&site.run(&air), 2, &["E_DIST_AIRGAP", "pydist-channel-k-linux", "pydist-k-linux.tar.gz"]);
+    let off = ["prepare", "a", "-D", "pysdk.pel.disableMiniforge=true"];
+    assert_refused(&site.run(&off), 2, &["E_DIST_DISABLED", "pydist extension doctor"]);
+}
+
+/// PEL 12, PEL 18
+#[test]
+fn pel_12_two_ids_with_one_folder_and_two_environments_of_one_id() {
+    let site = Site::new();
+    site.extension("a.zip", "a", "k-1", &[]);
+    site.extension("b.zip", "b", "k:1", &[]);
+    assert_refused(&site.run(&["resolve", "a"]), 2, &["E_ENV_CLASH", "k-1", "k:1"]);
+    site.extension("c.zip", "c", "e:1", &[("env.yml", b"name: c\n")]);
+    site.extension("d.zip", "d", "e:1", &[("env.yml", b"name: d\n")]);
+    let (code, _, stderr) = site.run(&["list"]);
+    assert!(code == 0 && stderr.contains("W_ENV_CONFLICT"), "{stderr}");
+    let (code, stdout, _) = site.run(&["list", "--set", "loader.strict=true"]);
+    assert!(code == 5 && stdout.contains("E_ENV_CONFLICT"), "{stdout}");
+}
+
+#[test]
+fn doctor_says_which_file_under_which_name_in_which_folder() {
+    let site = Site::new();
+    site.extension("a.zip", "text_tools", "custom:1.0.0", &[]);
+    let (code, stdout, _) = site.run(&["doctor"]);
+    assert_eq!(code, 5);
+    let expected = [
+        "text_tools needs custom:1.0.0".to_owned(),
+        format!("put one of these files into {}", site.path("res").display()),
+        "pydist-custom-1.0.0-linux.tar.gz".to_owned(),
+        format!("or a Python that runs from any folder to {}", site.path("dists/custom-1.0.0").display()),
+    ];
+    for words in &expected {
+        assert!(stdout.contains(words), "no {words:?} in\n{stdout}");
+    }
+    // What it says is what works.
+    site.tar("res/pydist-custom-1.0.0-linux.tar.gz", &[("bin/python3", PYTHON.as_bytes())]);
+    let (code, stdout, _) = site.run(&["doctor"]);
+    assert!(code == 0 && stdout.contains("ok: archive"), "{stdout}");
+    let lines = site.json(&["doctor"]);
+    assert_eq!(lines[0]["is_available"], true);
+    assert!(lines[0]["would_do"]["archives"].as_array().unwrap().len() >= 4);
+}
+
+/// PEL 47
+#[test]
+fn pel_47_signatures_are_minisigns() {
+    let site = Site::new();
+    let zip = site.extension("a.zip", "a", "k", &[]);
+    let (pair, other) =
+        (KeyPair::generate_unencrypted_keypair().unwrap(), KeyPair::generate_unencrypted_keypair().unwrap());
+    let sign = |bytes: &[u8]| {
+        let signature = minisign::sign(Some(&pair.pk), &pair.sk, bytes, None, None).unwrap().into_string();
+        site.write("ext/a.zip.minisig", signature);
+    };
+    let states = |key: &KeyPair| {
+        let key = format!("loader.trustedKeys={}", key.pk.to_base64());
+        let enforce = "python_sdk.security.extensions.enforce_signing=true";
+        let shown = site.json(&["list", "--set", &key])[0]["signature"].clone();
+        let shown =
+            shown.as_str().map_or_else(|| shown.as_object().unwrap().keys().next().unwrap().clone(), str::to_owned);
+        let enforced = site.json(&["list", "--set", &key, "--set", enforce])[0]["fault"]["code"].clone();
+        (shown, enforced.as_str().unwrap_or("available").to_owned())
+    };
+    let told = |shown: &str, enforced: &str| (shown.to_owned(), enforced.to_owned());
+    assert_eq!(states(&pair), told("unsigned", "E_EXT_UNSIGNED"));
+    sign(&fs::read(&zip).unwrap());
+    assert_eq!(states(&pair), told("trusted", "available"));
+    assert_eq!(states(&other), told("unknown-key", "E_EXT_UNKNOWN_KEY"));
+    sign(b"something else");
+    assert_eq!(states(&pair), told("bad-signature", "E_EXT_SIGNATURE"));
+}
+
+#[test]
+fn settings_are_shown_with_their_origin_and_typing_errors_are_warned_about() {
+    let site = Site::new();
+    let file = site.write("loader.toml", "[settings]\n\"pysdk.pel.airGapped\" = true\n\"loader.verify\" = \"fast\"\n");
+    let words =
+        ["settings", "--settings", file.to_str().unwrap(), "--set", "loader.verify=none", "-D", "pysdk.debugMode=ALL"];
+    let mut command = site.command(&words);
+    let output = crate::told(&command.env("PYSDK_PEL_AIRGAPED", "1").output().unwrap());
+    assert_eq!(output.0, 0);
+    let row =
+        |key: &str| output.1.lines().find(|line| line.starts_with(key)).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(row("pysdk.pel.airGapped")[1..3], ["true", "settings"]);
+    assert_eq!(row("loader.verify")[1..3], ["none", "settings"]);
+    assert_eq!(row("pysdk.debugMode")[1..3], ["ALL", "property"]);
+    assert_eq!(row("pysdk.pel.distLoc")[2], "environment");
+    assert!(
+        output.2.contains("W_SETTING_UNKNOWN") && output.2.contains("did you mean PYSDK_PEL_AIR_GAPPED?"),
+        "{}",
+        output.2
+    );
+    assert_refused(&site.run(&["settings", "--set", "loader.verify=maybe"]), 2, &["E_SETTING", "full, fast or none"]);
+}
+
+/// L9
+#[test]
+fn l9_without_a_home_every_folder_is_set_or_there_is_one_error() {
+    let site = Site::new();
+    site.tar("res/pydist-k-1-linux.tar", &[("bin/python3", PYTHON.as_bytes())]);
+    let run = |words: &[&str]| {
+        let mut command = site.command(words);
+        command.env_remove("HOME").env_remove("COLUMNS").env("TMPDIR", site.path("absent"));
+        command
+    };
+    let (code, stdout, stderr) = crate::told(&run(&["prepare", "k:1"]).output().unwrap());
+    assert_eq!((code, Path::new(&stdout)), (0, &*site.path("dists/k-1")), "{stderr}");
+    let output = crate::told(&run(&["prepare", "k:1"]).env_remove("PYSDK_PEL_DIST_LOC").output().unwrap());
+    assert_refused(&output, 2, &["E_EXT_FOLDERS", "pysdk.pel.distLoc"]);
+}
+
+/// L4
+#[test]
+fn l4_what_get_installed_is_a_distribution_without_a_copy() {
+    let mut place = Place::new();
+    place.program = Some(("bin/python3".to_owned(), PYTHON.to_owned()));
+    place.publish("one", 1, Channel::Stable, false);
+    let folder = crate::installed(&place.get(&[]));
+    let site = Site::new();
+    let home = place.home().display().to_string();
+    for id in ["3.12.10-atls", "atls:3.12.10", "atls"] {
+        site.extension("a.zip", "a", id, &[]);
+        let (code, stdout, stderr) = site.run(&["prepare", "a", "--runtimes", &home]);
+        assert_eq!((code, Path::new(&stdout)), (0, &*folder), "{id}: {stderr}");
+        let line = format!("INFO: Python distribution {id}: Local from {}", folder.display());
+        assert!(stderr.lines().any(|it| it == line), "{stderr}");
+    }
+    assert!(!site.path("dists").exists(), "nothing was copied");
+    let (code, stdout, _) = site.run(&["resolve", "a", "--explain", "--runtimes", &home]);
+    assert!(code == 0 && stdout.contains(&format!("     + {}", folder.display())), "{stdout}");
+    let (code, _, stderr) = site.run(&["prepare", "other:3.12.10", "--runtimes", &home]);
+    assert!(code == 2 && stderr.contains("3.12.10-other-current"), "{stderr}");
+}
