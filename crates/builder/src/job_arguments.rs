@@ -14,8 +14,15 @@ pub enum JobCommand {
 Examples:
   builder job check jobs/audio
   builder job check jobs/audio --config klio-job-staging.yaml -T env=staging
-  builder job check jobs/audio --python 3.8 --strict --json")]
-    Check(JobCheckArguments),
+  builder job check jobs/audio --python 3.8 --strict --json
+  builder job check jobs/audio --allow KJ052 --fnapi-conflict warn
+  builder job check jobs/audio --system-packages error --commands deny
+  builder job check jobs/audio -O pipeline_options.streaming=false --set-json 'pipeline_options.experiments=[\"x\"]'
+  builder job check jobs/audio --index-url https://pypi.example/simple --extra-index-url https://own.example/simple
+  builder job check jobs/audio --find-links wheels --offline
+  builder job check jobs/audio --with jobs/video
+  builder job check jobs/audio --keep-work")]
+    Check(JobsCheckArguments),
     /// Check a job, then make the archive that its workers install, with the same bytes everywhere.
     #[command(
         after_help = "Exit codes: 0 done, 1 the job has errors, 2 usage, 3 the archive cannot be made, 5 something was not staged (listed).
@@ -23,7 +30,8 @@ Examples:
 Examples:
   builder job stage jobs/audio
   builder job stage jobs/audio --out staging --python 3.10
-  builder job stage jobs/audio --index-strategy best"
+  builder job stage jobs/audio --index-strategy best
+  builder job stage jobs/audio --raw-sdist"
     )]
     Stage(JobStageArguments),
     /// Explain the code of a finding.
@@ -34,6 +42,15 @@ Examples:
         #[arg(value_name = "CODE")]
         code: String,
     },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobsCheckArguments {
+    #[command(flatten)]
+    pub check: JobCheckArguments,
+    /// Another job that shares an environment with this one: also report files that both install.
+    #[arg(long, value_name = "DIR")]
+    pub with: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -62,15 +79,31 @@ pub struct JobCheckArguments {
     /// What OS packages are that setup.py installs: recorded, or an error.
     #[arg(long, value_name = "RULE", default_value = "record", value_parser = ["record", "error"])]
     pub system_packages: String,
+    /// What happens to other programs that setup.py starts: they run where the job is built, are only recorded, or are an
+    /// error. Package managers and pip never run.
+    #[arg(long, value_name = "RULE", default_value = "translate", value_parser = ["translate", "record", "deny"])]
+    pub commands: String,
     /// Treat warnings as errors.
     #[arg(long)]
     pub strict: bool,
     /// Report findings with this code as notes.
     #[arg(long, value_name = "CODE")]
     pub allow: Vec<String>,
+    /// Index of distributions, in place of the one that uv is set up with.
+    #[arg(long, value_name = "URL")]
+    pub index_url: Option<String>,
+    /// A further index; what it has is taken from it alone.
+    #[arg(long, value_name = "URL")]
+    pub extra_index_url: Vec<String>,
+    /// Folder or page with files of distributions.
+    #[arg(long, value_name = "PATH")]
+    pub find_links: Vec<String>,
     /// Use no network: what checks need must be in the store.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["index_url", "extra_index_url"])]
     pub offline: bool,
+    /// Keep the folder in which the job's code ran, and print its path.
+    #[arg(long)]
+    pub keep_work: bool,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -81,6 +114,9 @@ pub struct JobStageArguments {
     /// the newest version.
     #[arg(long, value_name = "RULE", default_value = "first", value_parser = ["first", "best"])]
     pub index_strategy: String,
+    /// Keep the bytes of the archive that the build back end made, which differ each time.
+    #[arg(long)]
+    pub raw_sdist: bool,
     /// Folder for results, outside of the job folder [default: pydist-out/JOB_NAME].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

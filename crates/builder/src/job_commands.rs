@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use cli::Printer;
 use job::code::{self, Code, UnknownCode};
 use job::{
-    CheckReport, CheckRequest, ConfigRequest, Finding, IndexStrategy, JobError, JobFolder, Level, PackageSettings,
-    Workplace,
+    CheckReport, CheckRequest, CommandRule, ConfigRequest, Finding, IndexStrategy, JobError, JobFolder, JobIndexes,
+    Level, PackageSettings, Workplace,
 };
 use serde_json::json;
 use store::download::{DownloadSettings, Downloader};
@@ -16,7 +16,7 @@ use store::{Context, Store};
 use vocab::{Environment, Exit, Fault, Work};
 
 use crate::arguments::GlobalArguments;
-use crate::job_arguments::{JobCheckArguments, JobCommand, JobStageArguments};
+use crate::job_arguments::{JobCheckArguments, JobCommand, JobStageArguments, JobsCheckArguments};
 use crate::session::store_root;
 
 /// The code of a finding that does not exist.
@@ -54,11 +54,7 @@ pub fn run(
     let json = global.show.json;
     match command {
         JobCommand::Explain { code } => explain(code, printer, json),
-        JobCommand::Check(arguments) => {
-            let (_, _, report, _) = checked(&context()?, arguments, None)?;
-            show(&report, printer, json);
-            Ok(exit(&report))
-        }
+        JobCommand::Check(arguments) => check(&context()?, arguments, printer, json),
         JobCommand::Stage(arguments) => stage(&context()?, arguments, printer, json),
     }
 }
@@ -70,7 +66,14 @@ fn checked(context: &Context, arguments: &JobCheckArguments, out: Option<&PathBu
     let mut context = context.clone();
     context.work.offline = arguments.offline;
     let codes = arguments.allow.iter().map(|text| text.parse::<Code>().map_err(CodeFault::from));
-    let allowed = codes.collect::<Result<_, _>>()?;
+    let allowed = codes.collect::<Result<Vec<Code>, _>>()?;
+    if let Some(code) = allowed.iter().copied().find(|code| code.is_final()) {
+        return Err(JobError::NotAllowed { code }.into());
+    }
+    let absolute = |path: &String| match std::path::absolute(path) {
+        Ok(folder) if !path.contains("://") => folder.display().to_string(),
+        _ => path.clone(),
+    };
     let folder = JobFolder::open(&arguments.folder, out.map(PathBuf::as_path)).map_err(JobError::from)?;
     let request = CheckRequest {
         config: ConfigRequest {
@@ -82,12 +85,66 @@ fn checked(context: &Context, arguments: &JobCheckArguments, out: Option<&PathBu
         python: job::target_python(arguments.python.as_deref(), &folder)?,
         allow_fnapi: arguments.fnapi_conflict == "warn",
         refuse_system_packages: arguments.system_packages == "error",
+        commands: match arguments.commands.as_str() {
+            "record" => CommandRule::Record,
+            "deny" => CommandRule::Deny,
+            _ => CommandRule::Translate,
+        },
+        indexes: JobIndexes {
+            default: arguments.index_url.clone(),
+            additional: arguments.extra_index_url.clone(),
+            find_links: arguments.find_links.iter().map(absolute).collect(),
+        },
         strict: arguments.strict,
         allowed,
         limit: job::SETUP_LIMIT,
+        raw_sdist: false,
     };
     let (report, place) = job::check(&context, &folder, &request)?;
     Ok((folder, request, report, place))
+}
+
+fn check(
+    context: &Context,
+    arguments: &JobsCheckArguments,
+    printer: &Printer,
+    json: bool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let mut jobs = vec![checked(context, &arguments.check, None)?];
+    for folder in &arguments.with {
+        let other = JobCheckArguments { folder: folder.clone(), ..arguments.check.clone() };
+        jobs.push(checked(context, &other, None)?);
+    }
+    let pairs: Vec<_> = jobs.iter().map(|(folder, _, report, _)| (folder, report)).collect();
+    let request = &jobs[0].1;
+    let shared = job::judged(job::shared_paths(&pairs), request.strict, &request.allowed);
+    let mut exits: Vec<Exit> = jobs.iter().map(|(_, _, report, _)| exit(report)).collect();
+    if job::has_errors(&shared) {
+        exits.push(Exit::Build);
+    }
+    if json && jobs.len() > 1 {
+        let reports: Vec<_> = jobs.iter().map(|(_, _, report, _)| report).collect();
+        printer.json("jobs", &json!({"jobs": reports, "findings": shared}));
+    } else {
+        for (_, _, report, _) in &jobs {
+            show(report, printer, json);
+        }
+        printer.data(&listed(&shared));
+    }
+    if arguments.check.keep_work {
+        jobs.into_iter().filter_map(|(_, _, _, place)| place).for_each(|place| keep(place, printer, json));
+    }
+    let worst = [Exit::Usage, Exit::Build].into_iter().find(|it| exits.contains(it));
+    Ok(worst.unwrap_or(Exit::Done))
+}
+
+fn keep(place: Workplace, printer: &Printer, json: bool) {
+    let folder = place.keep();
+    if json {
+        printer.json("kept", &json!({"folder": folder}));
+    } else {
+        printer.say(&format!("kept {}", folder.display()));
+    }
 }
 
 fn stage(
@@ -96,21 +153,26 @@ fn stage(
     printer: &Printer,
     json: bool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let (folder, request, report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
+    let (folder, mut request, report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
+    request.raw_sdist = arguments.raw_sdist;
     let Some(place) = place.filter(|_| !report.has_errors()) else {
         show(&report, printer, json);
         return Ok(exit(&report));
     };
     let name = report.configs.first().map(|it| it.job_name.clone()).unwrap_or_default();
     let name = name.replace(['/', '\\'], "_");
+    let name = if name.trim_matches('.').is_empty() { "job".to_owned() } else { name };
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("pydist-out").join(name));
     let out = std::path::absolute(&out).unwrap_or(out);
     if out.starts_with(folder.root()) {
         return Err(JobError::OutInside { path: out }.into());
     }
     let strategy = if arguments.index_strategy == "best" { IndexStrategy::Best } else { IndexStrategy::First };
-    let packages = PackageSettings { strategy, ..PackageSettings::default() };
-    let staged = job::stage(context, &folder, &report, &place, &request, &packages, &out)?;
+    let packages = PackageSettings { strategy, indexes: request.indexes.clone(), ..PackageSettings::default() };
+    let mut context = context.clone();
+    context.work.offline = arguments.check.offline;
+    context.default_index = request.indexes.default.clone();
+    let staged = job::stage(&context, &folder, &report, &place, &request, &packages, &out)?;
     if json {
         printer.json("staged", &json!({"report": report, "staged": staged}));
     } else {
@@ -123,6 +185,9 @@ fn stage(
                 "not staged: {what}; add it to the staging folder yourself"
             )));
         }
+    }
+    if arguments.check.keep_work {
+        keep(place, printer, json);
     }
     Ok(if staged.left_out.is_empty() { Exit::Done } else { Exit::Partial })
 }
@@ -156,19 +221,23 @@ fn exit(report: &CheckReport) -> Exit {
     }
 }
 
-fn show(report: &CheckReport, printer: &Printer, json: bool) {
-    if json {
-        printer.json("job", report);
-        return;
-    }
+fn listed(findings: &[Finding]) -> String {
     let mut text = String::new();
-    for finding in &report.findings {
+    for finding in findings {
         text.push_str(&format!("{finding}\n"));
         if !finding.help.is_empty() {
             text.push_str(&format!("  help: {}\n", finding.help));
         }
     }
-    printer.data(&vocab::foreign_text::printable(&text));
+    vocab::foreign_text::printable(&text)
+}
+
+fn show(report: &CheckReport, printer: &Printer, json: bool) {
+    if json {
+        printer.json("job", report);
+        return;
+    }
+    printer.data(&listed(&report.findings));
     let counts = job::counted(&report.findings);
     let count = |level, what: &str| {
         let count: usize = counts.get(&level).copied().unwrap_or_default();

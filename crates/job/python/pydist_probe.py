@@ -21,6 +21,14 @@ def probe(question, commands):
     opened = Opened(folder)
     commands.install("record")
     sys.path.insert(0, folder)
+    if not question["direct"]:
+        import pydist_back_end
+
+        try:
+            facts["setup"] = pydist_back_end.facts(question, commands, folder)
+        except (Exception, SystemExit) as error:
+            facts["failure"] = failure(error, folder)
+        return ended(facts, opened, commands)
     told = Told()
     try:
         dist = distribution(folder, opened, facts)
@@ -38,9 +46,25 @@ def probe(question, commands):
                 custom_commands(dist, folder, opened, commands, facts["setup"])
         except (Exception, SystemExit) as error:
             facts["failure"] = failure(error, folder)
+    return ended(facts, opened, commands)
+
+
+def ended(facts, opened, commands):
+    if "setup" in facts:
+        names = set(facts["setup"]["py_modules"]) | {name.partition(".")[0] for name in facts["setup"]["packages"]}
+        facts["setup"]["standard"] = sorted(names & standard_modules())
     facts["calls"] = commands.calls
     facts["opened"] = sorted(opened.paths)
     return facts
+
+
+def standard_modules():
+    """Names of the standard library, in use on this Python."""
+    known = getattr(sys, "stdlib_module_names", None)
+    if known is None:
+        folder = os.path.dirname(os.__file__)
+        known = {name.partition(".")[0] for name in os.listdir(folder)} | set(sys.builtin_module_names)
+    return {name for name in known if not name.startswith("_")} - {"site-packages", "run"}
 
 
 class Opened:
@@ -118,6 +142,7 @@ def distribution(folder, opened, facts):
     distutils.core._setup_stop_after = "config"
     distutils.core._setup_distribution = None
     script = os.path.join(folder, "setup.py")
+    # The back end runs a setup.py whatever the setup file is.
     if os.path.exists(script):
         with open(script, "rb") as file:
             source = file.read()

@@ -29,6 +29,25 @@ impl Code {
     pub fn row(self) -> &'static CodeRow {
         ROWS.iter().find(|row| row.code == self).expect("codes are made by the table alone")
     }
+
+    /// The commands that report it, in the order in which a job meets them. `stage` reports what `check` does, and so does
+    /// each command after it.
+    pub fn reported_by(self) -> &'static [&'static str] {
+        match self {
+            KJ050 | KJ061 | KJ062 | KJ064 => &["bake"],
+            KJ060 | KJ080 => &["check", "bake"],
+            KJ070 | KJ072 | KJ074 => &["verify"],
+            KJ071 => &["check", "verify"],
+            _ => &["check"],
+        }
+    }
+
+    /// Whether a finding with it means that there is nothing to package, so that `--allow` cannot take it back.
+    pub fn is_final(self) -> bool {
+        const FINAL: [Code; 15] =
+            [KJ001, KJ002, KJ003, KJ004, KJ005, KJ007, KJ008, KJ011, KJ020, KJ021, KJ022, KJ023, KJ030, KJ031, KJ043];
+        FINAL.contains(&self)
+    }
 }
 
 impl fmt::Display for Code {
@@ -105,7 +124,8 @@ codes! {
     KJ029 29 Error "setup.py ships {shipped} but the job is configured by {selected}; workers would read the wrong file",
         "list {selected} in data_files", "";
     KJ030 30 Error "setup.py failed before setup(): {exception}", "correct it: the same happens at submission",
-        "Includes a setup.py that waits for input, never ends (120 s), or ends Python itself.";
+        "Includes a setup.py that waits for input, never ends (120 s), or ends Python itself, and a build back end of \
+         pyproject.toml that fails.";
     KJ031 31 Error "setup.py never called setup()", "call setuptools.setup(…) unconditionally", "";
     KJ032 32 Error "py_modules lists `{m}` but {m}.py does not exist", "remove it from py_modules, or add the file", "";
     KJ033 33 Error "setup() names neither py_modules nor packages and the directory has several modules: {list}",
@@ -142,12 +162,19 @@ codes! {
         "use install_requires, or a Beam release from 2.77 on",
         "Beam 2.77's boot program turns build isolation off: then it is a note, unless the experiment \
          pip_use_build_isolation turns it on. A baked runtime is not affected.";
-    KJ060 60 Error "no solution for {reqs}: {explanation}", "loosen one of the requirements", "";
+    KJ060 60 Error "no solution for {reqs}: {explanation}", "loosen one of the requirements",
+        "`job check` compares exact pins alone: an error in one file, a warning across files.";
     KJ061 61 Error "{pkg} has no wheel for {platform}", "build for another platform", "";
     KJ062 62 Error "{wheel} does not fit {platform}", "build it for that platform", "";
     KJ063 63 Warning "apache-beam is not among the dependencies; Beam workers refuse such an environment",
         "add it to install_requires", "";
     KJ064 64 Error "{file} hash differs from the lock", "lock again, or get the original file", "";
+    KJ065 65 Error "{what} is {a} for {who_a}, but {b} for {who_b}", "name one version everywhere",
+        "Driver and workers exchange pickled code, and Beam refuses workers of another release. Compared are the image \
+         of the Dockerfile's last stage, `sdk_container_image`, the exact pin of apache-beam, and the target's Python.";
+    KJ066 66 Warning "Beam builds without isolation: {requires} must be installed in the driver and on its workers",
+        "install it in the image of both, or use setuptools", "Beam's stager builds so since 2.56, its workers since 2.77.";
+    KJ067 67 Error "Beam {beam} does not take pyproject.toml as setup file", "use setup.py, or Beam 2.66 or newer", "";
     KJ070 70 Error "import of `{m}` failed in the baked runtime: {exception}", "add what it lacks", "";
     KJ071 71 Error "run.py defines neither run() nor run_basic()", "define one of them",
         "A warning of `job check`, which only reads run.py.";

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::code;
-use crate::commands::CommandPlan;
+use crate::commands::{CommandPlan, CommandRule};
 use crate::effective_config::EffectiveConfig;
 use crate::finding::Finding;
 use crate::job_folder::{JobFolder, inside};
+use crate::job_indexes::JobIndexes;
 use crate::level::Level;
+use crate::requirements;
 use crate::secrets::{has_credentials, shown_index, without_secrets};
-use crate::setup_facts::SetupCall;
 
 /// From this release on Beam's workers install without build isolation.
 const WITHOUT_ISOLATION: (u64, u64) = (2, 77);
@@ -20,12 +21,12 @@ pub(crate) fn named_files(plan: &CommandPlan) -> BTreeSet<String> {
     files.filter_map(|it| inside(it)).collect()
 }
 
-/// KJ051 to KJ055 and KJ058.
-pub(crate) fn check(
-    folder: &JobFolder,
+/// KJ051 to KJ055 and KJ058, for what setup.py starts. `beam`: the release that the job names.
+pub(crate) fn commands(
     plan: &CommandPlan,
-    setup: &SetupCall,
+    rule: CommandRule,
     configs: &[EffectiveConfig],
+    beam: Option<&str>,
     script: &str,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -34,39 +35,39 @@ pub(crate) fn check(
         let list = names.join(", ");
         findings.push(Finding::new(code::KJ052, [("list", list.as_str())]).in_file(script));
     }
-    for (argv, reason) in &plan.refused {
-        let (argv, reason) = (format!("`{}`", without_secrets(argv)), without_secrets(reason));
+    let denied = plan.others.iter().filter(|_| rule == CommandRule::Deny);
+    let denied = denied.map(|call| (call.argv.join(" "), "--commands deny allows no other programs".to_owned()));
+    for (argv, reason) in plan.refused.iter().cloned().chain(denied) {
+        let (argv, reason) = (format!("`{}`", without_secrets(&argv)), without_secrets(&reason));
         let values = [("argv", argv.as_str()), ("reason", reason.as_str())];
         findings.push(Finding::new(code::KJ051, values).in_file(script));
     }
     if !plan.pip.is_empty() {
         let asks_for_isolation =
             configs.iter().any(|it| it.packaging.experiments.iter().any(|it| it == "pip_use_build_isolation"));
-        let harmless = beam_of(setup).is_some_and(|beam| beam >= WITHOUT_ISOLATION) && !asks_for_isolation;
+        let harmless = beam.and_then(release).is_some_and(|beam| beam >= WITHOUT_ISOLATION) && !asks_for_isolation;
         let level = if harmless { Level::Note } else { Level::Warning };
         findings.push(Finding::new(code::KJ058, []).at_level(level).in_file(script));
     }
     let of_commands = plan.pip.iter().flat_map(|it| it.index.iter().chain(&it.extra_indexes));
     findings.extend(of_commands.flat_map(|address| index(address)).map(|it| it.in_file(script)));
-    for file in named_files(plan) {
-        findings.extend(requirements_file(folder, &file));
-    }
     findings
+}
+
+/// KJ053 to KJ055 for the command line's indexes.
+pub(crate) fn given_indexes(indexes: &JobIndexes) -> Vec<Finding> {
+    indexes.default.iter().chain(&indexes.additional).flat_map(|address| index(address)).collect()
 }
 
 /// KJ053 to KJ055 of the lines of a requirements file.
 pub(crate) fn requirements_file(folder: &JobFolder, file: &str) -> Vec<Finding> {
     const OPTIONS: [&str; 3] = ["--extra-index-url", "--index-url", "-i"];
-    if !folder.has_file(file) {
-        return Vec::new();
-    }
-    let text = vocab::read_regular_text(&folder.root().join(file)).unwrap_or_default();
     let mut findings = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let rest = OPTIONS.iter().find_map(|option| line.trim().strip_prefix(option));
+    for (line, text) in requirements::lines(folder, file) {
+        let rest = OPTIONS.iter().find_map(|option| text.strip_prefix(option));
         let address = rest.filter(|rest| rest.starts_with([' ', '=', '\t'])).map(|it| it[1..].trim());
         let own = address.map(index).unwrap_or_default();
-        findings.extend(own.into_iter().map(|it| it.in_file(file).in_line(number + 1)));
+        findings.extend(own.into_iter().map(|it| it.in_file(file).in_line(line)));
     }
     findings
 }
@@ -86,13 +87,8 @@ fn index(address: &str) -> Vec<Finding> {
     findings
 }
 
-/// The release that the job pins.
-fn beam_of(setup: &SetupCall) -> Option<(u64, u64)> {
-    let pin = setup.install_requires.iter().find_map(|line| {
-        let (name, version) = line.split_once("==")?;
-        let name = name.split('[').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case("apache-beam").then(|| version.trim())
-    })?;
-    let mut numbers = pin.split('.').map(|it| it.parse::<u64>().ok());
+/// `2.77` of `2.77.0`.
+pub(crate) fn release(version: &str) -> Option<(u64, u64)> {
+    let mut numbers = version.split('.').map(|it| it.parse::<u64>().ok());
     Some((numbers.next()??, numbers.next()??))
 }

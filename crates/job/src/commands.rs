@@ -4,6 +4,30 @@ use serde::Serialize;
 
 use crate::setup_facts::CommandCall;
 
+/// What becomes of programs that are neither package managers of an OS nor pip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandRule {
+    /// They run, in the sandbox, where the job is built.
+    #[default]
+    Translate,
+    /// None runs; setup.py sees success.
+    Record,
+    /// An error.
+    Deny,
+}
+
+impl CommandRule {
+    /// As it is written on the command line, and as `pydist_commands.py` takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Translate => "translate",
+            Self::Record => "record",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// The calls, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CommandPlan {

@@ -27,6 +27,8 @@ pub const DEFAULT_CONFIG: &str = "klio-job.yaml";
 
 /// In bytes.
 const LARGEST: u64 = 17 << 20;
+/// Dotted paths that are longer, in bytes, have no line of their own: all of them together could be larger than memory.
+const LONGEST_PATH: usize = 1000;
 
 /// What the command line says of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +160,7 @@ impl Document {
                 let items = items.iter().enumerate();
                 Value::Array(
                     items
-                        .map(|(index, item)| self.value(item, &shape::below(path, &index.to_string()), templates))
+                        .map(|(index, item)| self.value(item, &short_path(path, &index.to_string()), templates))
                         .collect(),
                 )
             }
@@ -167,7 +169,7 @@ impl Document {
                 for (key, value) in entries {
                     let NodeKind::Scalar { text, .. } = &key.kind else { continue };
                     let name = self.replaced(key, text, templates).unwrap_or_else(|| text.clone());
-                    let path = shape::below(path, &name);
+                    let path = short_path(path, &name);
                     self.lines.insert(path.clone(), key.line);
                     let value = self.value(value, &path, templates);
                     map.insert(name, value);
@@ -218,6 +220,10 @@ impl Document {
     }
 }
 
+fn short_path(path: &str, name: &str) -> String {
+    if path.len() + name.len() > LONGEST_PATH { "…".to_owned() } else { shape::below(path, name) }
+}
+
 fn effective(node: &Node, shown: &str, arguments: &Arguments, findings: &mut Vec<Finding>) -> Option<EffectiveConfig> {
     let mut document = Document::default();
     let mut root = document.value(node, "", &arguments.templates);
@@ -261,6 +267,27 @@ mod tests {
         assert_eq!(findings("# nothing\n"), ["e:1 KJ003"]);
         assert_eq!(findings("- a\n"), ["e:1 KJ003"]);
         assert_eq!(findings("text\n"), ["e:1 KJ003"]);
+    }
+
+    #[test]
+    fn files_of_other_editors_and_hostile_ones_are_read_or_refused() {
+        let text = format!("job_name: x\n{DIRECT}");
+        assert_eq!(findings(&text.replace('\n', "\r\n")), [""; 0]);
+        assert_eq!(findings(&format!("\u{feff}{text}")), [""; 0]);
+        let folder = tempfile::tempdir().unwrap();
+        let of = |bytes: &[u8]| {
+            std::fs::write(folder.path().join(DEFAULT_CONFIG), bytes).unwrap();
+            load(folder.path(), &ConfigRequest::default()).1.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(of(b"job_name: \xff\n"), ["error[KJ001]: cannot read job config klio-job.yaml: it is not UTF-8"]);
+        let large = of(&vec![b'x'; 17 << 20]);
+        assert_eq!(large, ["error[KJ002]: klio-job.yaml:1: not valid YAML: it has more than 16 MiB (column 1)"]);
+        // Every key has a path; all of them together would be a hundred times larger than the file.
+        let long = "k".repeat(1 << 20);
+        let inner: String = (0..50_000).map(|key| format!("  {key}: 1\n")).collect();
+        assert_eq!(of(format!("job_name: x\n{DIRECT}{long}:\n{inner}").as_bytes()).len(), 1);
+        let unknown = of(format!("job_name: x\n{DIRECT}{long}: 1\n").as_bytes());
+        assert!(unknown[0].len() < 10_000);
     }
 
     #[test]
@@ -364,7 +391,8 @@ mod tests {
         let written = crate::config_text::to_yaml(&config);
         let (again, findings) = load_text(&written, &ConfigRequest::default());
         assert!(findings.is_empty(), "{findings:?}\n{written}");
-        assert_eq!(again.unwrap(), config, "{written}");
+        let lines = config.lines.clone();
+        assert_eq!(again.map(|it| EffectiveConfig { lines, ..it }), Some(config), "{written}");
         assert!(written.starts_with("version: 2\njob_name: \"x\"\npipeline_options:\n  runner: direct\n"), "{written}");
     }
 

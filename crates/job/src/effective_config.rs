@@ -1,5 +1,7 @@
 //! What a configuration comes to.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,6 +18,9 @@ pub struct EffectiveConfig {
     /// Read out of `pipeline_options`.
     #[serde(skip)]
     pub packaging: Packaging,
+    /// Lines of keys in the file, by dotted path.
+    #[serde(skip)]
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// What of a configuration decides how the job is packaged.

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::code::Code;
 use crate::level::Level;
+use crate::secrets::without_secrets;
 
 /// One finding. Findings are ordered by code, file and line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,7 +92,18 @@ pub fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.level == Level::Error)
 }
 
-/// Values are inserted as they are: what they hold is not looked through again.
+/// In bytes: a finding is read by people.
+const LONGEST_VALUE: usize = 6000;
+
+fn push_short(text: &mut String, value: &str) {
+    let end = (0..=LONGEST_VALUE.min(value.len())).rev().find(|end| value.is_char_boundary(*end)).unwrap_or_default();
+    text.push_str(&value[..end]);
+    if end < value.len() {
+        text.push('…');
+    }
+}
+
+/// What values hold is not looked through again; passwords in them are cut out.
 fn filled(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
@@ -103,7 +115,7 @@ fn filled(template: &str, values: &[(&str, &str)]) -> String {
             break;
         };
         match values.iter().find(|(name, _)| *name == &from[1..end]) {
-            Some((_, value)) => text.push_str(value),
+            Some((_, value)) => push_short(&mut text, &without_secrets(value)),
             None => text.push_str(&from[..=end]),
         }
         rest = &from[end + 1..];
@@ -121,6 +133,7 @@ mod tests {
     fn values_are_not_looked_through_for_further_names() {
         assert_eq!(filled("a {x} b {y}", &[("x", "{y}"), ("y", "2")]), "a {y} b 2");
         assert_eq!(filled("open {x", &[("x", "1")]), "open {x");
+        assert_eq!(filled("{x}", &[("x", &"ü".repeat(LONGEST_VALUE))]).len(), LONGEST_VALUE + "…".len());
     }
 
     #[test]

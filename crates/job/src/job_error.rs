@@ -9,6 +9,7 @@ use resolve::UvError;
 use source_build::SourceBuildError;
 use vocab::Fault;
 
+use crate::code::Code;
 use crate::job_folder::JobFolderError;
 
 /// A fault of this machine, of the network or of the command line.
@@ -41,6 +42,12 @@ pub enum JobError {
     #[error("`{text}` is not a version of Python such as 3.12 or 3.12.10")]
     #[fault("E_JOB_PYTHON", Usage)]
     Python { text: String },
+    #[error("Python {version}{} is not supported", if *of_image { ", of the image in the job's Dockerfile," } else { "" })]
+    #[fault("E_JOB_OLD_PYTHON", Usage, hint("jobs need Python 3.8 or newer; choose it with --python"))]
+    OldPython { version: String, of_image: bool },
+    #[error("{code} cannot be allowed: nothing can be packaged then")]
+    #[fault("E_JOB_ALLOW", Usage, hint("correct what the finding names"))]
+    NotAllowed { code: Code },
     #[error("the folder for results, `{}`, lies in the job folder", path.display())]
     #[fault("E_JOB_OUT", Usage, hint("give another one with --out"))]
     OutInside { path: PathBuf },

@@ -101,7 +101,7 @@ impl JobFolder {
         });
         let mut walk = walk;
         while let Some(entry) = walk.next() {
-            let entry = entry.map_err(|error| error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into()))?;
+            let entry = entry?;
             let path = entry.path();
             let below = path.strip_prefix(folder).unwrap_or(path);
             let name = join(shown, &slashed(below));
@@ -181,7 +181,7 @@ impl JobFolder {
             {
                 fs::create_dir_all(parent)?;
             }
-            copy(at, &to)?;
+            copy(at, &to).map_err(|error| io::Error::new(error.kind(), format!("`{name}`: {error}")))?;
             disk::set_mode(&to, if *executable { 0o755 } else { 0o644 })?;
         }
         Ok(())

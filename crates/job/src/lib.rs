@@ -18,24 +18,29 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod agreement;
 mod check;
 pub mod code;
 mod command_checks;
 mod commands;
 mod config;
 pub mod config_text;
+mod container_image;
 mod effective_config;
 mod file_checks;
 mod finding;
+mod job_back_end;
 mod job_error;
 mod job_folder;
 mod job_indexes;
 mod level;
 mod packaging_checks;
 mod requirement_lines;
+mod requirements;
 mod secrets;
 mod setup_checks;
 mod setup_facts;
+mod shared_paths;
 mod stage;
 mod staged_packages;
 mod target_python;
@@ -45,7 +50,7 @@ mod workplace;
 mod yaml;
 
 pub use check::{CheckReport, CheckRequest, SETUP_LIMIT, check, counted};
-pub use commands::{CommandPlan, PipInstall, SystemPackage};
+pub use commands::{CommandPlan, CommandRule, PipInstall, SystemPackage};
 pub use config::{ConfigRequest, DEFAULT_CONFIG, RUN_EFFECTIVE, load as load_config};
 pub use effective_config::{EffectiveConfig, Packaging, Runner};
 pub use finding::{Finding, has_errors, judged};
@@ -57,6 +62,7 @@ pub use setup_facts::{
     CommandCall, DataFiles, FixedPath, Import, ManifestRule, ModuleFacts, OwnCommand, SetupCall, SetupFacts,
     SetupFailure,
 };
+pub use shared_paths::shared_paths;
 pub use stage::{Staged, StagedFile, WORKFLOW, stage};
 pub use staged_packages::{IndexStrategy, PackageSettings};
 pub use target_python::target_python;

@@ -94,7 +94,7 @@ impl Reader<'_> {
 }
 
 /// Lines without comments, joined where one ends with a backslash, each with the number of its first.
-fn logical(text: &str) -> Vec<(usize, String)> {
+pub(crate) fn logical(text: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {

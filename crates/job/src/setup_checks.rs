@@ -5,12 +5,14 @@ use vocab::PythonVersion;
 use crate::code;
 use crate::effective_config::EffectiveConfig;
 use crate::finding::Finding;
+use crate::job_back_end::JobBackEnd;
 use crate::level::Level;
 use crate::secrets::without_secrets;
 use crate::setup_facts::{SetupCall, SetupFacts, SetupFailure};
 
 /// KJ030 to KJ034, KJ044 to KJ048, KJ063.
-pub(crate) fn check(facts: &SetupFacts, script: &str, python: PythonVersion) -> Vec<Finding> {
+pub(crate) fn check(facts: &SetupFacts, back_end: &JobBackEnd, python: PythonVersion) -> Vec<Finding> {
+    let script = back_end.script;
     let mut findings = Vec::new();
     let failed = facts.failure.as_ref();
     findings.extend(failed.map(|failure| of_failure(failure, script)));
@@ -21,7 +23,7 @@ pub(crate) fn check(facts: &SetupFacts, script: &str, python: PythonVersion) -> 
         }
         return findings;
     };
-    let of_setup = [names(setup), modules(facts, setup), classes(setup)].concat();
+    let of_setup = [names(setup), modules(facts, setup), hidden(setup), classes(setup)].concat();
     findings.extend(of_setup.into_iter().map(|it| if it.file.is_some() { it } else { it.in_file(script) }));
     if let Some(spec) = setup.python_requires.as_deref().filter(|spec| resolve::excludes(spec, python)) {
         let v = python.minor_version();
@@ -110,6 +112,16 @@ fn modules(facts: &SetupFacts, setup: &SetupCall) -> Vec<Finding> {
         findings.push(Finding::new(code::KJ071, []).at_level(Level::Warning).in_file("run.py"));
     }
     findings
+}
+
+/// KJ080 as a warning: top-level names of the standard library.
+fn hidden(setup: &SetupCall) -> Vec<Finding> {
+    let finding = |name: &String| {
+        let values = [("a", "the job"), ("b", "the standard library"), ("path", name.as_str())];
+        let finding = Finding::new(code::KJ080, values).at_level(Level::Warning);
+        Finding { message: format!("the job's module `{name}` hides one of the standard library"), ..finding }
+    };
+    setup.standard.iter().map(finding).collect()
 }
 
 fn classes(setup: &SetupCall) -> Vec<Finding> {

@@ -45,6 +45,9 @@ pub struct SetupCall {
     pub has_extensions: bool,
     /// Names of the commands that the job replaces or adds.
     pub cmdclass: Vec<String>,
+    /// Those of its modules and packages that are called as some of the standard library.
+    #[serde(default)]
+    pub standard: Vec<String>,
     /// Modules and packages of a job that names neither, if setuptools cannot choose among them.
     #[serde(default)]
     pub ambiguous: Vec<String>,

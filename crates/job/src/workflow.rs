@@ -38,6 +38,12 @@ pub(crate) fn make(
     target: &Path,
 ) -> Result<Workflow, JobError> {
     let made = sdist(context, folder, place, request)?;
+    if request.raw_sdist {
+        let tree = extracted(&made, &place.unpacked(), limits(folder)?)?;
+        let members = archive::scan(&place.unpacked())?.iter().filter(|it| below(it.path.as_str(), &tree.top)).count();
+        fs::copy(&made, target).map_err(JobError::disk("copy", &made))?;
+        return Ok(Workflow { top: tree.top, members });
+    }
     let epoch = context.environment.text("SOURCE_DATE_EPOCH").and_then(|it| it.parse().ok());
     let options = PackOptions {
         format: ArtifactFormat::TarGz,
@@ -100,15 +106,11 @@ fn sdist(
     place: &Workplace,
     request: &CheckRequest,
 ) -> Result<PathBuf, JobError> {
-    let copy = place.copy();
     // The probe ran setuptools' `egg_info` and maybe more in it.
-    disk::remove_tree(&copy)
-        .and_then(|()| fs::create_dir(&copy))
-        .and_then(|()| folder.copy_to(&copy))
-        .map_err(JobError::disk("copy the job to", &copy))?;
+    place.lay_out(folder)?;
     let output = place.output();
     fs::create_dir(&output).map_err(JobError::disk("make", &output))?;
-    let question = json!({"ask": "sdist", "commands": "translate", "backend": "", "backend_path": []});
+    let question = json!({"ask": "sdist", "commands": request.commands.as_str()});
     let failed = |reason: String| JobError::Sdist { reason: without_secrets(&reason) };
     let answer = match place.ask(context, &question, request.limit)? {
         Reply::Answer(answer) => answer,

@@ -13,6 +13,7 @@ use source_build::{BuildTools, Room, SourceBuild, SourceInput, make_room};
 use store::Context;
 use vocab::{DistributionName, PythonVersion};
 
+use crate::job_back_end::JobBackEnd;
 use crate::job_error::JobError;
 use crate::job_folder::JobFolder;
 use crate::target_python;
@@ -22,7 +23,7 @@ const SCRIPTS: [(&str, &str); 5] = [
     ("pydist_sandbox.py", include_str!("../python/pydist_sandbox.py")),
     ("pydist_commands.py", include_str!("../python/pydist_commands.py")),
     ("pydist_probe.py", include_str!("../python/pydist_probe.py")),
-    ("pydist_sdist.py", include_str!("../python/pydist_sdist.py")),
+    ("pydist_back_end.py", include_str!("../python/pydist_back_end.py")),
 ];
 /// What `pydist_main.py` ends with where there is no sandbox.
 const NO_SANDBOX: i32 = 97;
@@ -49,6 +50,9 @@ pub struct Workplace {
     root: PathBuf,
     room: Room,
     job: PathBuf,
+    back_end: JobBackEnd,
+    /// Names and texts of files that are in the copy alone.
+    generated: Vec<(String, String)>,
     /// The interpreter's own.
     pub python: PythonVersion,
     /// Whether code of the job was shut in. Known after the first question.
@@ -56,12 +60,14 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Copies the job and makes the environment, with setuptools and `requires`; nothing of the job runs.
+    /// Copies the job and makes the environment, with setuptools and what the back end requires; nothing of the job runs.
+    /// `indexes`: those beside the default one, and whether each is only a folder of files.
     pub fn make(
         context: &Context,
         job: &JobFolder,
         python: PythonVersion,
-        requires: &[String],
+        back_end: &JobBackEnd,
+        indexes: &[(String, bool)],
     ) -> Result<Self, JobError> {
         let base = target_python::base(context, python)?;
         let program = base.layout.interpreter().below(&base.root);
@@ -69,8 +75,8 @@ impl Workplace {
         let store = context.store.root().to_owned();
         let folder = context.store.scratch_dir("job-").map_err(JobError::disk("write", &store))?;
         let root = fs::canonicalize(folder.path()).map_err(JobError::disk("read", folder.path()))?;
-        let mut build_requires = vec![target_python::setuptools(base.layout.python)];
-        build_requires.extend(requires.iter().cloned());
+        let build_requires = target_python::build_requires(base.layout.python, &back_end.requires);
+        let registries: Vec<String> = indexes.iter().map(|(address, _)| address.clone()).collect();
         let name: DistributionName = "job".parse().expect("a valid name");
         let build = SourceBuild {
             name,
@@ -86,21 +92,63 @@ impl Workplace {
             config_settings: Vec::new(),
             package_root: &root,
             pass_environment: &[],
-            registries: &[],
+            registries: &registries,
             within: Vec::new(),
             timeout: context.timeout,
             logs: &root,
         };
-        let room = make_room(context, &build, &BuildTools { uv: &uv, registries: Vec::new() }, &root)?;
-        let place =
-            Self { job: job.root().to_owned(), python: base.layout.python, room, folder, root, sandboxed: true.into() };
-        let copy = place.copy();
-        fs::create_dir(&copy).and_then(|()| job.copy_to(&copy)).map_err(JobError::disk("copy the job to", &copy))?;
+        let room = make_room(context, &build, &BuildTools { uv: &uv, registries: indexes.to_vec() }, &root)?;
+        let place = Self {
+            job: job.root().to_owned(),
+            python: base.layout.python,
+            back_end: back_end.clone(),
+            generated: Vec::new(),
+            room,
+            folder,
+            root,
+            sandboxed: true.into(),
+        };
+        place.lay_out(job)?;
         for (name, text) in SCRIPTS {
             let path = place.root.join(name);
             fs::write(&path, text).map_err(JobError::disk("write", &path))?;
         }
         Ok(place)
+    }
+
+    /// What makes the job's archive.
+    pub(crate) fn back_end(&self) -> &JobBackEnd {
+        &self.back_end
+    }
+
+    /// Keeps everything in the place; the path of its folder.
+    pub fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
+    /// Adds a file that the job packs but does not hold.
+    pub(crate) fn generate(&mut self, name: &str, text: String) -> Result<(), JobError> {
+        let path = self.copy().join(name);
+        fs::write(&path, &text).map_err(JobError::disk("write", &path))?;
+        self.generated.push((name.to_owned(), text));
+        Ok(())
+    }
+
+    /// Makes the copy anew: code of the job may have changed it.
+    pub(crate) fn lay_out(&self, job: &JobFolder) -> Result<(), JobError> {
+        let copy = self.copy();
+        let copied = || {
+            if copy.exists() {
+                disk::remove_tree(&copy)?;
+            }
+            fs::create_dir(&copy).and_then(|()| job.copy_to(&copy))
+        };
+        copied().map_err(JobError::disk("copy the job to", &copy))?;
+        for (name, text) in &self.generated {
+            let path = copy.join(name);
+            fs::write(&path, text).map_err(JobError::disk("write", &path))?;
+        }
+        Ok(())
     }
 
     /// The copy of the job.
@@ -145,8 +193,10 @@ impl Workplace {
             "answer": answer,
             "output": self.output(),
         });
-        if let (Value::Object(whole), Value::Object(question)) = (&mut whole, question) {
-            whole.extend(question.clone());
+        for part in [self.back_end.question(), question.clone()] {
+            if let (Value::Object(whole), Value::Object(part)) = (&mut whole, part) {
+                whole.extend(part);
+            }
         }
         fs::write(&asked, whole.to_string()).map_err(JobError::disk("write", &asked))?;
         let _ = fs::remove_file(&answer);

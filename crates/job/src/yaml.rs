@@ -5,13 +5,13 @@
 
 pub(crate) mod scalar;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 /// In bytes.
 const LARGEST: usize = 16 << 20;
-/// Values, those of aliases counted each time.
+/// Values, those of aliases and of anchors counted each time: an anchor keeps a copy.
 const MOST_NODES: usize = 200_000;
 const DEEPEST: usize = 100;
 
@@ -167,6 +167,7 @@ impl Reader {
 
     fn finished(&mut self, node: Node, anchor: usize, count: usize) -> Result<(), YamlFault> {
         if anchor > 0 {
+            self.counted(count, node.line, node.column)?;
             self.anchors.insert(anchor, (node.clone(), count));
         }
         let Some(open) = self.open.last_mut() else {
@@ -219,6 +220,11 @@ fn merged(entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, YamlFault> {
         return Ok(entries);
     }
     let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| is_merge(key));
+    let text_of = |key: &Node| match &key.kind {
+        NodeKind::Scalar { text, .. } => text.clone(),
+        _ => String::new(),
+    };
+    let mut known: HashSet<String> = own.iter().map(|(key, _)| text_of(key)).collect();
     for (key, value) in merges {
         let sources = match value.kind {
             NodeKind::Map(entries) => vec![entries],
@@ -232,7 +238,7 @@ fn merged(entries: Vec<(Node, Node)>) -> Result<Vec<(Node, Node)>, YamlFault> {
             NodeKind::Scalar { .. } => return Err(fault(key.line, key.column, "`<<` takes mappings")),
         };
         for (key, value) in sources.into_iter().flatten() {
-            if !own.iter().any(|(known, _)| known.kind == key.kind) {
+            if known.insert(text_of(&key)) {
                 own.push((key, value));
             }
         }
@@ -284,6 +290,17 @@ mod tests {
         }
         assert!(reason(&deep).2.contains("levels"));
         assert!(!reason("a: &a [*a]\n").2.is_empty());
+        // Each anchor keeps a copy of what it names.
+        let anchored: String = (0..99).map(|level| format!("&a{level} [")).collect();
+        let anchored = format!("{anchored}{}{}", "x, ".repeat(150_000), "]".repeat(99));
+        assert!(reason(&anchored).2.contains("values"));
+    }
+
+    #[test]
+    fn large_merges_take_no_longer_than_their_size() {
+        let keys = |name: &str| (0..15_000).map(|key| format!("  {name}{key}: 1\n")).collect::<String>();
+        let text = format!("a: &a\n{}b:\n  <<: *a\n{}", keys("x"), keys("y"));
+        assert!(parse(&text).is_ok());
     }
 
     #[test]

@@ -31,14 +31,16 @@ with open(answer, "w", encoding="utf-8") as file:
 "#;
 
 /// The `[build-system]` of a source (PEP 518), or its default if there is none.
-pub(super) struct BackEnd {
-    pub(super) requires: Vec<String>,
-    module: String,
-    path: Vec<PathBuf>,
+pub struct BackEnd {
+    pub requires: Vec<String>,
+    /// As it is written: `hatchling.build`.
+    pub module: String,
+    /// Absolute folders.
+    pub path: Vec<PathBuf>,
 }
 
 impl BackEnd {
-    pub(super) fn of(source: &Path) -> Result<Self, SourceBuildErrorKind> {
+    pub fn of(source: &Path) -> Result<Self, SourceBuildErrorKind> {
         let file = source.join("pyproject.toml");
         let text = match vocab::read_regular_text(&file) {
             Ok(text) => text,

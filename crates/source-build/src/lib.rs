@@ -39,6 +39,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 
+pub use back_end::BackEnd;
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
 pub use key::{BUILT_WHEEL_FORMAT, RECORD, read_record, verify_built};

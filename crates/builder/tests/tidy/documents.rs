@@ -11,8 +11,9 @@ use super::{root, sources};
 pub const PROGRAMS: [&str; 6] = ["builder", "publisher", "archive", "pydist", "config-merger", "etl-runtime"];
 
 /// Options of other programs that documents and messages name.
-const OTHERS_OPTIONS: [(&str, &[&str]); 9] = [
-    ("pip", &["--find-links", "--no-index"]),
+const OTHERS_OPTIONS: [(&str, &[&str]); 10] = [
+    ("pip", &["--default-timeout", "--find-links", "--no-index", "--requirement"]),
+    ("apt-get", &["--assume-yes"]),
     (
         "cargo, npm and pnpm",
         &[

@@ -114,6 +114,7 @@ impl Checked<'_> {
             pipeline_options: options,
             job_config,
             packaging,
+            lines: self.lines.clone(),
         })
     }
 
