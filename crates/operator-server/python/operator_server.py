@@ -127,6 +127,35 @@ class Connection:
             self.sock.close()
 
 
+class ReceivedBody:
+    """A value on its way in: in memory, as a table will be anyway, or in a file if it is very large."""
+
+    IN_MEMORY = 2 << 30
+
+    def __init__(self, scratch):
+        self.scratch, self.parts, self.size, self.is_complete = scratch, 0, 0, False
+        self.chunks, self.file = [], None
+
+    def append(self, chunk):
+        self.parts += 1
+        self.size += len(chunk)
+        if self.file is None and self.size > self.IN_MEMORY:
+            self.file = tempfile.TemporaryFile(dir=self.scratch or None)
+            self.file.writelines(self.chunks)
+            self.chunks = []
+        if self.file is None:
+            self.chunks.append(chunk)
+        else:
+            self.file.write(chunk)
+
+    def opened(self):
+        if self.file is not None:
+            self.file.seek(0)
+            return self.file
+        content, self.chunks = b"".join(self.chunks), []
+        return io.BytesIO(content)
+
+
 class BodySink:
     """A file-like object that sends what is written to it, in chunks of the protocol's size."""
 
@@ -268,6 +297,7 @@ class Server:
             connection.close()
             with self.lock:
                 self.connection = None
+            self.bodies.clear()
             self.interrupt(self.run)
 
     def read(self, connection):
@@ -299,23 +329,13 @@ class Server:
         if entry is None:
             if part != 0:
                 raise ProtocolError("a body does not begin with its first part")
-            # On disk when it is large, so that a table is not in memory twice.
-            entry = self.bodies[number] = {
-                "file": tempfile.SpooledTemporaryFile(max_size=64 << 20, dir=self.settings.get("scratch") or None),
-                "next": 0,
-                "size": 0,
-                "complete": threading.Event(),
-            }
-        if part != entry["next"] or entry["complete"].is_set():
+            entry = self.bodies[number] = ReceivedBody(self.settings.get("scratch"))
+        if part != entry.parts or entry.is_complete:
             raise ProtocolError("parts of a body are not in order")
-        entry["next"] += 1
-        entry["size"] += len(body)
-        if entry["size"] > connection.largest_body:
+        if entry.size + len(body) > connection.largest_body:
             raise ProtocolError("a body is larger than loader.maxBody")
-        entry["file"].write(body)
-        if header.get("last"):
-            entry["file"].seek(0)
-            entry["complete"].set()
+        entry.append(body)
+        entry.is_complete = bool(header.get("last"))
 
     def interrupt(self, run):
         """Raises KeyboardInterrupt in the main thread if that run is what it does."""
@@ -509,12 +529,13 @@ class Server:
         if form == "file" and "path" in value:
             return pathlib.Path(value["path"])
         entry = self.bodies.get(value.get("body"))
-        if entry is None or not entry["complete"].is_set():
+        if entry is None or not entry.is_complete:
             raise SerializeError(f"port {value.get('port')}: its content was not sent")
         del self.bodies[value["body"]]
-        with entry["file"] as stream:
+        stream = entry.opened()
+        try:
             if form == "bytes":
-                return io.BytesIO(stream.read())
+                return stream if isinstance(stream, io.BytesIO) else io.BytesIO(stream.read())
             if form == "file":
                 path = pathlib.Path(folder, "in-" + safe_name(value.get("name") or value["port"]))
                 with open(path, "xb") as file:
@@ -524,6 +545,9 @@ class Server:
                 return read_table(value.get("codec"), stream, value["port"])
             if form == "object":
                 return read_object(value, stream.read())
+        finally:
+            if form != "bytes" and not isinstance(stream, io.BytesIO):
+                stream.close()
         raise SerializeError(f"port {value.get('port')}: unknown form {form!r}")
 
     def to_host(self, port, value, folder, depth=0):
@@ -733,7 +757,7 @@ def read_arrow(stream, port):
     import pyarrow
 
     try:
-        table = pyarrow.ipc.open_stream(pyarrow.py_buffer(stream.read())).read_all()
+        table = pyarrow.ipc.open_stream(pyarrow.py_buffer(stream.getbuffer() if isinstance(stream, io.BytesIO) else stream.read())).read_all()
     except pyarrow.ArrowInvalid as error:
         raise SerializeError(f"port {port}: not an Arrow stream: {error}") from None
     columns, facts = {}, {}

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_63_nothing_that_moves_python_is_inherited() {
+    fn pel_63_nothing_that_moves_python_is_inherited() {
         let junk =
             ["PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "VIRTUAL_ENV", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "SECRET"];
         let kept = ["HOME", "https_proxy", "MINE"];

@@ -149,7 +149,7 @@ fn environments() -> [(Host, &'static str); 3] {
 }
 
 #[test]
-fn case_69_each_type_comes_back_as_it_went() {
+fn pel_69_each_type_comes_back_as_it_went() {
     for (mut host, codec) in environments() {
         let mut server = host.loaded();
         for kind in ["real", "integer", "nominal", "boolean", "text", "date-time", "time", "text-set", "text-list"] {
@@ -180,7 +180,7 @@ fn case_69_each_type_comes_back_as_it_went() {
 }
 
 #[test]
-fn case_70_71_what_a_table_cannot_hold_is_changed_with_a_word_or_refused() {
+fn pel_70_71_what_a_table_cannot_hold_is_changed_with_a_word_or_refused() {
     for (mut host, codec) in environments() {
         let mut server = host.loaded();
         // (table, what becomes of it, what is said)
@@ -217,7 +217,7 @@ fn case_70_71_what_a_table_cannot_hold_is_changed_with_a_word_or_refused() {
 }
 
 #[test]
-fn case_72_a_refused_column_is_named() {
+fn pel_72_a_refused_column_is_named() {
     let (mut host, _) = environments().into_iter().next().unwrap();
     let mut server = host.loaded();
     // (table, words of the error)
@@ -242,7 +242,7 @@ fn case_72_a_refused_column_is_named() {
 }
 
 #[test]
-fn case_73_a_role_stays_with_its_column() {
+fn pel_73_a_role_stays_with_its_column() {
     for (mut host, codec) in environments() {
         let mut server = host.loaded();
         let (used, _, _, content) = table(&mut host, &mut server, call("with_roles", &json!({})));
@@ -257,7 +257,7 @@ fn case_73_a_role_stays_with_its_column() {
 }
 
 #[test]
-fn case_74_without_pyarrow_arrow_is_an_error_that_names_it() {
+fn pel_74_without_pyarrow_arrow_is_an_error_that_names_it() {
     let mut host = Host::new(OPERATORS);
     host.settings.python = python_with("newest", &["pandas"]);
     host.settings.codec = TableCodec::Arrow;

@@ -98,7 +98,7 @@ fn an_operators_own_refusal_is_its_message_and_a_fault_has_its_place() {
 }
 
 #[test]
-fn case_68_what_an_operator_prints_disturbs_nothing_and_comes_before_its_result() {
+fn pel_68_what_an_operator_prints_disturbs_nothing_and_comes_before_its_result() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     for _ in 0..3 {
@@ -112,7 +112,7 @@ fn case_68_what_an_operator_prints_disturbs_nothing_and_comes_before_its_result(
 }
 
 #[test]
-fn case_67_very_many_lines_are_cut_and_counted() {
+fn pel_67_very_many_lines_are_cut_and_counted() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     assert_eq!(bytes(host.run(&mut server, call("shouts", &json!({ "lines": 100_000 }))).unwrap()), b"done");
@@ -125,7 +125,7 @@ fn case_67_very_many_lines_are_cut_and_counted() {
 }
 
 #[test]
-fn case_66_a_secret_of_a_connection_shows_nowhere() {
+fn pel_66_a_secret_of_a_connection_shows_nowhere() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     let values = json!({ "host": "db", "auth.password": "s3cret-word" }).as_object().cloned().unwrap();
@@ -138,7 +138,7 @@ fn case_66_a_secret_of_a_connection_shows_nowhere() {
 }
 
 #[test]
-fn case_63_the_hosts_environment_does_not_reach_operators() {
+fn pel_63_the_hosts_environment_does_not_reach_operators() {
     let mut host = Host::new(OPERATORS);
     host.work.environment =
         environment_with(&[("PYTHONPATH", "/junk"), ("PYTHONHOME", "/junk"), ("CONDA_PREFIX", "/junk")]);
@@ -161,7 +161,7 @@ fn a_module_that_does_not_import_is_named_with_its_line() {
 }
 
 #[test]
-fn case_62_an_endless_call_is_cancelled_with_everything_it_started() {
+fn pel_62_an_endless_call_is_cancelled_with_everything_it_started() {
     let source = r"
 import subprocess, sys, time
 def sleeps():

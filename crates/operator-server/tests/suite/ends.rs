@@ -26,7 +26,7 @@ def keeps():
 "#;
 
 #[test]
-fn case_60_a_server_that_ends_during_a_call_is_named_with_its_last_words() {
+fn pel_60_a_server_that_ends_during_a_call_is_named_with_its_last_words() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     let error = host.run(&mut server, call("leaves", &json!({ "code": 3 }))).unwrap_err();
@@ -37,7 +37,7 @@ fn case_60_a_server_that_ends_during_a_call_is_named_with_its_last_words() {
 
 #[cfg(unix)]
 #[test]
-fn case_61_a_segmentation_fault_is_told_by_its_signal() {
+fn pel_61_a_segmentation_fault_is_told_by_its_signal() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     let error = host.run(&mut server, call("faults", &json!({}))).unwrap_err();
@@ -45,7 +45,7 @@ fn case_61_a_segmentation_fault_is_told_by_its_signal() {
 }
 
 #[test]
-fn case_60_three_crashes_in_a_minute_are_enough_until_somebody_resets() {
+fn pel_60_three_crashes_in_a_minute_are_enough_until_somebody_resets() {
     let mut host = Host::new(OPERATORS);
     let mut pool = ServerPool::default();
     let key = ServerKey { folder: host.root().to_owned(), digest: "1".to_owned() };
@@ -84,7 +84,7 @@ fn the_server_that_was_idle_for_longest_gives_way_but_not_one_with_objects() {
 }
 
 #[test]
-fn case_55_56_ports_come_from_the_range_and_a_full_one_is_an_error() {
+fn pel_55_56_ports_come_from_the_range_and_a_full_one_is_an_error() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let mut host = Host::new(OPERATORS);
@@ -98,7 +98,7 @@ fn case_55_56_ports_come_from_the_range_and_a_full_one_is_an_error() {
 }
 
 #[test]
-fn case_57_without_the_token_nothing_is_answered() {
+fn pel_57_without_the_token_nothing_is_answered() {
     let host = Host::new(OPERATORS);
     let server = host.start();
     for greeting in [
@@ -124,7 +124,7 @@ fn framed(header: &serde_json::Value) -> Vec<u8> {
 }
 
 #[test]
-fn case_58_an_idle_server_ends_and_one_with_objects_stays() {
+fn pel_58_an_idle_server_ends_and_one_with_objects_stays() {
     let mut host = Host::new(OPERATORS);
     host.settings.idle = Some(Duration::from_millis(300));
     let mut server = host.start();
@@ -150,11 +150,37 @@ fn a_program_that_is_not_python_is_an_error_with_its_own_words() {
 }
 
 #[test]
-fn case_64_folders_may_have_any_name() {
+fn pel_64_folders_may_have_any_name() {
     let parent = tempfile::tempdir().unwrap();
     let odd = tempfile::Builder::new().prefix("a ü 日本 😀 ' & ").tempdir_in(parent.path()).unwrap();
     assert!(Path::new(odd.path()).exists());
     let mut host = Host::within(odd, OPERATORS);
     let mut server = host.loaded();
     assert_eq!(bytes(host.run(&mut server, call("works", &json!({}))).unwrap()), b"well");
+}
+
+#[test]
+fn pel_59_a_server_ends_with_its_host() {
+    use std::io::BufRead as _;
+
+    let host = Host::new(OPERATORS);
+    // What a host that is killed leaves: a pipe that closes, and nothing said.
+    drop(host.start());
+    let files = std::fs::read_dir(host.root().join("cache")).unwrap();
+    let program = files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "py"));
+    let mut server = std::process::Command::new(&host.settings.python)
+        .args(["-I", "-u"])
+        .arg(program.unwrap())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = server.stdin.take().unwrap();
+    pipe.write_all(b"{\"token\": \"00\", \"ports\": null}\n").unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("PYDIST-SERVER 1 "), "{line}");
+    assert!(server.try_wait().unwrap().is_none());
+    drop(pipe);
+    eventually("the end of a server without a host", || server.try_wait().unwrap().is_some());
 }

@@ -101,7 +101,7 @@ fn files_come_by_path_or_by_content_and_go_out_of_the_runs_folder() {
 }
 
 #[test]
-fn case_77_a_file_outside_of_the_run_is_refused() {
+fn pel_77_a_file_outside_of_the_run_is_refused() {
     let mut host = Host::new(OPERATORS);
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let secret = home.path().join("secret.txt");
@@ -117,7 +117,7 @@ fn case_77_a_file_outside_of_the_run_is_refused() {
 }
 
 #[test]
-fn case_76_objects_stay_in_their_server_and_die_with_it() {
+fn pel_76_objects_stay_in_their_server_and_die_with_it() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     let made = Call { outputs: vec!["model".to_owned(), "internal".to_owned()], ..call("makes", &json!({})) };
