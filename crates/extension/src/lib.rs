@@ -15,6 +15,7 @@
 //! Files are read here, and none is written.
 
 mod archive_names;
+mod check_parameters;
 mod decide;
 mod default_paths;
 mod dependencies;
@@ -34,6 +35,7 @@ mod settings;
 mod vendor_format;
 
 pub use archive_names::{ARCHIVE_FORMATS, ArchiveName, Machine, archive_names};
+pub use check_parameters::{ParameterFaults, check_parameters, parameter_of_text};
 pub use decide::{Decision, DistributionLack, DistributionMode, Facts, decide, row_text};
 pub use default_paths::{DefaultPaths, Profile, default_paths, vendor_extensions};
 pub use dependencies::{DistributionNeed, distribution_needs, distribution_of, settle_conflicts};
@@ -51,6 +53,7 @@ pub use read_extension::{Extension, ExtensionWarning, read_extension};
 pub use scan::{ScanRules, scan_extensions};
 pub use setting_sources::{SettingOrigin, SettingSources, SettingWarning, SettingsFileError};
 pub use settings::{
-    AllowedExtension, DebugMode, LoaderSettings, Setting, SettingError, SettingRow, UserFolders, VerifyDepth,
+    AllowedExtension, DebugMode, LoaderSettings, ServerSetting, Setting, SettingError, SettingRow, TableForm,
+    UserFolders, VerifyDepth,
 };
 pub use vendor_format::{ParameterType, SIGNATURE_SUFFIX};

@@ -47,9 +47,16 @@ pub const LOCK_TIMEOUT: SettingKey = plain("loader.lockTimeout", "PYDIST_LOADER_
 pub const MAX_EXTRACT_BYTES: SettingKey = plain("loader.maxExtractBytes", "PYDIST_LOADER_MAX_EXTRACT_BYTES");
 pub const HOST_VERSION: SettingKey = plain("loader.hostVersion", "PYDIST_LOADER_HOST_VERSION");
 pub const TRUSTED_KEYS: SettingKey = plain("loader.trustedKeys", "PYDIST_LOADER_TRUSTED_KEYS");
+pub const CACHE_DIR: SettingKey = plain("loader.cacheDir", "PYDIST_LOADER_CACHE_DIR");
+pub const START_TIMEOUT: SettingKey = plain("loader.startTimeout", "PYDIST_LOADER_START_TIMEOUT");
+pub const RUN_TIMEOUT: SettingKey = plain("loader.runTimeout", "PYDIST_LOADER_RUN_TIMEOUT");
+pub const TABLE_CODEC: SettingKey = plain("loader.tableCodec", "PYDIST_LOADER_TABLE_CODEC");
+pub const MAX_BODY: SettingKey = plain("loader.maxBody", "PYDIST_LOADER_MAX_BODY");
+pub const PASS_ENV_VARS: SettingKey = plain("loader.passEnvVars", "PYDIST_LOADER_PASS_ENV_VARS");
+pub const ALLOW_OUTSIDE_FILES: SettingKey = plain("loader.allowOutsideFiles", "PYDIST_LOADER_ALLOW_OUTSIDE_FILES");
 
 /// All of them: the vendor's, then ours.
-pub const SETTING_KEYS: [SettingKey; 22] = [
+pub const SETTING_KEYS: [SettingKey; 29] = [
     AIR_GAPPED,
     MINIFORGE_DIR,
     DISABLE_MINIFORGE,
@@ -72,6 +79,13 @@ pub const SETTING_KEYS: [SettingKey; 22] = [
     MAX_EXTRACT_BYTES,
     HOST_VERSION,
     TRUSTED_KEYS,
+    CACHE_DIR,
+    START_TIMEOUT,
+    RUN_TIMEOUT,
+    TABLE_CODEC,
+    MAX_BODY,
+    PASS_ENV_VARS,
+    ALLOW_OUTSIDE_FILES,
 ];
 
 /// The variable that the rule gives a key: dots become `_`, and a capital begins a new word.

@@ -70,8 +70,36 @@ pub struct LoaderSettings {
     pub host_version: Setting<Option<String>>,
     /// Files with minisign public keys, or the keys themselves.
     pub trusted_keys: Setting<Vec<String>>,
+    pub server: ServerSetting,
     /// What was read, key by key, for showing it.
     pub rows: Vec<SettingRow>,
+}
+
+/// How servers are started and what may go in and out of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerSetting {
+    /// Holds unpacked extensions, byte code and the server's program. Absent: neither a setting nor the user's folders say.
+    pub cache: Setting<Option<PathBuf>>,
+    pub start_timeout: Setting<Duration>,
+    /// Absent: no limit.
+    pub run_timeout: Setting<Option<Duration>>,
+    pub table_codec: Setting<TableForm>,
+    /// Of one table, file or blob, in bytes.
+    pub max_body: Setting<u64>,
+    /// Variables that servers get besides the usual ones.
+    pub pass_variables: Setting<Vec<String>>,
+    pub allow_outside_files: Setting<bool>,
+}
+
+/// How tables go to operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableForm {
+    /// Arrow where the distribution has pyarrow, else JSON.
+    #[default]
+    Auto,
+    Arrow,
+    Json,
 }
 
 /// A setting in words.
@@ -163,6 +191,7 @@ impl LoaderSettings {
             trusted_keys: reader.read(keys::TRUSTED_KEYS, Vec::new(), "", |text| {
                 Ok(text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect())
             })?,
+            server: reader.server(user.data)?,
             rows: reader.rows,
         })
     }
@@ -231,6 +260,34 @@ impl SettingReader<'_> {
             self.show_default(key, &default.display().to_string());
         }
         Ok(Setting { value: value.unwrap_or(default), origin })
+    }
+
+    fn server(&mut self, data: Option<&Path>) -> Result<ServerSetting, SettingError> {
+        let seconds = |text: &str| whole(text, 1, 604_800).map(Duration::from_secs);
+        let default = data.map(|data| data.join("cache"));
+        let mut cache = self.path(keys::CACHE_DIR)?;
+        if cache.value.is_none()
+            && let Some(default) = default
+        {
+            self.show_default(keys::CACHE_DIR, &default.display().to_string());
+            cache.value = Some(default);
+        }
+        Ok(ServerSetting {
+            cache,
+            start_timeout: self.read(keys::START_TIMEOUT, Duration::from_secs(60), "60", seconds)?,
+            run_timeout: self.read(keys::RUN_TIMEOUT, None, "0", idle_shutdown)?,
+            table_codec: self.read(keys::TABLE_CODEC, TableForm::Auto, "auto", |text| match text {
+                "auto" => Ok(TableForm::Auto),
+                "arrow" => Ok(TableForm::Arrow),
+                "json" => Ok(TableForm::Json),
+                _ => Err("auto, arrow or json is expected".to_owned()),
+            })?,
+            max_body: self.read(keys::MAX_BODY, 8 << 30, "8589934592", |text| whole(text, 1, u64::MAX))?,
+            pass_variables: self.read(keys::PASS_ENV_VARS, Vec::new(), "", |text| {
+                Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+            })?,
+            allow_outside_files: self.flag(keys::ALLOW_OUTSIDE_FILES)?,
+        })
     }
 
     fn ports(&mut self) -> Result<Option<(u16, u16)>, SettingError> {

@@ -63,6 +63,16 @@ pub enum ExtensionCommand {
         #[command(flatten)]
         options: ExtensionOptions,
     },
+    /// Run an operator of an extension.
+    ///
+    /// The extension's distribution is made ready, a Python server is started on it, and the function is called. What it logs
+    /// and prints goes to standard error; one line for each output goes to standard output. Files ending in .arrow (an Arrow
+    /// stream), .csv or .json.gz are tables; any other is given to the operator as a path.
+    #[command(after_help = "Examples:
+  pydist extension run text_tools:count_words --in table=texts.csv --out result=counts.csv
+  pydist extension run text_tools:train -p rounds=10 -p mode=fast --in table=texts.arrow --out model=model.bin
+  pydist extension run shop:load --connection db=db.json --seed 1 --json")]
+    Run(RunArguments),
     /// Show every setting with its value, and where that was set.
     #[command(after_help = "Examples:
   pydist extension settings
@@ -71,6 +81,41 @@ pub enum ExtensionCommand {
         #[command(flatten)]
         options: ExtensionOptions,
     },
+}
+
+/// What `pydist extension run` takes.
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// The operator: NAMESPACE:FUNCTION.
+    #[arg(value_name = "NAMESPACE:FUNCTION", value_parser = operator)]
+    pub operator: (String, String),
+    /// Set a parameter. Lists and objects are JSON. May be repeated.
+    #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = pair)]
+    pub parameters: Vec<(String, String)>,
+    /// Give an input from a file. May be repeated.
+    #[arg(long = "in", value_name = "PORT=FILE", value_parser = file)]
+    pub inputs: Vec<(String, PathBuf)>,
+    /// Write an output to a file. May be repeated.
+    #[arg(long = "out", value_name = "PORT=FILE", value_parser = file)]
+    pub outputs: Vec<(String, PathBuf)>,
+    /// Give a connection from a JSON file with `values` (dotted keys) and `secrets` (those that are never shown).
+    #[arg(long = "connection", value_name = "PORT=FILE", value_parser = file)]
+    pub connections: Vec<(String, PathBuf)>,
+    /// Passed as `random_seed` to functions that take `**kwargs`.
+    #[arg(long)]
+    pub seed: Option<i64>,
+    #[command(flatten)]
+    pub options: ExtensionOptions,
+}
+
+fn operator(text: &str) -> Result<(String, String), &'static str> {
+    let (namespace, function) = text.split_once(':').ok_or("NAMESPACE:FUNCTION is expected")?;
+    let is_whole = !namespace.is_empty() && !function.is_empty();
+    if is_whole { Ok((namespace.to_owned(), function.to_owned())) } else { Err("NAMESPACE:FUNCTION is expected") }
+}
+
+fn file(text: &str) -> Result<(String, PathBuf), &'static str> {
+    pair(text).map(|(port, path)| (port, PathBuf::from(path))).map_err(|_| "PORT=FILE is expected")
 }
 
 /// Settings on the command line. The first that says something counts: `--set`, the settings file, `-D`, the environment.

@@ -17,6 +17,7 @@ use vocab::{Environment, Event, Exit, Fault, Work};
 use crate::commands::{data_folder, key_of};
 use crate::extension_arguments::{ExtensionCommand, ExtensionOptions};
 use crate::extension_text::{doctor_text, explanation, inspection, list_table};
+use crate::operator_commands;
 
 /// Neither a setting nor the user's folders say where distributions are.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -42,6 +43,10 @@ pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Res
         }
         ExtensionCommand::Prepare { id, options } => prepare(&around.host(options)?, id, json, around),
         ExtensionCommand::Doctor { options } => doctor(&around.host(options)?, json, around),
+        ExtensionCommand::Run(arguments) => {
+            let host = around.host(&arguments.options)?;
+            operator_commands::run(host, arguments, json, &around.printer, &around.work())
+        }
         ExtensionCommand::Settings { options } => settings(options, json, around),
     }
 }

@@ -31,6 +31,8 @@ mod home;
 mod install_record;
 mod kept_catalogue;
 mod offer;
+mod operator_error;
+mod operator_host;
 mod trust;
 
 pub use extension_host::{AskedDistribution, ExtensionHost, HostRequest, UnknownDistribution};
@@ -38,5 +40,7 @@ pub use get::{InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use get_job::GetRequest;
 pub use home::Home;
+pub use operator_error::OperatorError;
+pub use operator_host::{OperatorHost, OperatorRequest};
 pub use tree_table::TreeDamage;
 pub use trust::{PublicKey, TrustError};

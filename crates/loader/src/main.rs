@@ -5,6 +5,7 @@ mod commands;
 mod extension_arguments;
 mod extension_commands;
 mod extension_text;
+mod operator_commands;
 
 use std::process::ExitCode;
 

@@ -235,6 +235,7 @@ class Server:
         self.modules = {}
         self.handles = {}
         self.run = None
+        self.codecs = {}
         self.cancelled = set()
         self.activity = time.monotonic()
         self.lock = threading.Lock()
@@ -422,6 +423,7 @@ class Server:
             for path in reversed(header.get("paths", [])):
                 if path not in sys.path:
                     sys.path.insert(0, path)
+                    EXTENSION_FOLDERS.append(path)
             importlib.invalidate_caches()
             self.modules[extension] = importlib.import_module(module)
         except KeyboardInterrupt:
@@ -446,6 +448,7 @@ class Server:
                 raise KeyboardInterrupt
             os.chdir(folder)
             values = self.call(header, extension, folder)
+            self.codecs = header.get("codecs") or {}
             outputs = [self.to_host(port, value, folder) for port, value in values]
             answer = {"t": "RESULT", "run": run, "outputs": outputs}
             with self.lock:
@@ -563,7 +566,7 @@ class Server:
             return {"port": port, "form": "bytes", "body": number}
         if is_frame(value):
             number = next(self.numbers)
-            codec = self.codec()
+            codec = self.codecs.get(port) or self.codec()
             sink = BodySink(self.connection, number)
             table = HostTable(value, port, lambda text: self.log(logging.WARNING, "pydist", text))
             facts = table.write(codec, sink)
@@ -749,6 +752,8 @@ def read_table(codec, stream, port):
         return read_arrow(stream, port)
     if codec == "json":
         return read_json_table(stream, port)
+    if codec == "csv":
+        return read_csv(stream, port)
     raise SerializeError(f"port {port}: unknown codec {codec!r}")
 
 
@@ -770,6 +775,16 @@ def read_arrow(stream, port):
     frame = pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows))
     frame.attrs["pydist"] = facts
     return frame
+
+
+def read_csv(stream, port):
+    """Types are those that pandas finds; texts are texts, and an empty field is missing."""
+    import pandas
+
+    try:
+        return pandas.read_csv(stream, encoding="utf-8")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SerializeError(f"port {port}: not a table of comma-separated values: {error}") from None
 
 
 def series_of_arrow(column, declared, name, port):
@@ -901,8 +916,14 @@ class HostTable:
         ]
 
     def write(self, codec, sink):
+        if codec == "arrow" and not has_module("pyarrow"):
+            raise SerializeError("a table is wanted as Arrow, and pyarrow is not installed in this distribution")
         if codec == "arrow":
             self.write_arrow(sink)
+        elif codec == "csv":
+            self.write_csv(sink)
+        elif codec != "json":
+            raise SerializeError(f"unknown codec {codec!r}")
         else:
             self.write_json(sink)
         return {"rows": self.rows, "columns": [column.facts() for column in self.columns]}
@@ -922,6 +943,16 @@ class HostTable:
             table = schema.empty_table()
         with pyarrow.PythonFile(sink, mode="w") as file, pyarrow.ipc.new_stream(file, schema) as writer:
             writer.write_table(table, max_chunksize=1 << 20)
+
+    def write_csv(self, sink):
+        import pandas
+
+        data = {column.name: column.series for column in self.columns}
+        frame = pandas.DataFrame(data, index=pandas.RangeIndex(self.rows))
+        text = io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True)
+        frame.to_csv(text, index=False, lineterminator="\n")
+        text.flush()
+        text.detach()
 
     def write_json(self, sink):
         class Plain:
@@ -1150,6 +1181,18 @@ def nanoseconds_of(value):
 # --- Failures -------------------------------------------------------------------------------------------------------
 
 
+# Folders of extensions, of which people know only what is in them.
+EXTENSION_FOLDERS = []
+
+
+def shown_file(path):
+    """A file of an extension as the zip has it; any other as it is."""
+    for folder in EXTENSION_FOLDERS:
+        if path.startswith(folder + os.sep):
+            return path[len(folder) + 1 :].replace(os.sep, "/")
+    return path
+
+
 def failure(run, kind, error, extension):
     is_user = type(error).__name__ in ("UserError", "OperatorUserError")
     frames = [
@@ -1161,7 +1204,7 @@ def failure(run, kind, error, extension):
         message = str(error)
     except Exception:
         message = "(its message cannot be shown)"
-    lines = [{"file": frame.filename, "line": frame.lineno, "function": frame.name, "text": frame.line or ""} for frame in frames]
+    lines = [{"file": shown_file(frame.filename), "line": frame.lineno, "function": frame.name, "text": frame.line or ""} for frame in frames]
     notes = [str(note) for note in getattr(error, "__notes__", [])]
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None and not is_user:

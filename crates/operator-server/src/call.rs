@@ -1,5 +1,6 @@
 //! What goes into a call and what comes out, as plain data.
 
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct Call {
     pub inputs: Vec<InputValue>,
     /// Names of the outputs, in the order in which the function returns them.
     pub outputs: Vec<String>,
+    /// `arrow`, `json` or `csv` by the name of an output that is a table; the others have the server's own.
+    pub codecs: BTreeMap<String, String>,
     /// Given to functions that take `**kwargs`, as `random_seed`.
     pub seed: Option<i64>,
     /// `None`: no limit.
@@ -39,7 +42,8 @@ pub struct InputValue {
 #[derive(Debug)]
 pub enum InputForm {
     None,
-    /// An Arrow IPC stream (`arrow`), or compressed JSON (`json`; docs/formats/operator-protocol.md).
+    /// An Arrow IPC stream (`arrow`), compressed JSON (`json`; docs/formats/operator-protocol.md), or comma-separated
+    /// values (`csv`).
     Table {
         codec: String,
         content: Content,

@@ -184,7 +184,7 @@ impl OperatorServer {
         }
         let header = json!({
             "t": "RUN", "run": run, "ext": call.extension, "function": call.function, "params": call.parameters,
-            "inputs": inputs, "outputs": call.outputs, "seed": call.seed,
+            "inputs": inputs, "outputs": call.outputs, "codecs": call.codecs, "seed": call.seed,
         });
         self.send(&header, &[])?;
         let (outputs, mut bodies) = self.attend(work, run, call.limit, &redaction, on_event)?;

@@ -134,7 +134,21 @@ fn crates_depend_only_as_the_architecture_says() {
                 "web",
             ],
         ),
-        ("loader", &["archive", "catalogue", "cli", "disk", "extension", "fetch", "process", "tree-table", "vocab"]),
+        (
+            "loader",
+            &[
+                "archive",
+                "catalogue",
+                "cli",
+                "disk",
+                "extension",
+                "fetch",
+                "operator-server",
+                "process",
+                "tree-table",
+                "vocab",
+            ],
+        ),
         (
             "etl-runtime",
             &[

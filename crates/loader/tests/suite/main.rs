@@ -8,6 +8,8 @@ mod distributions;
 #[cfg(unix)]
 mod extensions;
 #[cfg(unix)]
+mod operators;
+#[cfg(unix)]
 mod site;
 mod trust;
 

@@ -90,7 +90,7 @@ fn an_operators_own_refusal_is_its_message_and_a_fault_has_its_place() {
     assert_eq!(error.code(), "E_OPERATOR");
     assert_eq!((failure.class.as_str(), failure.traceback.len()), ("TypeError", 1), "{failure:?}");
     assert_eq!(failure.traceback[0].function, "fails");
-    assert!(error.to_string().ends_with("ops.py line 21)"), "{error}");
+    assert!(error.to_string().ends_with("(ops.py line 21)"), "{error}");
     // `sys.exit` ends the call and not the server.
     let error = host.run(&mut server, call("exits", &json!({}))).unwrap_err();
     assert!(matches!(&error, RunError::Python { failure } if failure.class == "SystemExit"), "{error:?}");

@@ -1,0 +1,260 @@
+//! `pydist extension run`: files in, a call, files out.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use cli::Printer;
+use disk::FileBeside;
+use extension::{Operator, parameter_of_text};
+use loader::distribution::NoEngine;
+use loader::{ExtensionHost, OperatorError, OperatorHost, OperatorRequest};
+use operator_server::{Content, InputForm, InputValue, OutputForm, OutputValue, RunError, RunEvent};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use vocab::{Exit, Fault, Work, typed_json};
+
+use crate::extension_arguments::RunArguments;
+
+/// A connection as a file has it.
+#[derive(Deserialize)]
+struct ConnectionFile {
+    /// Dotted keys.
+    values: Map<String, Value>,
+    /// Keys whose values show nowhere.
+    #[serde(default)]
+    secrets: Vec<String>,
+}
+
+pub fn run(
+    host: ExtensionHost,
+    arguments: &RunArguments,
+    json: bool,
+    printer: &Printer,
+    work: &Work,
+) -> Result<Exit, Box<dyn Fault>> {
+    let (namespace, name) = &arguments.operator;
+    let mut operators = OperatorHost::new(host);
+    let (_, operator) = operators.find(namespace, name)?;
+    let operator = operator.clone();
+    let outputs: BTreeMap<String, PathBuf> = arguments.outputs.iter().cloned().collect();
+    let codec = |(port, path): (&String, &PathBuf)| Some((port.clone(), codec_of(path)?.to_owned()));
+    let request = OperatorRequest {
+        namespace: namespace.clone(),
+        operator: name.clone(),
+        parameters: parameters(&operator, &arguments.parameters),
+        inputs: inputs(&operator, arguments)?,
+        codecs: outputs.iter().filter_map(codec).collect(),
+        wanted: outputs.keys().cloned().collect(),
+        seed: arguments.seed,
+    };
+    let prefix = format!("[{namespace}:{}]", operator.implementation);
+    let mut shown_percent = None;
+    let mut on_event = |event: RunEvent| show(&event, &prefix, json, printer, &mut shown_percent);
+    let results = operators.run(work, &NoEngine, request, &mut on_event);
+    let results = results.inspect_err(|error| show_traceback(&**error, printer))?;
+    for OutputValue { port, form } in results {
+        let target = outputs.get(&port).map(PathBuf::as_path);
+        let kept = keep(&port, form, target)?;
+        if json {
+            printer.json("output", &kept);
+        } else {
+            printer.data(&sentence(&kept, target));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn parameters(operator: &Operator, given: &[(String, String)]) -> Map<String, Value> {
+    let value = |name: &str, text: &str| {
+        let known = operator.parameters.iter().find(|parameter| parameter.name == name);
+        known.map_or_else(|| Value::String(text.to_owned()), |parameter| parameter_of_text(parameter, text))
+    };
+    given.iter().map(|(name, text)| (name.clone(), value(name, text))).collect()
+}
+
+fn inputs(operator: &Operator, arguments: &RunArguments) -> Result<Vec<InputValue>, Box<dyn Fault>> {
+    let mut inputs = Vec::new();
+    for (port, path) in &arguments.inputs {
+        let form = input(operator, port, path)?;
+        inputs.push(InputValue { port: port.clone(), form });
+    }
+    for (port, path) in &arguments.connections {
+        let bytes = vocab::read_regular(path).map_err(read_error(path))?;
+        let file: ConnectionFile = typed_json::read(&bytes).map_err(|_| OperatorError::Input {
+            path: path.clone(),
+            expected: "an object with `values` and `secrets`",
+        })?;
+        let form = InputForm::Connection { values: file.values, secrets: file.secrets };
+        inputs.push(InputValue { port: port.clone(), form });
+    }
+    Ok(inputs)
+}
+
+/// The port's type decides; where it says nothing, the ending of the file's name.
+fn input(operator: &Operator, port: &str, path: &Path) -> Result<InputForm, OperatorError> {
+    let kind = operator.inputs.iter().find(|known| known.name == port).and_then(|known| known.type_name.as_deref());
+    let open = || File::open(path).and_then(Content::of_file).map_err(read_error(path));
+    let codec = codec_of(path);
+    match (kind, codec) {
+        (Some(kind), _) if kind.ends_with("BytesIO") => Ok(InputForm::Bytes(open()?)),
+        (Some(kind), None) if kind.ends_with("DataFrame") => {
+            Err(OperatorError::Input { path: path.to_owned(), expected: "a table" })
+        }
+        (None, Some(codec)) => table(codec, path, open()?),
+        (Some(kind), Some(codec)) if kind.ends_with("DataFrame") => table(codec, path, open()?),
+        _ => {
+            // So that a missing file is an error here, and not in the operator.
+            open()?;
+            Ok(InputForm::Path(std::path::absolute(path).map_err(read_error(path))?))
+        }
+    }
+}
+
+fn table(codec: &str, path: &Path, mut content: Content) -> Result<InputForm, OperatorError> {
+    let mut start = [0; 6];
+    let length = content.read(&mut start).map_err(read_error(path))?;
+    // A file with an index at its end begins so; only streams are read.
+    if codec == "arrow" && start[..length] == *b"ARROW1" {
+        return Err(OperatorError::Input {
+            path: path.to_owned(),
+            expected: "an Arrow stream, it is an Arrow file (Feather)",
+        });
+    }
+    Ok(InputForm::Table { codec: codec.to_owned(), content })
+}
+
+fn codec_of(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    let endings = [(".arrow", "arrow"), (".arrows", "arrow"), (".json.gz", "json"), (".csv", "csv")];
+    endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, codec)| codec)
+}
+
+fn read_error(path: &Path) -> impl Fn(io::Error) -> OperatorError {
+    let path = path.to_owned();
+    move |source| OperatorError::File { what: "read", path: path.clone(), source }
+}
+
+/// Writes an output to its file, and says what it is.
+fn keep(port: &str, form: OutputForm, target: Option<&Path>) -> Result<Value, OperatorError> {
+    let refused = |found| Err(OperatorError::Output { port: port.to_owned(), found });
+    let write = |content: Content| write(content, target);
+    let mut said = json!({ "port": port, "path": target.map(|path| path.display().to_string()) });
+    let more = match form {
+        OutputForm::None if target.is_some() => return refused("nothing (None)"),
+        OutputForm::None => json!({ "form": "none" }),
+        OutputForm::Handle { .. } if target.is_some() => return refused("an object that stays in its server"),
+        OutputForm::Handle { class, .. } => json!({ "form": "object", "class": class }),
+        OutputForm::List(_) if target.is_some() => return refused("a list"),
+        OutputForm::List(items) => json!({ "form": "list", "items": items.len() }),
+        OutputForm::Table { codec, .. } if target.is_some_and(|path| codec_of(path) != Some(codec.as_str())) => {
+            return refused("a table; name its file .arrow, .csv or .json.gz");
+        }
+        OutputForm::Table { rows, columns, content, .. } => {
+            write(content)?;
+            json!({ "form": "table", "rows": rows, "columns": columns })
+        }
+        OutputForm::File { name, content } => {
+            let size = content.length();
+            write(content)?;
+            json!({ "form": "file", "name": name, "size": size })
+        }
+        OutputForm::Bytes(content) => {
+            let size = content.length();
+            write(content)?;
+            json!({ "form": "bytes", "size": size })
+        }
+        OutputForm::Object { class, content } => {
+            let size = content.length();
+            write(content)?;
+            json!({ "form": "data object", "class": class, "size": size })
+        }
+    };
+    if let (Some(said), Some(more)) = (said.as_object_mut(), more.as_object()) {
+        said.extend(more.clone());
+    }
+    Ok(said)
+}
+
+fn write(mut content: Content, target: Option<&Path>) -> Result<(), OperatorError> {
+    let Some(target) = target else { return Ok(()) };
+    let mut copy = || -> io::Result<()> {
+        content.rewind()?;
+        let mut file = FileBeside::beside(target, ".pydist-")?;
+        io::copy(&mut content, &mut file)?;
+        file.replace(target)
+    };
+    copy().map_err(|source| OperatorError::File { what: "write", path: target.to_owned(), source })
+}
+
+fn sentence(kept: &Value, target: Option<&Path>) -> String {
+    let form = kept["form"].as_str().unwrap_or_default();
+    let what = match form {
+        "table" => {
+            let columns = kept["columns"].as_array().map_or(0, Vec::len);
+            format!("table of {} rows and {columns} columns", kept["rows"])
+        }
+        "none" => "None".to_owned(),
+        "object" => format!("{} (stays in the server)", kept["class"].as_str().unwrap_or_default()),
+        "list" => format!("list of {} items", kept["items"]),
+        _ => format!("{form} of {}", cli::bytes(kept["size"].as_u64().unwrap_or(0))),
+    };
+    let port = kept["port"].as_str().unwrap_or_default();
+    match target {
+        Some(path) => format!("{port}: {what}, written to {}", path.display()),
+        None if matches!(form, "table" | "file" | "bytes" | "data object") => {
+            format!("{port}: {what}, not kept; --out {port}=FILE writes it")
+        }
+        None => format!("{port}: {what}"),
+    }
+}
+
+fn show(event: &RunEvent, prefix: &str, json: bool, printer: &Printer, shown_percent: &mut Option<u32>) {
+    if json {
+        let value = match event {
+            RunEvent::Log { level, logger, text } => json!({ "log": level, "logger": logger, "text": text }),
+            RunEvent::Printed { to_stderr, line } => json!({ "printed": line, "to_stderr": to_stderr }),
+            RunEvent::Progress { fraction, text } => json!({ "progress": fraction, "text": text }),
+            RunEvent::Truncated { after } => json!({ "truncated_after": after }),
+        };
+        return printer.json("run", &value);
+    }
+    let line = match event {
+        RunEvent::Log { level, text, .. } => {
+            let word = match level {
+                40.. => "ERROR",
+                30..40 => "WARN",
+                20..30 => "INFO",
+                _ => "DEBUG",
+            };
+            format!("{word}: {prefix} {text}")
+        }
+        RunEvent::Printed { line, .. } => format!("{prefix} {line}"),
+        RunEvent::Progress { fraction, text } => {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1")]
+            let percent = (fraction * 100.0) as u32;
+            if shown_percent.replace(percent) == Some(percent) {
+                return;
+            }
+            format!("{prefix} {percent} % {text}")
+        }
+        RunEvent::Truncated { after } => format!("{prefix} more than {after} lines; the rest is not shown"),
+    };
+    printer.say(line.trim_end());
+}
+
+/// The lines of the operator alone; the error names the last of them.
+fn show_traceback(error: &dyn Fault, printer: &Printer) {
+    let error: &dyn std::error::Error = error;
+    let Some(RunError::Python { failure } | RunError::Load { failure }) = error.downcast_ref::<RunError>() else {
+        return;
+    };
+    for line in &failure.traceback {
+        let number = line.line.map_or(String::new(), |number| format!(" line {number}"));
+        printer.say(&format!("  {}{number}, in {}: {}", line.file, line.function, line.text));
+    }
+    for note in &failure.notes {
+        printer.say(&format!("  {note}"));
+    }
+}

@@ -1,0 +1,161 @@
+//! `pydist extension run`: an extension zip on a distribution that is the Python of this machine.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::site::{Site, assert_refused};
+
+const MODULE: &str = r#"
+import io, logging, pathlib
+from pydist_operator import UserError, progress
+from helper import greeting
+
+def count(path: pathlib.Path, factor: int = 1):
+    logging.info("counting")
+    progress(1.0, "done")
+    words = path.read_text().split()
+    if not words:
+        raise UserError("the text is empty")
+    out = pathlib.Path("count.txt")
+    out.write_text(f"{greeting()} {len(words) * factor}")
+    return out, io.BytesIO(b"raw")
+
+def fails():
+    {}["missing"]
+
+def keeps():
+    return object()
+
+def logs_in(db):
+    print("as", db)
+    return io.BytesIO(db["auth.password"].encode())
+"#;
+
+/// Two extensions, one of which needs the other, and a distribution in the folder for them.
+fn site() -> Site {
+    let site = Site::new();
+    // What is on PATH may be a script that needs more of the environment than servers get.
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output().unwrap();
+    let python = String::from_utf8(python.stdout).unwrap();
+    let script = format!("#!/bin/sh\nexec '{python}' \"$@\"\n");
+    let program = site.write("dists/custom-1.0.0/bin/python3", script);
+    assert!(Command::new("chmod").arg("+x").arg(program).status().unwrap().success());
+    let head = |namespace: &str, module: &str, dependencies: &[&str]| {
+        json!({
+            "name": namespace, "namespace": namespace, "version": "1.0.0", "module": module, "environment": "custom:1.0.0",
+            "dependencies": dependencies.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
+        })
+    };
+    let operators = json!({
+        "count": {
+            "parameters": [{ "name": "factor", "type": "integer", "default": 1 }],
+            "inputs": [{ "name": "path", "type": "pathlib.Path" }],
+            "outputs": [{ "name": "file" }, { "name": "raw" }],
+        },
+        "fails": {}, "keeps": { "outputs": [{ "name": "kept" }] },
+        "logs_in": { "inputs": [{ "name": "db" }], "outputs": [{ "name": "raw" }] },
+    });
+    let words = json!({ "extension": head("words", "words_module", &["helping"]), "operators": operators });
+    let helping = json!({ "extension": head("helping", "helper", &[]), "operators": {} });
+    site.zip(
+        "ext/words.zip",
+        &[("extension.json", words.to_string().as_bytes()), ("words_module/__init__.py", MODULE.as_bytes())],
+    );
+    let helper = b"def greeting():\n    return 'so many:'\n";
+    site.zip("ext/helping.zip", &[("extension.json", helping.to_string().as_bytes()), ("helper/__init__.py", helper)]);
+    site
+}
+
+#[test]
+fn an_operator_runs_with_files_in_and_out_and_its_dependencies() {
+    let site = site();
+    let text = site.write("in/text.txt", "one two three");
+    let (count, raw) = (site.path("out/count.txt"), site.path("out/raw.bin"));
+    let words = |factor: &str| {
+        let file = |port: &str, path: &Path| format!("{port}={}", path.display());
+        let words = ["run", "words:count", "-p", factor, "--in", &file("path", &text), "--out", &file("file", &count)];
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        words
+    };
+    let first = words("factor=2");
+    let (code, stdout, stderr) = site.run(&first.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(fs::read_to_string(&count).unwrap(), "so many: 6");
+    assert!(stdout.starts_with("file: file of 10 B, written to "), "{stdout}");
+    assert!(stdout.ends_with("raw: bytes of 3 B, not kept; --out raw=FILE writes it"), "{stdout}");
+    assert!(stderr.contains("INFO: [words:count] counting") && stderr.contains("[words:count] 100 % done"), "{stderr}");
+    assert!(!raw.exists());
+    // An empty text is the user's fault; nothing that was there is touched.
+    fs::write(&text, "").unwrap();
+    let again = words("factor=3");
+    let refused = site.run(&again.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_refused(&refused, 2, &["E_OPERATOR_USER", "the text is empty"]);
+    assert_eq!(fs::read_to_string(&count).unwrap(), "so many: 6");
+    // Zips are unpacked once, by their digests.
+    let folders = fs::read_dir(site.path("home/.local/share/pydist/loader/cache/ext")).unwrap().count();
+    assert_eq!(folders, 2);
+}
+
+#[test]
+fn pel_75_what_does_not_fit_is_told_before_python_starts() {
+    let site = site();
+    // Would be noticed: this Python cannot start.
+    site.write("dists/custom-1.0.0/bin/python3", "not a program");
+    let refused = site.run(&["run", "words:count", "-p", "factor=x", "-p", "factr=1"]);
+    assert_refused(&refused, 2, &["E_PARAM", "`factor` is \"x\"; it takes a whole number", "did you mean `factor`?"]);
+    let refused = site.run(&["run", "words:count", "--in", "text=/dev/null"]);
+    assert_refused(&refused, 2, &["E_PORT", "it has no input `text`", "its input `path` is missing"]);
+    let refused = site.run(&["run", "words:cuont"]);
+    assert_refused(&refused, 2, &["E_OP_UNKNOWN", "it has count, fails, keeps, logs_in"]);
+    assert_refused(&site.run(&["run", "nobody:count"]), 2, &["E_EXT_UNKNOWN"]);
+    assert_refused(&site.run(&["run", "words"]), 2, &["NAMESPACE:FUNCTION is expected"]);
+    let missing = format!("path={}", site.path("missing.txt").display());
+    assert_refused(&site.run(&["run", "words:count", "--in", &missing]), 1, &["E_RUN_FILES", "missing.txt"]);
+}
+
+#[test]
+fn an_exception_comes_with_its_lines_and_what_cannot_be_kept_is_said() {
+    let site = site();
+    let refused = site.run(&["run", "words:fails"]);
+    assert_refused(
+        &refused,
+        1,
+        &[
+            "E_OPERATOR",
+            "KeyError: 'missing' (words_module/__init__.py line 17)",
+            "words_module/__init__.py line 17, in fails: {}[\"missing\"]",
+        ],
+    );
+    let kept = site.run(&["run", "words:keeps", "--out", "kept=x.bin"]);
+    assert_refused(&kept, 2, &["E_RUN_OUTPUT", "an object that stays in its server"]);
+    let (code, stdout, _) = site.run(&["run", "words:keeps"]);
+    assert_eq!((code, stdout.as_str()), (0, "kept: builtins.object (stays in the server)"));
+}
+
+#[test]
+fn pel_66_a_connection_comes_from_a_file_and_shows_no_secret() {
+    let site = site();
+    let values = json!({ "values": { "auth.password": "s3cret-word", "host": "db" }, "secrets": ["auth.password"] });
+    let file = site.write("db.json", values.to_string());
+    let out = site.path("out.bin");
+    let connection = format!("db={}", file.display());
+    let kept = format!("raw={}", out.display());
+    let (code, stdout, stderr) = site.run(&["run", "words:logs_in", "--connection", &connection, "--out", &kept]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(!format!("{stdout}{stderr}").contains("s3cret-word") && stderr.contains("****"), "{stderr}");
+    assert_eq!(fs::read_to_string(out).unwrap(), "s3cret-word");
+}
+
+#[test]
+fn results_and_what_was_said_are_lines_of_json() {
+    let site = site();
+    let text = site.write("text.txt", "a b");
+    let lines = site.json(&["run", "words:count", "--in", &format!("path={}", text.display())]);
+    let told: Vec<&serde_json::Value> =
+        lines.iter().filter(|line| line["event"] == "output" || line.get("port").is_some()).collect();
+    assert_eq!(told.len(), 2, "{lines:?}");
+    assert!(lines.iter().any(|line| line["progress"] == json!(1.0)), "{lines:?}");
+}
