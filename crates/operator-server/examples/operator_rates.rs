@@ -11,7 +11,7 @@ use operator_server::{
     Call, Content, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue, ServerSettings,
 };
 use serde_json::{Map, Value, json};
-use vocab::{Environment, Work};
+use vocab::Work;
 
 const OPERATORS: &str = r#"
 import numpy
@@ -54,7 +54,7 @@ fn measure() -> Result<Value, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join("ext"))?;
     std::fs::write(folder.path().join("ext/ops.py"), OPERATORS)?;
-    let work = Work { environment: Environment::new(std::env::vars_os()), ..Work::quiet() };
+    let work = Work::quiet();
     let settings = ServerSettings::new(python, folder.path().join("cache"), folder.path().join("scratch"));
     let request = LoadRequest {
         extension: "bench".to_owned(),
