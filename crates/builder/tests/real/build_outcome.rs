@@ -134,8 +134,8 @@ fn up_to_date_is_said_only_of_a_tree_and_artifacts_that_are_as_they_were_built()
     let cases: [(&str, &dyn Fn()); 10] = [
         ("`lib/python3.14/site-packages/demo/__init__.py` is missing", &|| fs::remove_file(&module).unwrap()),
         ("`lib/python3.14/site-packages/demo/__init__.py` was changed", &|| replace(&module, &flip)),
-        ("`lib/python3.14/json/decoder.py` is missing", &|| {
-            fs::remove_dir_all(bench.prefix().join("lib/python3.14/json")).unwrap();
+        ("`lib/python3.14/wsgiref/handlers.py` is missing", &|| {
+            fs::remove_dir_all(bench.prefix().join("lib/python3.14/wsgiref")).unwrap();
         }),
         ("`lib/python3.14/site-packages/sneaky.pth` was added", &|| {
             fs::write(bench.site_packages().join("sneaky.pth"), "import os\n").unwrap();

@@ -8,6 +8,7 @@ mod build_lock;
 mod build_outcome;
 mod build_policy;
 mod build_sources;
+mod byte_code;
 mod credentials;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod emulated;

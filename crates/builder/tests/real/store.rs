@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use testkit::{FixtureFile, S3Server, SdistBuilder, TestRepository, Versitygw, WheelBuilder};
 
+use crate::byte_code;
 use crate::support::{self, Bench, PYTHON, Run, builder_requests};
 
 const WHEELS: [&str; 4] = ["one", "two", "three", "four"];
@@ -202,6 +203,7 @@ fn what_is_damaged_in_the_store_is_named_and_made_good() {
     fs::remove_file(store.join("bases")).unwrap();
     support::output(Command::new("cp").arg("-a").arg(&shared).arg(store.join("bases")));
     keep_own_interpreter(&store.join("bases"));
+    byte_code::remove(&store.join("bases"));
     let reference = digest(&good(build_in(&bench, &store, &[], &[])));
     let one = wheel("one").sha256();
     let sdist = SdistBuilder::new("made", "1.0").build().sha256();

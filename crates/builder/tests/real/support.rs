@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use testkit::{FixtureFile, FixtureIndex, HttpServer, SdistBuilder, ServedIndex, TestRepository, WheelBuilder};
 use vocab::{Manifest, PlatformKey};
 
+use crate::byte_code;
+
 /// Its interpreter can be had exactly from more than one of the default sources.
 pub const PYTHON: &str = "3.14.6";
 
@@ -358,6 +360,7 @@ fn base_store() -> &'static Path {
         repository.version(PYTHON, &json!({ "packages": { "dependencies": [] } }));
         let run = run(builder(repository.path(), &store).args(["--json", PYTHON]));
         assert_eq!(run.code, 0, "the base interpreter: {}", run.told());
+        byte_code::keep(&store);
         store
     })
 }
