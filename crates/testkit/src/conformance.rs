@@ -15,13 +15,28 @@ use objects::{
 };
 use vocab::{Digest, Event};
 
-/// What a server can do beyond what is needed.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a server can do beyond what is needed, and what is large for it.
+#[derive(Clone, Copy, Debug)]
 pub struct Skills {
     /// Copies ranges of an object into a part of another.
     pub copies_ranges: bool,
     /// Tells which uploads are open and which parts they have.
     pub resumes: bool,
+    /// In bytes: what objects of the suite, and the ranges they share, are multiples of.
+    pub unit: usize,
+}
+
+impl Skills {
+    /// Five of them are the least that S3 servers take as a part.
+    pub const MIB: usize = 1 << 20;
+    /// For places without parts: the same requests carry a sixteenth.
+    pub const SMALL: usize = 1 << 16;
+}
+
+impl Default for Skills {
+    fn default() -> Self {
+        Self { copies_ranges: false, resumes: false, unit: Self::MIB }
+    }
 }
 
 /// A literal object key.
@@ -133,10 +148,10 @@ fn conforms_for_one_writer(to: &(dyn Place + 'static), skills: Skills) {
     a_replacement_needs_the_state_it_knows(to);
     what_is_listed_is_what_is_there(to);
     a_turn_is_had_by_one(to);
-    an_upload_arrives_whole_and_once(to);
-    an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to);
-    a_name_that_is_taken_during_an_upload_stays(to);
-    a_refused_upload_is_never_visible(to);
+    an_upload_arrives_whole_and_once(to, skills.unit);
+    an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to, skills.unit);
+    a_name_that_is_taken_during_an_upload_stays(to, skills.unit);
+    a_refused_upload_is_never_visible(to, skills.unit);
     unchanged_ranges_are_copied_where_that_is_possible(to, skills);
     an_interrupted_upload_goes_on(to, skills);
     a_transfer_ends_when_its_watch_says_so(to);
@@ -251,10 +266,10 @@ fn a_turn_is_had_by_one(to: &dyn Place) {
     }
 }
 
-fn an_upload_arrives_whole_and_once(to: &dyn Place) {
+fn an_upload_arrives_whole_and_once(to: &dyn Place, unit: usize) {
     let sender = Sender::new();
     // One request, several parts, a last part of one byte.
-    for (name, size) in [("small", 100_000), ("large", 23 << 20), ("odd", (20 << 20) + 1), ("empty", 0)] {
+    for (name, size) in [("small", 100_000), ("large", 23 * unit), ("odd", 20 * unit + 1), ("empty", 0)] {
         let object = key(&format!("uploads/{name}.zip"));
         let bytes = noise(size, size as u64);
         let first = sender.send(to, &object, &bytes, None).unwrap();
@@ -268,9 +283,9 @@ fn an_upload_arrives_whole_and_once(to: &dyn Place) {
 }
 
 /// Kept in silence it would be taken for what was uploaded.
-fn an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to: &dyn Place) {
+fn an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to: &dyn Place, unit: usize) {
     let sender = Sender::new();
-    for size in [100_000, 12 << 20] {
+    for size in [100_000, 12 * unit] {
         let object = key(&format!("uploads/another-{size}.zip"));
         let bytes = noise(size, 4);
         to.create(&object, b"cut off").unwrap();
@@ -286,9 +301,9 @@ fn an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to: &
 }
 
 /// The last moment before the object becomes visible is that of the verdict.
-fn a_name_that_is_taken_during_an_upload_stays(to: &dyn Place) {
+fn a_name_that_is_taken_during_an_upload_stays(to: &dyn Place, unit: usize) {
     let sender = Sender::new();
-    for size in [1000, 20 << 20] {
+    for size in [1000, 20 * unit] {
         let object = key(&format!("uploads/raced-{size}.zip"));
         let (ours, theirs) = (noise(size, 6), noise(size, 7));
         let file = sender.file(&ours);
@@ -307,9 +322,9 @@ fn a_name_that_is_taken_during_an_upload_stays(to: &dyn Place) {
     }
 }
 
-fn a_refused_upload_is_never_visible(to: &dyn Place) {
+fn a_refused_upload_is_never_visible(to: &dyn Place, unit: usize) {
     let sender = Sender::new();
-    for size in [1000, 12 << 20] {
+    for size in [1000, 12 * unit] {
         let object = key(&format!("uploads/refused-{size}.zip"));
         let bytes = noise(size, 3);
         let file = sender.file(&bytes);
@@ -324,28 +339,29 @@ fn a_refused_upload_is_never_visible(to: &dyn Place) {
 }
 
 fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Place, skills: Skills) {
-    let sender = Sender::new();
-    let old = noise(24 << 20, 1);
+    let (sender, unit) = (Sender::new(), skills.unit);
+    let bytes = |units: u64| units * unit as u64;
+    let old = noise(24 * unit, 1);
     let former = key("copies/old.tar.zst");
     sender.send(to, &former, &old, None).unwrap();
-    // 1 MiB in the middle is another, and 100 bytes longer.
-    let middle = noise((1 << 20) + 100, 2);
-    let new = [&old[..8 << 20], &middle, &old[9 << 20..]].concat();
+    // One unit in the middle is another, and 100 bytes longer.
+    let middle = noise(unit + 100, 2);
+    let new = [&old[..8 * unit], &middle, &old[9 * unit..]].concat();
     let shared = vec![
-        SharedRange { offset: 0, former: 0, size: 8 << 20 },
-        SharedRange { offset: (9 << 20) + 100, former: 9 << 20, size: 15 << 20 },
+        SharedRange { offset: 0, former: 0, size: bytes(8) },
+        SharedRange { offset: bytes(9) + 100, former: bytes(9), size: bytes(15) },
     ];
     let object = key("copies/new.tar.zst");
     let uploaded = sender.send(to, &object, &new, Some(FormerObject { key: former.clone(), shared })).unwrap();
     let mut read = Vec::new();
     to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == new, "the copied bytes stand in the right places");
-    let expected = if skills.copies_ranges { 5 << 20 } else { new.len() as u64 };
+    let expected = if skills.copies_ranges { bytes(5) } else { new.len() as u64 };
     assert_eq!(uploaded.sent, expected, "{uploaded:?}");
     assert_eq!(uploaded.sent + uploaded.copied, new.len() as u64);
 
     // What is said to be the same and is not must not be believed.
-    let wrong = vec![SharedRange { offset: 0, former: 6 << 20, size: 12 << 20 }];
+    let wrong = vec![SharedRange { offset: 0, former: bytes(6), size: bytes(12) }];
     let object = key("copies/lied.tar.zst");
     let uploaded = sender.send(to, &object, &new, Some(FormerObject { key: former, shared: wrong })).unwrap();
     let mut read = Vec::new();
@@ -357,7 +373,7 @@ fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Place, skills: Sk
 fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
     let sender = Sender::new();
     let object = key("resumed/a.tar.zst");
-    let bytes = noise(32 << 20, 5);
+    let bytes = noise(32 * skills.unit, 5);
     let file = sender.file(&bytes);
     let upload = |verdict: &(dyn Fn() -> Result<(), String> + Sync)| {
         let upload = ObjectUpload { verdict, ..upload_of(&object, &file, &bytes) };

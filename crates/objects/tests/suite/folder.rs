@@ -11,7 +11,7 @@ use testkit::conformance::{Skills, conforms, key};
 fn a_folder_conforms() {
     let at = tempfile::tempdir().unwrap();
     let folder = FolderPlace::new(at.path().join("not yet there"));
-    conforms(&folder, Skills::default());
+    conforms(&folder, Skills { unit: Skills::SMALL, ..Skills::default() });
     let left = walkdir::WalkDir::new(at.path()).into_iter().flatten();
     let left: Vec<_> = left.filter(|it| it.file_name().to_string_lossy().starts_with(".put-")).collect();
     assert!(left.is_empty(), "{left:?}");

@@ -41,7 +41,7 @@ fn an_independent_server_conforms() {
     let server = Versitygw::start(&program);
     let endpoint = server.endpoint();
     let bucket = bucket(&endpoint, "a/prefix", settings(S3Server::SECRET));
-    conforms(&bucket, Skills { copies_ranges: true, resumes: true });
+    conforms(&bucket, Skills { copies_ranges: true, resumes: true, ..Skills::default() });
 }
 
 #[test]

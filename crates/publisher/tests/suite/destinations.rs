@@ -17,7 +17,7 @@ fn a_bucket_conforms() {
     let endpoint = format!("http://{}", server.address());
     for prefix in ["", "a/prefix"] {
         let bucket = bucket(&endpoint, prefix, settings(S3Server::SECRET));
-        conforms(&bucket, Skills { copies_ranges: true, resumes: false });
+        conforms(&bucket, Skills { copies_ranges: true, resumes: false, ..Skills::default() });
     }
     assert!(server.object("a/prefix/uploads/small.zip").is_file());
 }
@@ -27,7 +27,7 @@ fn a_bucket_conforms_where_conditions_are_refused() {
     let server = S3Server::start();
     let proxy = S3Proxy::without_conditions(server.address());
     let bucket = bucket(&proxy.url(), "", settings(S3Server::SECRET));
-    conforms_without_conditions(&bucket, Skills { copies_ranges: true, resumes: false });
+    conforms_without_conditions(&bucket, Skills { copies_ranges: true, resumes: false, ..Skills::default() });
 }
 
 /// Create, replace, read, upload in parts: a little of everything. The number of bytes that were read at the end.
