@@ -86,7 +86,9 @@ mod tests {
     fn the_bytes_depend_on_neither_the_room_nor_what_was_deflated_before() {
         for level in 0..=9 {
             let mut used = Deflater::new(level);
-            for size in [0, 1, 5, 1000, 65_535, 70_000, 300_000, 1 << 20] {
+            // Levels 3 to 6, and 7 to 9, are one way of compressing each; they differ in how long they look for repetitions.
+            let large: &[usize] = if [0, 1, 2, 6, 9].contains(&level) { &[300_000, 1 << 20] } else { &[] };
+            for size in [0, 1, 5, 1000, 65_535, 70_000].iter().chain(large).copied() {
                 for plain in [text(size, 7), vec![b'a'; size]] {
                     for is_last in [true, false] {
                         let mut expected = Vec::new();
