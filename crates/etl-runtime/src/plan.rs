@@ -26,7 +26,7 @@ pub struct Plan {
     /// What the runtime lacks, if it was baked beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta: Option<DeltaStep>,
-    /// Where what the runtime lacks is installed; named by what that is. `None` if it lacks nothing.
+    /// Where what the runtime lacks is installed; named by what that is and by the runtime. `None` if it lacks nothing.
     pub overlay: Option<PathBuf>,
     pub server: ServerStep,
 }
@@ -113,10 +113,12 @@ pub fn plan(settings: &Settings, facts: &Facts) -> Result<Plan, PlanError> {
     let delta = facts.delta.as_ref().filter(|_| is_used);
     let delta = delta.map(|delta| DeltaStep { sha256: delta.sha256, files: delta.record.files.clone() });
     let lacking = match &delta {
-        Some(delta) => Some(format!("delta {}\n{runtime}\n", delta.sha256)),
-        None => (!missing.is_empty()).then(|| format!("{runtime}\n{}\n", missing.join("\n"))),
+        Some(delta) => Some(format!("delta {}\n", delta.sha256)),
+        None => (!missing.is_empty()).then(|| format!("{}\n", missing.join("\n"))),
     };
-    let overlay = lacking.map(|lacking| facts.work.join(format!("overlay-{}", Digest::of(lacking).short())));
+    // A folder for work may be kept longer than a runtime.
+    let overlay_of = |lacking| Digest::of(format!("{lacking}{}\n", facts.runtime.identity()));
+    let overlay = lacking.map(|lacking| facts.work.join(format!("overlay-{}", overlay_of(lacking).short())));
     Ok(Plan {
         python: facts.runtime.interpreter.clone(),
         python_version: runtime,

@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 
 use config_merger::{MarkerAnswer, Requirement, RequirementSource};
 use pep440_rs::Version;
-use vocab::{DistributionName, Environment, Fault, PlatformKey, PythonVersion, TreeLayout};
+use vocab::{Digest, DistributionName, Environment, Fault, INNER_MANIFEST, PlatformKey, PythonVersion, TreeLayout};
 use wheel::WheelMetadata;
 
 /// A runtime on this machine.
@@ -87,6 +87,20 @@ impl RuntimeFacts {
     /// `3.12`
     pub fn minor_version(&self) -> String {
         self.layout.python.minor_version()
+    }
+
+    /// Digest of what decides which packages are installed beside this runtime, and which of them: a runtime of another Python or
+    /// with other distributions has another one.
+    pub fn identity(&self) -> Digest {
+        let installed: String = self.installed.iter().map(|(name, it)| format!("{name}=={}\n", it.version)).collect();
+        // Which build of which patch release it is, where the builder made it.
+        let build = fs::read(self.prefix.join(INNER_MANIFEST)).map(Digest::of).map(|digest| digest.to_string());
+        Digest::of(format!(
+            "runtime 1\n{} {}\n{}\n{installed}",
+            self.minor_version(),
+            self.layout.platform,
+            build.unwrap_or_default()
+        ))
     }
 
     /// The version that meets the requirement. Requirements whose marker does not hold here are met by nothing else.

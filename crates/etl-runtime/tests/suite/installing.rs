@@ -109,6 +109,18 @@ fn an_overlay_that_is_there_is_used_again() {
     assert_eq!(pod.run(&[]).calls, ["server server.py"]);
 }
 
+#[test]
+fn an_overlay_that_was_made_for_another_runtime_is_not_used() {
+    let pod = with_uv(ScriptPod::new().set("PACKAGES", "demo"));
+    let site = "runtime/lib/python3.12/site-packages";
+    assert_eq!(pod.run(&[]).calls.len(), 4);
+    testkit::write(pod.root(), &format!("{site}/newer-1.dist-info/METADATA"), "Name: newer\nVersion: 1\n");
+    assert_eq!(pod.run(&[]).calls.len(), 4, "another distribution");
+    testkit::write(pod.root(), "runtime/pydist.json", "{}");
+    assert_eq!(pod.run(&[]).calls.len(), 4, "another build");
+    assert_eq!(pod.run(&[]).calls, ["server server.py"]);
+}
+
 // E8
 #[test]
 fn an_index_that_fails_ends_in_one_error_with_the_names() {
