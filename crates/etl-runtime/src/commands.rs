@@ -87,9 +87,9 @@ fn perform(plan: &Plan, settings: &Settings, facts: &Facts, surroundings: &Surro
         match (&plan.delta, &settings.delta) {
             (Some(step), Some(address)) => {
                 let place = DeltaPlace::open(address, "ETL_DELTA", context)?;
-                delta::install(&place, &step.files, overlay, runtime, context)?;
+                delta::install(&place, &step.files, overlay, runtime, context, surroundings.warm_store())?;
             }
-            _ => install::packages(&settings.packages, overlay, runtime, context)?,
+            _ => install::packages(&settings.packages, overlay, runtime, context, surroundings.warm_store())?,
         }
     }
     if work.is_cancelled() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use config_merger::Requirement;
 use process::{Invocation, ProcessError, run_telling};
-use store::Context;
+use store::{Context, Store};
 use vocab::{Fault, Work, with_causes};
 
 use crate::delta::{NoWheels, OverlayError, WheelsFor, fill_overlay, lacking_wheels};
@@ -56,14 +56,15 @@ pub fn os_packages(step: &OsStep, work: &Work, folder: &Path) -> Result<(), Inst
     Ok(())
 }
 
-/// Installs into `overlay` what the runtime lacks for PACKAGES, as a delta is installed, but from the index.
+/// Installs into `overlay` what the runtime lacks for PACKAGES, as a delta is installed, but from the index. `warm` is a store that can only be read.
 pub fn packages(
     packages: &[Requirement],
     overlay: &Path,
     runtime: &RuntimeFacts,
     context: &Context,
+    warm: Option<&Store>,
 ) -> Result<(), InstallError> {
-    let wheels = lacking_wheels(packages, WheelsFor::ThisMachine, runtime, context)
+    let wheels = lacking_wheels(packages, WheelsFor::ThisMachine, runtime, context, warm)
         .map_err(|NoWheels { names, reason }| InstallError::Packages { names, reason })?;
     fill_overlay(&wheels.files, overlay, runtime, context).map_err(|error| match error {
         OverlayError::Write { .. } => InstallError::Overlay(error),

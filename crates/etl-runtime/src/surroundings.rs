@@ -24,6 +24,7 @@ pub struct Surroundings {
     /// The current one.
     pub folder: PathBuf,
     of_pod: OnceCell<Context>,
+    warm_store: OnceCell<Store>,
 }
 
 impl Surroundings {
@@ -36,6 +37,7 @@ impl Surroundings {
             program: std::env::current_exe().ok(),
             folder: std::env::current_dir().unwrap_or_default(),
             of_pod: OnceCell::new(),
+            warm_store: OnceCell::new(),
         }
     }
 
@@ -65,6 +67,11 @@ impl Surroundings {
         Ok(self.of_pod.get_or_init(|| context))
     }
 
+    /// The user's store, if it can be read and not written. Known once there is a [`Self::pod_context`].
+    pub fn warm_store(&self) -> Option<&Store> {
+        self.warm_store.get()
+    }
+
     /// The store holds the installer, if that has to be set up, and wheels. Where the user's own cannot be written, as in a
     /// container, it is below `folder`.
     fn context_with(
@@ -76,7 +83,15 @@ impl Surroundings {
         let own = folder.join("store");
         let users = store::choose_root(None, &self.environment, Os::Linux);
         let mut work = work.clone();
-        let store = match users.clone().map(Store::open) {
+        let opened = users.clone().map(|root| Store::open_or_read(root, folder.to_owned()));
+        let store = match opened {
+            Some(Ok(store)) if store.is_read_only() => {
+                let root = store.root().display();
+                work.note(format!("the store `{root}` can only be read; what it lacks comes into `{}`", own.display()));
+                let named = store.root().to_owned();
+                let _ = self.warm_store.set(store);
+                Store::open(own.clone()).map_err(|source| NoStore { named, own, source })?
+            }
             Some(Ok(store)) => store,
             refused => {
                 if let (Some(Err(error)), Some(root)) = (&refused, &users) {

@@ -49,6 +49,6 @@ pub fn wheels_for(
     runtime: &RuntimeFacts,
     context: &Context,
 ) -> Result<LackingWheels, DeltaError> {
-    lacking_wheels(packages, WheelsFor::Others, runtime, context)
+    lacking_wheels(packages, WheelsFor::Others, runtime, context, None)
         .map_err(|NoWheels { names, reason }| DeltaError::Resolve { names, reason })
 }

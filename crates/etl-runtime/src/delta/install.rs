@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use config_merger::Requirement;
-use store::Context;
+use store::{Context, Store};
 use vocab::{Digest, Fault};
 
 use super::delta_place::{key_for, key_of};
 use super::overlay::fill_overlay;
-use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name};
+use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name, warm_store};
 use crate::runtime_facts::RuntimeFacts;
 
 /// A delta that serves this runtime and these requirements.
@@ -45,16 +45,27 @@ pub fn find(
     Ok(Some(FoundDelta { record, sha256: actual }))
 }
 
-/// Fetches the wheels and installs them into `overlay`; one that is there is complete.
+/// Fetches the wheels and installs them into `overlay`; one that is there is complete. `warm` is a store that can only be read.
 pub fn install(
     place: &DeltaPlace,
     files: &[DeltaFile],
     overlay: &Path,
     runtime: &RuntimeFacts,
     context: &Context,
+    warm: Option<&Store>,
 ) -> Result<(), Box<dyn Fault>> {
     if overlay.is_dir() {
         return Ok(());
+    }
+    if let Some(warm) = warm {
+        if warm_store::has_unpacked(warm, files) {
+            let reading = Context { store: warm.clone(), ..context.clone() };
+            // What is damaged there is fetched.
+            if fill_overlay(files, overlay, runtime, &reading).is_ok() {
+                return Ok(());
+            }
+        }
+        warm_store::take(warm, files.iter().map(|file| file.sha256), context);
     }
     place.bring(files, context)?;
     Ok(fill_overlay(files, overlay, runtime, context)?)

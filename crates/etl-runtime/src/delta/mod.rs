@@ -11,6 +11,7 @@ mod install;
 mod overlay;
 mod record;
 mod sources;
+mod warm_store;
 mod wheels;
 
 pub use bake::{BakedDelta, bake, wheels_for};

@@ -8,12 +8,12 @@ use std::path::Path;
 use config_merger::Requirement;
 use process::{Invocation, run_telling};
 use resolve::{AnswerSource, AnsweredQuestions, IndexFile, Uv, UvQuestion, chosen};
-use store::Context;
 use store::download::{self, FetchRequest};
+use store::{Context, Store};
 use vocab::{Digest, DistributionName, Fault, FileName, PythonVersion, SystemVersion, with_causes};
 use wheel::WheelTarget;
 
-use super::{DeltaFile, requirement_line, sources};
+use super::{DeltaFile, requirement_line, sources, warm_store};
 use crate::runtime_facts::{RuntimeAnswer, RuntimeFacts};
 
 /// Who gets the wheels.
@@ -44,12 +44,13 @@ pub struct NoWheels {
 }
 
 /// What the runtime lacks for these requirements, from where uv finds it. Whatever the runtime has binds versions, except what
-/// the requirements name themselves and the runtime does not meet.
+/// the requirements name themselves and the runtime does not meet. `warm` is a store that can only be read.
 pub fn lacking_wheels(
     packages: &[Requirement],
     recipient: WheelsFor,
     runtime: &RuntimeFacts,
     context: &Context,
+    warm: Option<&Store>,
 ) -> Result<LackingWheels, NoWheels> {
     let lacks =
         |it: &&Requirement| matches!(runtime.answer(it), RuntimeAnswer::Missing | RuntimeAnswer::OtherVersion(_));
@@ -66,12 +67,13 @@ pub fn lacking_wheels(
     }
     let bound = runtime.installed.iter().filter(|(name, _)| asked.iter().all(|it| it.name != **name));
     let constraints = bound.map(|(name, installed)| format!("{name}=={}", installed.version)).collect();
-    let search = Search { recipient, runtime, context };
+    let search = Search { recipient, warm, runtime, context };
     search.run(&names, constraints).map_err(|reason| NoWheels { names, reason })
 }
 
 struct Search<'a> {
     recipient: WheelsFor,
+    warm: Option<&'a Store>,
     runtime: &'a RuntimeFacts,
     context: &'a Context,
 }
@@ -111,6 +113,9 @@ impl Search<'_> {
         }
         let sdists = built.iter().map(|(_, request)| request.clone());
         let requests: Vec<FetchRequest> = fetched.iter().cloned().chain(sdists).collect();
+        if let Some(warm) = self.warm {
+            warm_store::take(warm, requests.iter().map(|request| request.sha256), context);
+        }
         let blobs = download::fetch_all(context, &requests, AT_ONCE).map_err(|error| with_causes(&error))?;
         for (request, blob) in fetched.iter().zip(&blobs) {
             let size = std::fs::metadata(blob).map_err(|error| format!("`{}`: {error}", blob.display()))?.len();

@@ -3,6 +3,7 @@
 use std::fs;
 
 use etl_runtime::delta::{self, DeltaPlace, DeltaRecord};
+use store::Store;
 use testkit::trees::noise_of;
 use testkit::{FixtureFile, HttpServer, WheelBuilder, told};
 use vocab::{Digest, Exit, Fault, PlatformKey};
@@ -19,10 +20,21 @@ fn wheel(name: &str, version: &str, bytes: usize) -> FixtureFile {
 
 /// Finds and installs, as a pod does.
 fn install(bench: &Bench, address: &str, sha256: Option<Digest>, packages: &str) -> Result<(), Box<dyn Fault>> {
+    install_beside(bench, address, sha256, packages, None)
+}
+
+/// Where a store can only be read.
+fn install_beside(
+    bench: &Bench,
+    address: &str,
+    sha256: Option<Digest>,
+    packages: &str,
+    warm: Option<&Store>,
+) -> Result<(), Box<dyn Fault>> {
     let place = DeltaPlace::open(address, "ETL_DELTA", &bench.context)?;
     let found = delta::find(&place, sha256, &requirements(packages), &bench.runtime, &bench.context)?;
     let found = found.expect("one was baked");
-    delta::install(&place, &found.record.files, &bench.overlay(), &bench.runtime, &bench.context)
+    delta::install(&place, &found.record.files, &bench.overlay(), &bench.runtime, &bench.context, warm)
 }
 
 // attack E8: no index, no pip, no uv
@@ -73,6 +85,45 @@ fn a_changed_package_is_all_that_is_fetched_and_a_warm_store_fetches_nothing() {
     let before = server.requests().len();
     install(&bench, &server.url("/"), None, &packages).unwrap();
     assert_eq!(server.requests().len() - before, 1, "the record");
+}
+
+#[test]
+fn a_store_that_can_only_be_read_serves_what_it_has_and_what_is_damaged_there_is_fetched() {
+    let wheels = [wheel("alpha", "1.0", 1000), wheel("beta", "2.0", 1000)];
+    for has in ["unpacked wheels", "damaged unpacked wheels", "wheels", "a damaged wheel"] {
+        let (warm, bench) = (Bench::new(&[]), Bench::new(&[]));
+        lay_out(&warm.place(), "alpha,beta", &record("alpha,beta", &wheels), &wheels);
+        install(&warm, &warm.place().display().to_string(), None, "alpha,beta").unwrap();
+        let root = warm.context.store.root();
+        match has {
+            "unpacked wheels" => {}
+            "damaged unpacked wheels" => {
+                let file = root.join("wheels").join(wheels[0].sha256().to_string()).join("tree/alpha.py");
+                disk::remove_tree(file.parent().unwrap()).unwrap();
+            }
+            _ => disk::remove_tree(&root.join("wheels")).unwrap(),
+        }
+        if has == "a damaged wheel" {
+            let blob = warm.context.store.blob(&wheels[0].sha256());
+            fs::remove_file(&blob).unwrap();
+            fs::write(blob, "another").unwrap();
+        }
+        let before = testkit::files_below(root);
+        let reading = Store::open_to_read(root.to_owned(), bench.folder.path().to_owned());
+        // The place has the record alone, unless something has to come from there.
+        let lies_there = if has == "a damaged wheel" { &wheels[..1] } else { &[] };
+        lay_out(&bench.place(), "alpha,beta", &record("alpha,beta", &wheels), lies_there);
+        let address = bench.place().display().to_string();
+        install_beside(&bench, &address, None, "alpha,beta", Some(&reading)).unwrap_or_else(|error| {
+            panic!("{has}: {}", told(error.as_ref()));
+        });
+        assert_eq!(fs::read_to_string(bench.overlay().join("alpha.py")).unwrap(), "VERSION = '1.0'\n", "{has}");
+        let taken = bench.context.store.blob(&wheels[1].sha256()).is_file();
+        assert_eq!(taken, has != "unpacked wheels", "{has}");
+        if has != "damaged unpacked wheels" {
+            assert_eq!(testkit::files_below(root), before, "{has}");
+        }
+    }
 }
 
 // attack E7

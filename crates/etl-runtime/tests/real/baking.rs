@@ -79,7 +79,7 @@ fn a_delta_holds_what_the_runtime_lacks_and_pods_need_no_index() {
     let place = DeltaPlace::open(&address, "ETL_DELTA", &pod).unwrap();
     let found = delta::find(&place, Some(baked.sha256), &packages, &runtime, &pod).unwrap().unwrap();
     let overlay = folder.path().join("overlay");
-    delta::install(&place, &found.record.files, &overlay, &runtime, &pod).unwrap();
+    delta::install(&place, &found.record.files, &overlay, &runtime, &pod, None).unwrap();
     let say = "import alpha; print(alpha.beta.VERSION, alpha.six.VERSION)";
     let output = Command::new(&runtime.interpreter).args(["-c", say]).env("PYTHONPATH", &overlay).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "2 1.16.0\n", "{}", String::from_utf8_lossy(&output.stderr));

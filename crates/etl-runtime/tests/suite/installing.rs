@@ -144,6 +144,22 @@ fn a_wheel_that_is_not_what_the_index_says_ends_in_one_error_with_the_names() {
     assert!(!run.calls.iter().any(|call| call == "server server.py"));
 }
 
+#[test]
+fn a_store_that_can_only_be_read_serves_what_it_has() {
+    let pod = with_uv(ScriptPod::new().set("PACKAGES", "demo"));
+    let store = pod.root().join("warm").display().to_string();
+    let pod = pod.set("PYDIST_STORE", &store);
+    assert_eq!(pod.run(&[]).code, Some(0));
+    let before = testkit::files_below(&pod.root().join("warm"));
+    std::fs::remove_dir_all(pod.root().join("work")).unwrap();
+    std::fs::remove_dir_all(pod.root().join("index")).unwrap();
+    let run = pod.run_beside_read_only("warm");
+    assert_eq!((run.code, run.calls.len()), (Some(0), 4), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("can only be read").count(), 1, "{}", run.stderr);
+    assert!(overlay(&pod).join("demo.py").is_file());
+    assert_eq!(testkit::files_below(&pod.root().join("warm")), before);
+}
+
 // As in Kubernetes with an arbitrary user: HOME is unset, or leads to what cannot be written.
 #[test]
 fn a_store_that_cannot_be_written_is_below_the_folder_for_work() {

@@ -92,8 +92,12 @@ impl ScriptPod {
     }
 
     pub fn run(&self, arguments: &[&str]) -> PodRun {
+        self.ran(&mut self.command(arguments))
+    }
+
+    fn ran(&self, command: &mut Command) -> PodRun {
         let _ = fs::remove_file(self.log());
-        let output = self.command(arguments).output().unwrap();
+        let output = command.output().unwrap();
         let calls = fs::read_to_string(self.log()).unwrap_or_default();
         let Output { status, stdout, stderr } = output;
         PodRun {
@@ -102,6 +106,29 @@ impl ScriptPod {
             stderr: String::from_utf8(stderr).unwrap(),
             calls: calls.lines().map(str::to_owned).collect(),
         }
+    }
+
+    /// With a folder below its own that cannot be written: for root a read-only mount, since root may write whatever the modes say.
+    pub fn run_beside_read_only(&self, folder: &str) -> PodRun {
+        let folder = self.root().join(folder);
+        let command = self.command(&[]);
+        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let mut wrapped = if is_root {
+            let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec env -i \"$@\"";
+            let mut wrapped = Command::new("unshare");
+            wrapped.args(["--mount", "sh", "-c", script]).arg(folder);
+            wrapped
+        } else {
+            assert!(Command::new("chmod").args(["-R", "a-w"]).arg(folder).status().unwrap().success());
+            let mut wrapped = Command::new("env");
+            wrapped.arg("-i");
+            wrapped
+        };
+        for (name, value) in command.get_envs() {
+            wrapped.arg(format!("{}={}", name.display(), value.unwrap_or_default().display()));
+        }
+        wrapped.arg(command.get_program()).current_dir(self.root());
+        self.ran(&mut wrapped)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
