@@ -15,6 +15,7 @@
 //! Files are read here, and none is written.
 
 mod archive_names;
+mod build_input;
 mod check_parameters;
 mod decide;
 mod default_paths;
@@ -35,6 +36,7 @@ mod settings;
 mod vendor_format;
 
 pub use archive_names::{ARCHIVE_FORMATS, ArchiveName, Machine, archive_names};
+pub use build_input::{BuildInput, BuildInputError, DescribedFunction};
 pub use check_parameters::{ParameterFaults, check_parameters, parameter_of_text};
 pub use decide::{Decision, DistributionLack, DistributionMode, Facts, decide, row_text};
 pub use default_paths::{DefaultPaths, Profile, default_paths, vendor_extensions};
@@ -56,4 +58,4 @@ pub use settings::{
     AllowedExtension, DebugMode, LoaderSettings, ServerSetting, Setting, SettingError, SettingRow, TableForm,
     UserFolders, VerifyDepth,
 };
-pub use vendor_format::{ParameterType, SIGNATURE_SUFFIX};
+pub use vendor_format::{DESCRIPTOR, ENV_FILES, ParameterType, SIGNATURE_SUFFIX};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// The descriptor's name in zips that we write. Without it the only JSON file at the root that has [`EXTENSION`] and
 /// [`OPERATORS`] is taken.
-pub(crate) const DESCRIPTOR: &str = "extension.json";
+pub const DESCRIPTOR: &str = "extension.json";
 
 /// Public: the two objects of a descriptor.
 pub(crate) const EXTENSION: &str = "extension";
@@ -17,7 +17,7 @@ pub(crate) const OUTPUTS: [&str; 2] = ["outputs", "output_ports"];
 pub(crate) const OBJECTS: [&str; 2] = ["objects", "data_objects"];
 
 /// Public, both spellings. The first counts.
-pub(crate) const ENV_FILES: [&str; 2] = ["env.yml", "env.yaml"];
+pub const ENV_FILES: [&str; 2] = ["env.yml", "env.yaml"];
 
 /// Ours: what follows a zip's name in the name of its signature.
 pub const SIGNATURE_SUFFIX: &str = ".minisig";

@@ -63,6 +63,25 @@ pub enum ExtensionCommand {
         #[command(flatten)]
         options: ExtensionOptions,
     },
+    /// Build an extension zip from a folder with extension.toml and a Python package.
+    ///
+    /// Functions that the package's `__init__.py` has become operators; the distribution's Python describes them. The same input
+    /// gives the same bytes (`SOURCE_DATE_EPOCH` sets the time of entries). Prints the path of the zip. `minisign -S` signs it.
+    #[command(after_help = "Examples:
+  pydist extension build text_tools
+  pydist extension build text_tools --out extensions --python python3.12/bin/python3")]
+    Build {
+        /// The folder with extension.toml.
+        folder: PathBuf,
+        /// Where to write NAMESPACE-VERSION.zip.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+        /// The Python that describes the functions; defaults to that of the distribution that the extension asks for.
+        #[arg(long, value_name = "PROGRAM")]
+        python: Option<PathBuf>,
+        #[command(flatten)]
+        options: ExtensionOptions,
+    },
     /// Run an operator of an extension.
     ///
     /// The extension's distribution is made ready, a Python server is started on it, and the function is called. What it logs

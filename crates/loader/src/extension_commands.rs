@@ -10,7 +10,7 @@ use extension::{
     UserFolders, archive_names, row_text, vendor_extensions,
 };
 use loader::distribution::{DistributionError, NoEngine};
-use loader::{AskedDistribution, ExtensionHost, Home, HostRequest};
+use loader::{AskedDistribution, BuildRequest, ExtensionHost, Home, HostRequest};
 use serde_json::{Value, json};
 use vocab::{Environment, Event, Exit, Fault, Work};
 
@@ -43,6 +43,9 @@ pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Res
         }
         ExtensionCommand::Prepare { id, options } => prepare(&around.host(options)?, id, json, around),
         ExtensionCommand::Doctor { options } => doctor(&around.host(options)?, json, around),
+        ExtensionCommand::Build { folder, out, python, options } => {
+            build(folder, out, python.as_deref(), options, json, around)
+        }
         ExtensionCommand::Run(arguments) => {
             let host = around.host(&arguments.options)?;
             operator_commands::run(host, arguments, json, &around.printer, &around.work())
@@ -172,6 +175,42 @@ fn inspect(zip: &Path, json: bool, around: &Surroundings) -> Result<Exit, Box<dy
         around.printer.json("extension", &extension);
     } else {
         around.printer.data(&inspection(&extension));
+    }
+    Ok(Exit::Done)
+}
+
+fn build(
+    folder: &Path,
+    out: &Path,
+    python: Option<&Path>,
+    options: &ExtensionOptions,
+    json: bool,
+    around: &Surroundings,
+) -> Result<Exit, Box<dyn Fault>> {
+    let work = around.work();
+    let python = match python {
+        Some(python) => std::path::absolute(python).unwrap_or_else(|_| python.to_owned()),
+        None => {
+            let host = around.host(options)?;
+            let asked = host.find(&loader::asked_by_folder(folder)?)?;
+            let resolved = host.resolve(&asked, &NoEngine)?;
+            host.prepare(&asked, &resolved, &NoEngine, &work)?.python
+        }
+    };
+    let epoch = around.environment.text("SOURCE_DATE_EPOCH");
+    let built = loader::build(&work, &BuildRequest { folder, out, python: &python, epoch })?;
+    if json {
+        let operators: Vec<String> = built.operators.iter().map(|name| format!("{}:{name}", built.namespace)).collect();
+        around.printer.json("built", &json!({ "path": built.path, "namespace": built.namespace, "version": built.version, "operators": operators }));
+    } else {
+        let count = built.operators.len();
+        around.printer.say(&format!(
+            "{} {}: {count} operators: {}",
+            built.namespace,
+            built.version,
+            built.operators.join(", ")
+        ));
+        around.printer.data(&built.path.display().to_string());
     }
     Ok(Exit::Done)
 }

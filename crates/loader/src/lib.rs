@@ -23,6 +23,7 @@
 //! Nothing here prints or reads the environment; the program `pydist` does.
 
 pub mod distribution;
+mod extension_build;
 mod extension_host;
 mod get;
 mod get_error;
@@ -35,6 +36,7 @@ mod operator_error;
 mod operator_host;
 mod trust;
 
+pub use extension_build::{BuildError, BuildRequest, BuiltExtension, asked_by_folder, build};
 pub use extension_host::{AskedDistribution, ExtensionHost, HostRequest, UnknownDistribution};
 pub use get::{InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};

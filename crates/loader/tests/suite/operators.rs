@@ -149,6 +149,91 @@ fn pel_66_a_connection_comes_from_a_file_and_shows_no_secret() {
     assert_eq!(fs::read_to_string(out).unwrap(), "s3cret-word");
 }
 
+const SOURCE: &str = r#"
+"""Text tools."""
+import enum, io, json as _json, pathlib
+from typing import Annotated, Dict, List, Optional, Tuple
+
+print("imported")
+
+class Mode(enum.Enum):
+    FAST = 1
+    SLOW = 2
+
+def count(path: pathlib.Path, factor: int = 2, mode: Mode = Mode.SLOW, ratio: Optional[float] = None) -> Tuple[io.BytesIO, str]:
+    """Counts words.
+
+    Args:
+        path: The text.
+        factor: Times this.
+    """
+    return io.BytesIO(str(len(path.read_text().split()) * factor).encode()), mode.name
+
+def _hidden(a, /):
+    pass
+"#;
+const TOML: &str = "[extension]\nname = 'Text tools'\nnamespace = 'text_tools'\nversion = '1.2.0'\nmodule = 'tools'\n\
+                    environment = 'custom:1.0.0'\n[operator.count]\ngroup = 'text'\n";
+
+#[test]
+fn l8_a_zip_is_built_from_a_folder_with_the_same_bytes_everywhere_and_runs() {
+    let site = site();
+    for folder in ["src", "other place"] {
+        site.write(&format!("{folder}/tools/__init__.py"), SOURCE);
+        site.write(&format!("{folder}/tools/data/words.txt"), "a b");
+        site.write(&format!("{folder}/tools/__pycache__/x.pyc"), folder);
+        site.write(&format!("{folder}/extension.toml"), TOML);
+        site.write(&format!("{folder}/notes.txt"), folder);
+    }
+    let built = |folder: &str, out: &str| {
+        let (folder, out) = (site.path(folder).display().to_string(), site.path(out).display().to_string());
+        site.run(&["build", &folder, "--out", &out])
+    };
+    let (code, stdout, stderr) = built("src", "ext");
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("text_tools 1.2.0: 1 operators: count"), "{stderr}");
+    let zip = site.path("ext/text_tools-1.2.0.zip");
+    assert_eq!(stdout, zip.display().to_string());
+    assert_eq!(built("other place", "again").0, 0);
+    assert!(fs::read(&zip).unwrap() == fs::read(site.path("again/text_tools-1.2.0.zip")).unwrap(), "equal bytes");
+    assert!(!site.path("src/tools/__pycache__/__init__.cpython-312.pyc").exists());
+
+    let shown = site.run(&["inspect", zip.to_str().unwrap()]).1;
+    for words in ["text_tools 1.2.0 (Text tools)", "factor: integer = 2", "mode: category"] {
+        assert!(shown.contains(words), "no {words:?} in {shown}");
+    }
+    let text = site.write("text.txt", "one two three");
+    let out = site.path("out.bin");
+    let (input, kept) = (format!("path={}", text.display()), format!("result={}", out.display()));
+    let (code, stdout, stderr) = site.run(&["run", "text_tools:count", "--in", &input, "--out", &kept]);
+    assert_eq!((code, fs::read_to_string(&out).unwrap_or_default().as_str()), (0, "6"), "{stderr}");
+    assert!(stdout.contains("result2: "), "{stdout}");
+}
+
+#[test]
+fn what_cannot_be_built_is_named_with_its_place() {
+    let site = site();
+    let folder = site.path("src").display().to_string();
+    let build = || site.run(&["build", &folder, "--out", site.path("out").to_str().unwrap()]);
+    assert_refused(&build(), 1, &["E_EXT_BUILD_FILES", "extension.toml"]);
+    site.write("src/extension.toml", TOML);
+    assert_refused(&build(), 2, &["E_EXT_MODULE", "tools/__init__.py"]);
+    site.write("src/tools/__init__.py", "import json\nimport no_such_module\n");
+    assert_refused(&build(), 1, &["E_EXT_IMPORT", "no_such_module", "tools/__init__.py line 2"]);
+    site.write("src/tools/__init__.py", "def count(*more: int):\n    pass\n");
+    assert_refused(&build(), 2, &["E_EXT_FUNCTION", "`*more` cannot be passed by name"]);
+    site.write("src/tools/__init__.py", "import os\nos._exit(3)\n");
+    assert_refused(&build(), 1, &["E_EXT_IMPORT", "exit code 3"]);
+    site.write("src/tools/__init__.py", "def count(a: int):\n    pass\n");
+    std::os::unix::fs::symlink("/etc/hostname", site.path("src/tools/link.txt")).unwrap();
+    assert_refused(&build(), 2, &["E_EXT_BUILD_FILES", "link.txt"]);
+    fs::remove_file(site.path("src/tools/link.txt")).unwrap();
+    let mut command = site.command(&["build", &folder, "--out", site.path("out").to_str().unwrap()]);
+    let told = crate::site::told(&command.env("SOURCE_DATE_EPOCH", "soon").output().unwrap());
+    assert_refused(&told, 2, &["E_ENVIRONMENT", "soon"]);
+    assert!(!site.path("out").exists(), "nothing is left");
+}
+
 #[test]
 fn results_and_what_was_said_are_lines_of_json() {
     let site = site();
