@@ -215,11 +215,11 @@ mod tests {
         };
         let f = function("f");
         assert_eq!(
-            refused("[operator.g]", &[f.clone()]),
+            refused("[operator.g]", std::slice::from_ref(&f)),
             "extension.toml describes `g`, which the module does not have; it has f"
         );
         assert_eq!(
-            refused("[operator.f]\noutputs = ['a', 'b']", &[f.clone()]),
+            refused("[operator.f]\noutputs = ['a', 'b']", std::slice::from_ref(&f)),
             "extension.toml gives `f` 2 names for its 1 outputs"
         );
         let faulty = DescribedFunction { fault: Some("`*more` cannot be passed by name".to_owned()), ..f };
