@@ -115,6 +115,15 @@ fn check(
         let other = JobCheckArguments { folder: folder.clone(), ..arguments.check.clone() };
         jobs.push(checked(context, &other, None)?);
     }
+    // Of several jobs each says which one a finding is about.
+    if jobs.len() > 1 {
+        let folders = std::iter::once(&arguments.check.folder).chain(&arguments.with);
+        for ((_, _, report, _), folder) in std::iter::zip(&mut jobs, folders) {
+            for file in report.findings.iter_mut().filter_map(|it| it.file.as_mut()) {
+                *file = format!("{}/{file}", folder.display());
+            }
+        }
+    }
     let pairs: Vec<_> = jobs.iter().map(|(folder, _, report, _)| (folder, report)).collect();
     let request = &jobs[0].1;
     let shared = job::judged(job::shared_paths(&pairs), request.strict, &request.allowed);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 use store::Context;
-use vocab::PythonVersion;
+use vocab::{Fault as _, PythonVersion};
 
 use crate::agreement::Agreement;
 use crate::code::{self, Code};
@@ -117,14 +117,18 @@ pub fn check(
     if let Some(back_end) = back_end {
         let mut context = context.clone();
         context.default_index = request.indexes.default.clone().or(context.default_index);
-        let mut made = Workplace::make(&context, folder, request.python, &back_end, &request.indexes.additional())?;
-        effective_file(&mut made, folder, &report.configs)?;
-        facts = probed(&context, &made, request, &mut findings)?;
-        report.sandboxed = made.sandboxed.get();
-        if !report.sandboxed {
-            findings.push(Finding::new(code::KJ056, []));
+        match Workplace::make(&context, folder, request.python, &back_end, &request.indexes.additional()) {
+            Ok(mut made) => {
+                effective_file(&mut made, folder, &report.configs)?;
+                facts = probed(&context, &made, request, &mut findings)?;
+                report.sandboxed = made.sandboxed.get();
+                if !report.sandboxed {
+                    findings.push(Finding::new(code::KJ056, []));
+                }
+                place = Some(made);
+            }
+            Err(error) => findings.push(unsolvable(error, &back_end)?),
         }
-        place = Some(made);
     }
     of_facts(folder, request, &mut report, facts, place.as_ref(), &mut findings);
     if request.refuse_system_packages {
@@ -133,6 +137,21 @@ pub fn check(
     }
     report.findings = judged(findings, request.strict, &request.allowed);
     Ok((report, place))
+}
+
+/// What the back end requires cannot be had: a fault of the job. Other errors stay errors.
+fn unsolvable(error: JobError, back_end: &JobBackEnd) -> Result<Finding, JobError> {
+    if back_end.requires.is_empty() || error.code() != "E_RESOLVE" {
+        return Err(error);
+    }
+    let reqs = back_end.requires.join(", ");
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let explanation = cause.to_string().replace('\n', " ");
+    let finding = Finding::new(code::KJ060, [("reqs", reqs.as_str()), ("explanation", explanation.as_str())]);
+    Ok(finding.in_file("pyproject.toml"))
 }
 
 /// The file that the configuration names, or else the one that is there.
@@ -199,6 +218,9 @@ fn of_facts(
     let (Some(facts), Some(place)) = (facts, place) else { return };
     findings.extend(setup_checks::check(&facts, place.back_end(), place.python));
     findings.extend(command_checks::commands(&plan, request.commands, &report.configs, beam.as_deref(), script));
+    for requirements in std::iter::once(&setup.install_requires).chain(plan.pip.iter().map(|it| &it.requirements)) {
+        findings.extend(command_checks::addresses(requirements, script));
+    }
     if facts.setup.is_some() {
         let named = command_checks::named_files(&plan);
         findings.extend(FileChecks { folder, facts: &facts, setup: &setup, script, named: &named }.all());

@@ -156,7 +156,7 @@ codes! {
         "install them in the worker image", "An error if they are not allowed.";
     KJ053 53 Error "index {url} has no scheme", "write https://{url}", "pip warns and then ignores it.";
     KJ054 54 Warning "index {url} is not encrypted", "use https", "";
-    KJ055 55 Warning "index {url} carries credentials", "keep them in ~/.netrc", "No output of ours shows them.";
+    KJ055 55 Warning "the address {url} carries credentials", "keep them in ~/.netrc", "No output of ours shows them.";
     KJ056 56 Note "no sandbox available; setup.py ran with your rights", "", "Linux with user namespaces has one.";
     KJ058 58 Warning "custom command runs pip; with isolated builds (pip 25.3 and later) it fails on the worker",
         "use install_requires, or a Beam release from 2.77 on",

@@ -54,6 +54,16 @@ pub(crate) fn commands(
     findings
 }
 
+/// KJ055 for requirements that name an address.
+pub(crate) fn addresses(requirements: &[String], script: &str) -> Vec<Finding> {
+    let of = |text: &String| {
+        let address = text.split_whitespace().find(|word| word.contains("://")).unwrap_or_default();
+        let address = address.trim_start_matches('@');
+        has_credentials(address).then(|| Finding::new(code::KJ055, [("url", shown_index(address).as_str())]))
+    };
+    requirements.iter().filter_map(of).map(|it| it.in_file(script)).collect()
+}
+
 /// KJ053 to KJ055 for the command line's indexes.
 pub(crate) fn given_indexes(indexes: &JobIndexes) -> Vec<Finding> {
     indexes.default.iter().chain(&indexes.additional).flat_map(|address| index(address)).collect()

@@ -57,7 +57,14 @@ fn of_failure(failure: &SetupFailure, script: &str) -> Finding {
     let exception = without_secrets(&failure.exception);
     let finding = Finding::new(code::KJ030, [("exception", exception.as_str())]);
     let finding = finding.in_file(failure.file.clone().unwrap_or_else(|| script.to_owned()));
-    Finding { line: failure.line, ..finding }
+    let help = match failure.kind.as_deref() {
+        Some("ModuleNotFoundError" | "ImportError") if !exception.contains("distutils") => {
+            "import only the standard library and setuptools in it, or name the rest in build-system.requires"
+                .to_owned()
+        }
+        _ => finding.help.clone(),
+    };
+    Finding { line: failure.line, help, ..finding }
 }
 
 fn distutils(facts: &SetupFacts, script: &str, python: PythonVersion) -> Option<Finding> {

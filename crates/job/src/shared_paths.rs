@@ -14,7 +14,10 @@ pub fn shared_paths(jobs: &[(&JobFolder, &CheckReport)]) -> Vec<Finding> {
     let mut owners: BTreeMap<String, (String, Option<Digest>)> = BTreeMap::new();
     let mut findings = Vec::new();
     for (folder, report) in jobs {
-        let name = report.name.clone().unwrap_or_else(|| "a job".to_owned());
+        let folder_name = folder.root().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_alone = |name: &String| jobs.iter().filter(|(_, other)| other.name.as_ref() == Some(name)).count() == 1;
+        // Copies of one job have one name.
+        let name = report.name.clone().filter(is_alone).unwrap_or(folder_name);
         for (path, source) in installed(report) {
             let content = folder.files().get(&source).and_then(|_| {
                 let file = vocab::open_regular(&folder.root().join(&source)).ok()?;

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod desk;
+mod job;
 mod packages;
 mod remote_store;
 mod survey;

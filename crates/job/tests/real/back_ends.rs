@@ -107,6 +107,12 @@ fn j3_other_back_ends_are_asked_by_what_they_build() {
 fn j3_back_ends_that_fail_or_cannot_be_there_are_findings() {
     let broken = job("[build-system\n");
     assert_eq!(broken.findings(), ["e pyproject.toml KJ030"]);
+    let absent =
+        job("[build-system]\nrequires = [\"setuptools==0.0.999\"]\nbuild-backend = \"setuptools.build_meta\"\n");
+    let (_, _, report, place) = absent.checked_so("3.12", |_| ());
+    let shown = report.findings[0].to_string();
+    assert!(shown.starts_with("error[KJ060]: pyproject.toml: no solution for setuptools==0.0.999: "), "{shown}");
+    assert!(place.is_none());
     let own = "[build-system]\nrequires = []\nbuild-backend = \"own\"\nbackend-path = [\".\"]\n";
     let failing = job(own);
     failing.write("own.py", "def build_sdist(folder, settings=None):\n    raise ValueError('no')\n");

@@ -176,6 +176,14 @@ fn klio_44_a_password_is_in_nothing_that_is_written() {
             vec!["pipeline_options.x=https://ada:hunter2@index.example".to_owned(), "ada:hunter2@x".to_owned()];
     });
     let codes = told(&report);
+    let shown: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    assert!(
+        shown.contains(
+            &"warning[KJ055]: setup.py: the address https://index.example/x-1-py3-none-any.whl carries credentials"
+                .to_owned()
+        ),
+        "{shown:?}"
+    );
     for expected in ["w setup.py KJ055", "w job-requirements.txt:1 KJ055"] {
         assert!(codes.contains(&expected.to_owned()), "{codes:?}");
     }

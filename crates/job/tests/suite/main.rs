@@ -34,3 +34,60 @@ fn codes_that_check_reports_are_made_somewhere() {
         assert!(text.contains(&format!("code::{}", row.code)), "nothing reports {}", row.code);
     }
 }
+
+/// A small generator of numbers, so that a failure happens again.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+#[test]
+fn mutated_configurations_are_read_or_refused() {
+    const SEEDS: [&str; 5] = [
+        "job_name: a\npipeline_options: {runner: direct, streaming: no, experiments: [x, 'y']}\njob_config: {}\n",
+        "job_name: &n ${A}\njob_config:\n  events: {inputs: [{type: file, name: *n}, {type: file}], outputs: ~}\n  <<: {a: 017}\n",
+        "a: &a [1, 2]\nb: &b {x: *a, <<: [{c: 1}, {d: 2}]}\n? complex\n: !!int '5'\n",
+        "job_name: |\n  text\n  more\npipeline_options:\n  label: >-\n    folded\n  labels:\n  - a\n  -\tb\njob_config: !!map {}\n",
+        "%YAML 1.1\n---\njob_name: \"\\u00e9\\x41\"\nversion: 1:30\njob_config: {'$$': $, \"${B}\": 1e5}\n...\n",
+    ];
+    const PIECES: [&str; 16] =
+        ["&a ", "*a", "<<: ", "{", "}", "[", "]", ": ", "- ", "\n", "!!float ", "$", "'", "\"", "\u{feff}", "? "];
+    let folder = tempfile::tempdir().expect("temporary folders can be made");
+    let request = job::ConfigRequest { templates: vec!["A=b".to_owned()], ..job::ConfigRequest::default() };
+    let mut numbers = Numbers(1);
+    for round in 0..4000 {
+        let mut bytes = SEEDS[numbers.below(SEEDS.len())].as_bytes().to_vec();
+        for _ in 0..=numbers.below(6) {
+            let at = numbers.below(bytes.len());
+            match numbers.below(4) {
+                0 => drop(bytes.drain(at..(at + 1 + numbers.below(8)).min(bytes.len()))),
+                1 if !bytes.is_empty() => bytes[at] = numbers.below(256) as u8,
+                2 => drop(bytes.splice(at..at, bytes[at..].to_vec())),
+                _ => drop(bytes.splice(at..at, PIECES[numbers.below(PIECES.len())].bytes())),
+            }
+        }
+        std::fs::write(folder.path().join("klio-job.yaml"), &bytes).expect("files can be written");
+        let (configs, findings) = job::load_config(folder.path(), &request);
+        assert!(
+            !configs.is_empty() || job::has_errors(&findings),
+            "round {round}: {}",
+            String::from_utf8_lossy(&bytes)
+        );
+        for config in configs {
+            // What is written is read again as the same.
+            std::fs::write(folder.path().join("klio-job.yaml"), job::config_text::to_yaml(&config))
+                .expect("it can be written");
+            let (again, findings) = job::load_config(folder.path(), &job::ConfigRequest::default());
+            let text = job::config_text::to_yaml(&config);
+            let dollars = text.contains('$');
+            assert!(
+                dollars || again.first().is_some_and(|it| it.job_config == config.job_config),
+                "{text}\n{findings:?}"
+            );
+        }
+    }
+}
