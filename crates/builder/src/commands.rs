@@ -28,7 +28,7 @@ use crate::download_arguments::DownloadArguments;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
 use crate::session::{BuilderSession, UsageError, store_root};
-use crate::{build_log, export_commands, job_commands, remote_store, store_commands, survey_commands};
+use crate::{build_log, export_commands, job_bake_commands, remote_store, store_commands, survey_commands};
 
 /// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
@@ -42,7 +42,7 @@ pub fn run(
         return store_commands::run(store_root(global, environment)?, command, global, environment, printer, cancelled);
     }
     if let Some(BuilderCommand::Job(command)) = &arguments.command {
-        return job_commands::run(command, global, environment, printer, cancelled);
+        return job_bake_commands::run(command, global, environment, printer, cancelled);
     }
     let repository = match &global.repository {
         // Programs of the prefixes in it are started from other folders.
@@ -126,6 +126,7 @@ impl BuilderSession<'_> {
                 platforms: &platforms,
                 options: &options,
                 asked_once: &asked_once,
+                extra: &[],
                 today: jiff::Zoned::now().date(),
             };
             let on_plans = |preparations: &[PlatformPreparation]| self.show_plans(version, preparations, &options);

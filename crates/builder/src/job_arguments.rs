@@ -34,6 +34,32 @@ Examples:
   builder job stage jobs/audio --raw-sdist"
     )]
     Stage(JobStageArguments),
+    /// Stage a job, then make a runtime with it and all that it requires, from which workers start without pip.
+    ///
+    /// The wheel is built from the staged archive. Distributions are locked in job.lock beside the results.
+    #[command(
+        after_help = "Exit codes: 0 done, 1 the job has errors or nothing satisfies its requirements, 2 usage, 3 the archive or the wheel cannot be made, 4 a file differs from the lock.
+
+Examples:
+  builder job bake jobs/audio
+  builder job bake jobs/audio --python 3.10 --extra-index-url https://python.example/simple
+  builder job bake jobs/audio --out out --lock out/job.lock --commands deny"
+    )]
+    Bake(Box<JobBakeArguments>),
+    /// Bake a job and verify the runtime.
+    #[command(after_help = "Exit codes: as of `builder job bake`, and 3 if the runtime does not pass.
+
+Examples:
+  builder job package jobs/audio
+  builder job package jobs/audio --skip-module transforms
+  builder job package jobs/audio --no-verify --data-prefix-compat")]
+    Package(Box<JobPackageArguments>),
+    /// Import a baked job's modules and find its data files, at another path and without a network.
+    #[command(after_help = "Exit codes: 0 passed, or the platform cannot run here, 2 usage, 3 failed.
+
+Examples:
+  builder job verify pydist-out/audio/audio-0.0.1-py312-linux-x64.tar.zst")]
+    Verify(JobVerifyArguments),
     /// Explain the code of a finding.
     #[command(after_help = "Examples:
   builder job explain KJ041")]
@@ -120,4 +146,52 @@ pub struct JobStageArguments {
     /// Folder for results, outside of the job folder [default: pydist-out/JOB_NAME].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobBakeArguments {
+    #[command(flatten)]
+    pub check: JobCheckArguments,
+    /// Folder for results, outside of the job folder [default: pydist-out/JOB_NAME].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Platform of the workers, such as linux-x64 [default: host].
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Install exactly what this lock says, or fail [default: job.lock in the folder for results, which may change].
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Resolve again, to newer versions where there are some.
+    #[arg(long)]
+    pub update_lock: bool,
+    /// In worker.Dockerfile, link data files below /usr/local, for jobs with fixed paths.
+    #[arg(long)]
+    pub data_prefix_compat: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobPackageArguments {
+    #[command(flatten)]
+    pub bake: JobBakeArguments,
+    #[command(flatten)]
+    pub verify: JobVerifyOptions,
+    /// Do not verify the runtime.
+    #[arg(long)]
+    pub no_verify: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobVerifyOptions {
+    /// Module that is not imported. May be repeated.
+    #[arg(long, value_name = "MODULE")]
+    pub skip_module: Vec<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobVerifyArguments {
+    /// The runtime that `builder job bake` made, with manifest.json beside it.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    #[command(flatten)]
+    pub verify: JobVerifyOptions,
 }

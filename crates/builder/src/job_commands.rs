@@ -33,36 +33,51 @@ pub fn run(
     printer: &Arc<Printer>,
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let context = || -> Result<Context, Box<dyn Fault>> {
-        let listener = Arc::clone(printer);
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(Context {
-            store: Store::open(store_root(global, environment)?)?,
-            downloader: Downloader::new(DownloadSettings::of(environment)),
-            remote: None,
-            default_index: None,
-            work: Work {
-                environment: environment.clone(),
-                jobs: global.jobs.map_or(processors, usize::from),
-                offline: false,
-                timeout: None,
-                cancelled: Arc::clone(cancelled),
-                listener: Arc::new(move |event| listener.tell(event)),
-            },
-        })
-    };
+    let context = || context(global, environment, printer, cancelled);
     let json = global.show.json;
     match command {
         JobCommand::Explain { code } => explain(code, printer, json),
         JobCommand::Check(arguments) => check(&context()?, arguments, printer, json),
         JobCommand::Stage(arguments) => stage(&context()?, arguments, printer, json),
+        JobCommand::Bake(_) | JobCommand::Package(_) | JobCommand::Verify(_) => {
+            unreachable!("they were done by `job_bake_commands`")
+        }
     }
 }
 
-/// The folder, the request, what was found, and where code of the job runs.
-type Checked = (JobFolder, CheckRequest, CheckReport, Option<Workplace>);
+/// Store and downloads of a job; it needs no repository.
+pub(crate) fn context(
+    global: &GlobalArguments,
+    environment: &Environment,
+    printer: &Arc<Printer>,
+    cancelled: &Arc<AtomicBool>,
+) -> Result<Context, Box<dyn Fault>> {
+    let listener = Arc::clone(printer);
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Ok(Context {
+        store: Store::open(store_root(global, environment)?)?,
+        downloader: Downloader::new(DownloadSettings::of(environment)),
+        remote: None,
+        default_index: None,
+        work: Work {
+            environment: environment.clone(),
+            jobs: global.jobs.map_or(processors, usize::from),
+            offline: false,
+            timeout: None,
+            cancelled: Arc::clone(cancelled),
+            listener: Arc::new(move |event| listener.tell(event)),
+        },
+    })
+}
 
-fn checked(context: &Context, arguments: &JobCheckArguments, out: Option<&PathBuf>) -> Result<Checked, Box<dyn Fault>> {
+/// The folder, the request, what was found, and where code of the job runs.
+pub(crate) type Checked = (JobFolder, CheckRequest, CheckReport, Option<Workplace>);
+
+pub(crate) fn checked(
+    context: &Context,
+    arguments: &JobCheckArguments,
+    out: Option<&PathBuf>,
+) -> Result<Checked, Box<dyn Fault>> {
     let mut context = context.clone();
     context.work.offline = arguments.offline;
     let codes = arguments.allow.iter().map(|text| text.parse::<Code>().map_err(CodeFault::from));
@@ -168,14 +183,7 @@ fn stage(
         show(&report, printer, json);
         return Ok(exit(&report));
     };
-    let name = report.configs.first().map(|it| it.job_name.clone()).unwrap_or_default();
-    let name = name.replace(['/', '\\'], "_");
-    let name = if name.trim_matches('.').is_empty() { "job".to_owned() } else { name };
-    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("pydist-out").join(name));
-    let out = std::path::absolute(&out).unwrap_or(out);
-    if out.starts_with(folder.root()) {
-        return Err(JobError::OutInside { path: out }.into());
-    }
+    let out = out_of(&folder, &report, arguments.out.as_ref())?;
     let strategy = if arguments.index_strategy == "best" { IndexStrategy::Best } else { IndexStrategy::First };
     let packages = PackageSettings { strategy, indexes: request.indexes.clone(), ..PackageSettings::default() };
     let mut context = context.clone();
@@ -201,6 +209,16 @@ fn stage(
     Ok(if staged.left_out.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
+/// The folder for results, which must not lie in the job's.
+pub(crate) fn out_of(folder: &JobFolder, report: &CheckReport, given: Option<&PathBuf>) -> Result<PathBuf, JobError> {
+    let name = report.configs.first().map(|it| it.job_name.clone()).unwrap_or_default();
+    let name = name.replace(['/', '\\'], "_");
+    let name = if name.trim_matches('.').is_empty() { "job".to_owned() } else { name };
+    let out = given.cloned().unwrap_or_else(|| PathBuf::from("pydist-out").join(name));
+    let out = std::path::absolute(&out).unwrap_or(out);
+    if out.starts_with(folder.root()) { Err(JobError::OutInside { path: out }) } else { Ok(out) }
+}
+
 fn explain(text: &str, printer: &Printer, json: bool) -> Result<Exit, Box<dyn Fault>> {
     let row = text.parse::<Code>().map_err(CodeFault::from)?.row();
     if json {
@@ -219,10 +237,15 @@ fn explain(text: &str, printer: &Printer, json: bool) -> Result<Exit, Box<dyn Fa
     Ok(Exit::Done)
 }
 
-fn exit(report: &CheckReport) -> Exit {
+pub(crate) fn exit(report: &CheckReport) -> Exit {
     let is_usage = |finding: &Finding| finding.code == code::KJ008;
+    let any = |codes: &[Code]| report.findings.iter().any(|it| it.level == Level::Error && codes.contains(&it.code));
     if report.findings.iter().any(is_usage) {
         Exit::Usage
+    } else if any(&[code::KJ064]) {
+        Exit::Trust
+    } else if any(&[code::KJ050, code::KJ070, code::KJ071, code::KJ072]) {
+        Exit::Check
     } else if report.has_errors() {
         Exit::Build
     } else {
@@ -241,7 +264,7 @@ fn listed(findings: &[Finding]) -> String {
     vocab::foreign_text::printable(&text)
 }
 
-fn show(report: &CheckReport, printer: &Printer, json: bool) {
+pub(crate) fn show(report: &CheckReport, printer: &Printer, json: bool) {
     if json {
         printer.json("job", report);
         return;

@@ -8,6 +8,7 @@ mod download_arguments;
 mod endings;
 mod export_commands;
 mod job_arguments;
+mod job_bake_commands;
 mod job_commands;
 mod remote_store;
 mod remote_store_commands;

@@ -1,7 +1,7 @@
 """Replaces Python's ways to start programs: each call is recorded, and only what the mode allows is really run.
 
 Modes: `record` runs nothing and reports success; `translate` runs what is neither a package manager of the system nor an
-installer of Python's; `deny` fails.
+installer of Python's, and notes how that ended; `deny` fails instead.
 """
 
 import io
@@ -38,6 +38,8 @@ def is_installer(words):
 def is_run(words, shell):
     if mode == "record":
         return False
+    if not words:
+        return True
     if shell or (words and os.path.basename(words[0]) in SHELLS):
         import re
 
@@ -54,9 +56,21 @@ def record(args, shell=False):
     else:
         words = [text_of(word) for word in args]
     calls.append({"argv": words, "shell": bool(shell), "class": current_class[0], "folder": os.getcwd()})
-    if mode == "deny":
+    runs = is_run(words, shell)
+    if runs and mode == "deny":
+        calls[-1]["denied"] = True
         raise OSError("the command `%s` is not allowed" % " ".join(words))
-    return is_run(words, shell)
+    return runs
+
+
+def note(call, code, *outputs):
+    """How a program ended, and the end of what it printed."""
+    if code is not None:
+        call["code"] = code
+    for output in outputs:
+        if output:
+            lines = text_of(output).splitlines()
+            call["output"] = "\n".join((call.get("output", "").splitlines() + lines)[-40:])
 
 
 class Recorded(real_popen):
@@ -65,6 +79,7 @@ class Recorded(real_popen):
     def __init__(self, args, bufsize=-1, executable=None, stdin=None, stdout=None, stderr=None, *rest, **named):
         shell = named.get("shell", False)
         self.recorded = not record(args, shell)
+        self.call = calls[-1]
         if not self.recorded:
             super().__init__(args, bufsize, executable, stdin, stdout, stderr, *rest, **named)
             return
@@ -87,14 +102,24 @@ class Recorded(real_popen):
             super().__del__(*arguments, **named)
 
     def poll(self):
-        return 0 if self.recorded else super().poll()
+        if self.recorded:
+            return 0
+        code = super().poll()
+        note(self.call, code)
+        return code
 
     def wait(self, timeout=None):
-        return 0 if self.recorded else super().wait(timeout)
+        if self.recorded:
+            return 0
+        code = super().wait(timeout)
+        note(self.call, code)
+        return code
 
     def communicate(self, input=None, timeout=None):
         if not self.recorded:
-            return super().communicate(input, timeout)
+            outputs = super().communicate(input, timeout)
+            note(self.call, self.returncode, *outputs)
+            return outputs
         return (self.nothing if self.stdout else None), (self.nothing if self.stderr else None)
 
     def send_signal(self, sig):
@@ -110,7 +135,11 @@ def install(chosen):
     real_system = os.system
 
     def system(command):
-        return real_system(command) if record(command, True) else 0
+        if not record(command, True):
+            return 0
+        status = real_system(command)
+        note(calls[-1], status >> 8 if os.name == "posix" else status)
+        return status
 
     def replaced(words):
         record(words)

@@ -43,11 +43,20 @@ def main():
     import pydist_back_end
     import pydist_commands
     import pydist_probe
+    import pydist_verify
+    import pydist_wheel
 
     sys.path.remove(own)
     os.chdir(question["folder"])
     sys.argv = ["setup.py"]
-    ask = {"probe": pydist_probe.probe, "sdist": pydist_back_end.sdist}[question["ask"]]
+    asks = {
+        "probe": pydist_probe.probe,
+        "sdist": pydist_back_end.sdist,
+        "wheel": pydist_wheel.wheel,
+        "metadata": pydist_verify.metadata,
+        "import": pydist_verify.module,
+    }
+    ask = asks[question["ask"]]
     # Taken before code of the job can put something else in their places.
     dumps, open_file, end, target = json.dumps, open, os._exit, question["answer"]
     try:

@@ -1,6 +1,6 @@
 //! What the commands of a setup.py want: OS packages, distributions by pip, and other programs.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::setup_facts::CommandCall;
 
@@ -43,7 +43,7 @@ pub struct CommandPlan {
 }
 
 /// A package of an OS's package manager.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemPackage {
     pub manager: String,
     pub name: String,
@@ -227,7 +227,7 @@ mod tests {
         let call = |words: &&[&str]| CommandCall {
             argv: words.iter().map(ToString::to_string).collect(),
             shell: words.len() == 1,
-            class: None,
+            ..CommandCall::default()
         };
         CommandPlan::of(&calls.iter().map(call).collect::<Vec<_>>())
     }

@@ -69,6 +69,22 @@ pub enum JobError {
         )
     )]
     Archive { name: String, kind: Box<archive::ExtractErrorKind> },
+    #[error("the job's wheel cannot be built from the source archive: {reason}")]
+    #[fault("E_JOB_WHEEL", Check, hint("the same happens on every worker; correct what the message names"))]
+    Wheel { reason: String },
+    #[error("the job's requirements cannot be used: {reason}")]
+    #[fault("E_JOB_REQUIREMENTS", Usage, hint("correct the line in setup.py or the requirements file"))]
+    Requirements { reason: String },
+    #[error("interrupted before the runtime was built")]
+    #[fault("E_INTERRUPTED", Interrupted)]
+    Interrupted,
+    #[error("`{}` is not a baked job: {reason}", path.display())]
+    #[fault(
+        "E_JOB_MANIFEST",
+        Usage,
+        hint("name the archive that `builder job bake` made, with manifest.json beside it")
+    )]
+    NoManifest { path: PathBuf, reason: String },
     #[error("cannot {action} `{}`", path.display())]
     #[fault("E_JOB_WRITE", Build, hint("check its permissions and the free disk space"))]
     Disk { action: &'static str, path: PathBuf, source: io::Error },

@@ -19,6 +19,9 @@
 //! ```
 
 mod agreement;
+mod bake;
+mod bake_outputs;
+mod bake_request;
 mod check;
 pub mod code;
 mod command_checks;
@@ -33,6 +36,10 @@ mod job_back_end;
 mod job_error;
 mod job_folder;
 mod job_indexes;
+mod job_manifest;
+mod job_requirements;
+mod job_runtime;
+mod job_wheel;
 mod level;
 mod packaging_checks;
 mod requirement_lines;
@@ -45,10 +52,15 @@ mod stage;
 mod staged_packages;
 mod target_python;
 mod template;
+mod verify;
+mod verify_report;
+mod worker;
 mod workflow;
 mod workplace;
 mod yaml;
 
+pub use bake::{Baked, bake, keep_verified};
+pub use bake_request::BakeRequest;
 pub use check::{CheckReport, CheckRequest, SETUP_LIMIT, check, counted};
 pub use commands::{CommandPlan, CommandRule, PipInstall, SystemPackage};
 pub use config::{ConfigRequest, DEFAULT_CONFIG, RUN_EFFECTIVE, load as load_config};
@@ -57,6 +69,11 @@ pub use finding::{Finding, has_errors, judged};
 pub use job_error::JobError;
 pub use job_folder::{JobFile, JobFolder, JobFolderError, inside};
 pub use job_indexes::JobIndexes;
+pub use job_manifest::{
+    ArchiveRow, CommandRow, ConfigRow, DataFileRow, DependencyRow, FindingRow, JOB_MANIFEST, JOB_MANIFEST_FORMAT,
+    JobManifest, JobRow, PythonRow, WorkflowRow,
+};
+pub use job_runtime::JOB_LOCK;
 pub use level::Level;
 pub use setup_facts::{
     CommandCall, DataFiles, FixedPath, Import, ManifestRule, ModuleFacts, OwnCommand, SetupCall, SetupFacts,
@@ -66,4 +83,6 @@ pub use shared_paths::shared_paths;
 pub use stage::{Staged, StagedFile, WORKFLOW, stage};
 pub use staged_packages::{IndexStrategy, PackageSettings};
 pub use target_python::target_python;
+pub use verify::verify;
+pub use verify_report::{VerifyOutcome, VerifyReport, VerifyStep};
 pub use workplace::Workplace;

@@ -123,6 +123,15 @@ pub struct CommandCall {
     pub shell: bool,
     /// The command class it was called in. Absent: setup.py itself.
     pub class: Option<String>,
+    /// How it ended, if it really ran.
+    #[serde(default)]
+    pub code: Option<i32>,
+    /// The end of what it printed, as far as the caller read that.
+    #[serde(default)]
+    pub output: Option<String>,
+    /// It would have run, and was not allowed to.
+    #[serde(default)]
+    pub denied: bool,
 }
 
 /// What a Python file holds, read and not run.

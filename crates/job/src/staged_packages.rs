@@ -261,7 +261,7 @@ fn everywhere(
 }
 
 /// A folder as an address.
-fn address_of(place: &str) -> String {
+pub(crate) fn address_of(place: &str) -> String {
     let path = Path::new(place);
     let absolute = if place.contains("://") { None } else { std::path::absolute(path).ok() };
     absolute.and_then(|path| url::Url::from_directory_path(path).ok()).map_or(place.to_owned(), String::from)

@@ -1,6 +1,7 @@
 //! Where code of a job runs: a copy of its folder, an environment of ours, a time limit, and a sandbox if this machine has
 //! one. Everything lies in a throw-away folder.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -18,12 +19,14 @@ use crate::job_error::JobError;
 use crate::job_folder::JobFolder;
 use crate::target_python;
 
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("pydist_main.py", include_str!("../python/pydist_main.py")),
     ("pydist_sandbox.py", include_str!("../python/pydist_sandbox.py")),
     ("pydist_commands.py", include_str!("../python/pydist_commands.py")),
     ("pydist_probe.py", include_str!("../python/pydist_probe.py")),
     ("pydist_back_end.py", include_str!("../python/pydist_back_end.py")),
+    ("pydist_wheel.py", include_str!("../python/pydist_wheel.py")),
+    ("pydist_verify.py", include_str!("../python/pydist_verify.py")),
 ];
 /// What `pydist_main.py` ends with where there is no sandbox.
 const NO_SANDBOX: i32 = 97;
@@ -109,10 +112,7 @@ impl Workplace {
             sandboxed: true.into(),
         };
         place.lay_out(job)?;
-        for (name, text) in SCRIPTS {
-            let path = place.root.join(name);
-            fs::write(&path, text).map_err(JobError::disk("write", &path))?;
-        }
+        AskedPython::write_scripts(&place.root)?;
         Ok(place)
     }
 
@@ -174,7 +174,7 @@ impl Workplace {
     /// Asks one question; see `pydist_main.py`.
     pub(crate) fn ask(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
         let reply = self.ask_once(context, question, limit)?;
-        let ended_so = |reply: &Reply| matches!(reply, Reply::Ended { code: Some(NO_SANDBOX), .. });
+        let ended_so = AskedPython::has_no_sandbox;
         // Code of the job can end so as well, so that a question without any decides.
         if !ended_so(&reply) || !ended_so(&self.ask_once(context, &json!({"ask": "nothing"}), limit)?) {
             return Ok(reply);
@@ -184,29 +184,67 @@ impl Workplace {
     }
 
     fn ask_once(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
-        let (asked, answer) = (self.root.join("question.json"), self.root.join("answer.json"));
-        let mut whole = json!({
-            "sandbox": self.sandboxed.get(),
-            "writable": [self.root],
-            "shielded": [self.job],
-            "folder": self.copy(),
-            "answer": answer,
-            "output": self.output(),
-        });
+        let room = AskedPython {
+            python: &self.room.python,
+            environment: &self.room.environment,
+            root: &self.root,
+            folder: &self.copy(),
+            shielded: std::slice::from_ref(&self.job),
+        };
+        let mut whole = json!({"sandbox": self.sandboxed.get(), "output": self.output()});
         for part in [self.back_end.question(), question.clone()] {
             if let (Value::Object(whole), Value::Object(part)) = (&mut whole, part) {
                 whole.extend(part);
             }
         }
-        fs::write(&asked, whole.to_string()).map_err(JobError::disk("write", &asked))?;
+        room.ask(context, whole, limit)
+    }
+}
+
+/// An interpreter that is asked, and the folder with our scripts, where it may write.
+pub(crate) struct AskedPython<'a> {
+    pub python: &'a Path,
+    pub environment: &'a [(OsString, OsString)],
+    pub root: &'a Path,
+    /// Its working directory.
+    pub folder: &'a Path,
+    /// What it must not be able to change, where there is a sandbox.
+    pub shielded: &'a [PathBuf],
+}
+
+impl AskedPython<'_> {
+    /// Our scripts, to where [`Self::root`] is.
+    pub fn write_scripts(root: &Path) -> Result<(), JobError> {
+        for (name, text) in SCRIPTS {
+            let path = root.join(name);
+            fs::write(&path, text).map_err(JobError::disk("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a reply says that this machine has no sandbox. Code of a job can end so as well.
+    pub fn has_no_sandbox(reply: &Reply) -> bool {
+        matches!(reply, Reply::Ended { code: Some(NO_SANDBOX), .. })
+    }
+
+    /// Asks one question; see `pydist_main.py`.
+    pub fn ask(&self, context: &Context, mut question: Value, limit: Duration) -> Result<Reply, JobError> {
+        let (asked, answer) = (self.root.join("question.json"), self.root.join("answer.json"));
+        if let Value::Object(question) = &mut question {
+            question.insert("writable".to_owned(), json!([self.root]));
+            question.insert("shielded".to_owned(), json!(self.shielded));
+            question.insert("folder".to_owned(), json!(self.folder));
+            question.insert("answer".to_owned(), json!(answer));
+        }
+        fs::write(&asked, question.to_string()).map_err(JobError::disk("write", &asked))?;
         let _ = fs::remove_file(&answer);
-        let mut invocation = Invocation::new(&self.room.python, self.copy())
+        let mut invocation = Invocation::new(self.python, self.folder)
             .args(["-I", "-B"])
             .arg(self.root.join("pydist_main.py"))
             .arg(&asked)
             .timeout(Some(limit));
         invocation.clear_environment = true;
-        invocation.environment = self.room.environment.clone();
+        invocation.environment = self.environment.to_vec();
         let finished = match process::run(context, &invocation) {
             Ok(finished) => finished,
             Err(error) if matches!(error.kind, ProcessErrorKind::TimedOut { .. }) => return Ok(Reply::TimedOut),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use config_merger::Layout;
 use rayon::prelude::*;
 use serde_json::json;
-use vocab::{CopiedFile, Digest, Fault, TreePath, WheelOrigin};
+use vocab::{CopiedFile, Digest, DistributionName, Fault, TreePath, WheelOrigin};
 
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::{GatheredWheel, ShippedSource};
@@ -236,6 +236,7 @@ fn install(
     for (path, name) in &all.kept {
         context.note(format!("the interpreter's own `{path}` stays, in place of the one of `{name}`"));
     }
+    refuse_clashes(pieces.wheels, &all)?;
     for clash in &all.clashes {
         context.warn(
             "W_FILE_CLASH",
@@ -245,6 +246,48 @@ fn install(
         );
     }
     Ok(all)
+}
+
+/// Files that a wheel which was given shares with another one, or with the interpreter.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("{}", clashes.iter().map(WheelClash::sentence).collect::<Vec<_>>().join("; "))]
+#[fault("E_WHEEL_CLASH", Build, hint("rename one of the two files"))]
+pub struct WheelClashes {
+    /// Never empty.
+    pub clashes: Vec<WheelClash>,
+}
+
+/// One path with two owners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WheelClash {
+    pub path: TreePath,
+    pub given: DistributionName,
+    /// Absent for the interpreter.
+    pub other: Option<DistributionName>,
+}
+
+impl WheelClash {
+    fn sentence(&self) -> String {
+        let other = self.other.as_ref().map_or("the interpreter".to_owned(), |name| format!("`{name}`"));
+        format!("`{}` and {other} both install `{}`", self.given, self.path)
+    }
+}
+
+/// A locked wheel may lose a file to another one, with a warning; a given one may not, and wins none either.
+fn refuse_clashes(wheels: &[GatheredWheel], all: &InstalledAll) -> Result<(), WheelClashes> {
+    let is_given = |name: &DistributionName| wheels.iter().any(|wheel| wheel.extra && wheel.name == *name);
+    let of_base = all.kept.iter().filter(|(_, name)| is_given(name));
+    let mut clashes: Vec<WheelClash> =
+        of_base.map(|(path, name)| WheelClash { path: path.clone(), given: name.clone(), other: None }).collect();
+    for clash in &all.clashes {
+        let (given, other) = match (is_given(&clash.dropped), is_given(&clash.kept)) {
+            (true, _) => (&clash.dropped, &clash.kept),
+            (_, true) => (&clash.kept, &clash.dropped),
+            _ => continue,
+        };
+        clashes.push(WheelClash { path: clash.path.clone(), given: given.clone(), other: Some(other.clone()) });
+    }
+    if clashes.is_empty() { Ok(()) } else { Err(WheelClashes { clashes }) }
 }
 
 /// PEP 610, without what only this machine knows, such as a local path.

@@ -29,6 +29,7 @@ use import_check::emulator;
 use static_checks::Whitelist;
 use store::Context;
 use store::remote::RemoteStore;
+use wheel::WheelBlob;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
@@ -83,6 +84,8 @@ pub struct BuildRun<'a> {
     pub platforms: &'a [PlatformKey],
     pub options: &'a BuildOptions,
     pub asked_once: &'a AskedOnce,
+    /// Wheels that are installed beside those of the lock, last, and not locked themselves. Their imports are not checked.
+    pub extra: &'a [WheelBlob],
     /// For whitelist entries that expire.
     pub today: Date,
 }
@@ -193,133 +196,140 @@ impl BuildRun<'_> {
     }
 
     fn cell(&self, context: &Context, preparation: PlatformPreparation, steps: &mut TimedSteps) -> PlatformOutcome {
-        let Self { repository, version, options, today, .. } = *self;
+        let Self { version, options, .. } = *self;
         let PlatformPreparation { platform, plan, ready } = preparation;
         let ending = ready.and_then(|prepared| {
             if options.dry_run {
                 return Ok(BuildEnding::Planned { whole: plan.is_some_and(|plan| plan.is_whole()) });
             }
-            build_one(context, repository, &prepared, options, today, steps)
+            self.build_one(context, &prepared, steps)
         });
         let report = |ending| BuildReport { runtime: version.clone(), platform, ending, steps: steps.taken().to_vec() };
         (platform, ending.map(report).map_err(|fault| first_cause(context, fault)))
     }
-}
 
-/// One runtime for one platform, from what was prepared to its artifact.
-fn build_one(
-    context: &Context,
-    repository: &Repository,
-    prepared: &PreparedPlatform,
-    options: &BuildOptions,
-    today: Date,
-    steps: &mut TimedSteps,
-) -> Result<BuildEnding, Box<dyn Fault>> {
-    let warnings = BuildWarnings::default();
-    let context = &warnings.listen(context);
-    let platform = prepared.request.target.platform;
-    // Looked for first: its absence should not be noticed after long work.
-    let emulator = if options.emulate { emulator::for_build(context, repository.root(), platform)? } else { None };
-    let tree = match &prepared.tree {
-        Some(tree) => tree.clone(),
-        None => steps.run(context, "prepare the interpreter", || interpreter::provide(context, &prepared.base))?,
-    };
-    if !prepared.is_foreign() {
-        prepared.host.is(&tree);
-    }
-    let whitelist = Whitelist::read(&Whitelist::path(repository.root(), platform))?.with_shipped(platform);
-    let copies = copy_operations(&prepared.config, platform);
-    let inputs = KeyInputs {
-        config: &prepared.config,
-        request: &prepared.request,
-        lock: prepared.lock_digest,
-        left_out: &prepared.rows.left_out,
-        repository: repository.root(),
-        source_date_epoch: options.source_date_epoch,
-        strict: options.strict,
-        emulator: emulator.as_ref().map(|emulator| emulator.label.as_str()),
-    };
-    let key = build_key(&inputs, tree.identity)?;
-    let folder = prepared.folder.join("pydist");
-    let prefix = PrefixFolder::hold(context, &folder, platform)?;
-    let packing = packing(context, options, platform);
-    match up_to_date::look(&prefix, prepared, &packing, key, options) {
-        FormerProduct::UpToDate(product) => {
-            warnings::repeat(context, &product.manifest.warnings);
-            return Ok(BuildEnding::UpToDate(product));
+    /// One runtime for one platform, from what was prepared to its artifact.
+    fn build_one(
+        &self,
+        context: &Context,
+        prepared: &PreparedPlatform,
+        steps: &mut TimedSteps,
+    ) -> Result<BuildEnding, Box<dyn Fault>> {
+        let Self { repository, options, extra, today, .. } = *self;
+        let warnings = BuildWarnings::default();
+        let context = &warnings.listen(context);
+        let platform = prepared.request.target.platform;
+        // Looked for first: its absence should not be noticed after long work.
+        let emulator = if options.emulate { emulator::for_build(context, repository.root(), platform)? } else { None };
+        let tree = match &prepared.tree {
+            Some(tree) => tree.clone(),
+            None => steps.run(context, "prepare the interpreter", || interpreter::provide(context, &prepared.base))?,
+        };
+        if !prepared.is_foreign() {
+            prepared.host.is(&tree);
         }
-        FormerProduct::Changed(what) => context.note(format!("{what}; building it again")),
-        FormerProduct::Other => {}
-    }
-
-    let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
-    interpreter::offer(context, &tree);
-    let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
-    give_uv(context, prepared);
-    remote_outcome(context)?;
-    let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;
-    let ahead = PackedAhead::begin(context, key, &packing);
-    let staging = prefix.stage()?;
-    let pieces = PrefixPieces {
-        tree: &tree,
-        wheels: &gathering.wheels,
-        sources: &gathering.sources,
-        copies: &copies,
-        package_folder: &prepared.folder,
-        layout: prepared.config.layout,
-        launchers: launchers.as_ref(),
-    };
-    let assembled = assemble::assemble(context, &pieces, staging, steps)?;
-    for_target::look_at_names(context, &assembled, tree.layout.platform)?;
-    let machine = folders_of_this_machine(context, repository);
-    let subject = CheckedSubject {
-        prepared,
-        pieces: &pieces,
-        assembled: &assembled,
-        staging,
-        prefix: &prefix,
-        whitelist: &whitelist,
-        machine: &machine,
-        strict: options.strict,
-        emulator: emulator.as_ref(),
-        today,
-    };
-    let manifest_with =
-        |findings: &CheckFindings| parts::manifest(prepared, &tree, &gathering, &assembled, findings, key);
-    let (artifacts, tree_table) = std::thread::scope(|scope| {
-        let beside = (ahead.is_none() && subject.imports()).then(|| {
-            scope.spawn(|| {
-                let mut manifest = manifest_with(&CheckFindings::default());
-                let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest);
-                // The last one is the manifest, which tells what the checks find.
-                let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
-                artifacts::pack_beside(context, parts, &packing);
-            })
-        });
-        let findings = subject.findings(context, steps)?;
-        if options.strict {
-            warnings.refuse()?;
-        }
-        let mut manifest = manifest_with(&findings);
-        manifest.warnings = warnings.of_runtime();
-        steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
-            if let Some(Err(panic)) = beside.map(std::thread::ScopedJoinHandle::join) {
-                std::panic::resume_unwind(panic);
+        let whitelist = Whitelist::read(&Whitelist::path(repository.root(), platform))?.with_shipped(platform);
+        let copies = copy_operations(&prepared.config, platform);
+        let inputs = KeyInputs {
+            config: &prepared.config,
+            request: &prepared.request,
+            lock: prepared.lock_digest,
+            extra: extra.iter().map(|wheel| wheel.sha256).collect(),
+            left_out: &prepared.rows.left_out,
+            repository: repository.root(),
+            source_date_epoch: options.source_date_epoch,
+            strict: options.strict,
+            emulator: emulator.as_ref().map(|emulator| emulator.label.as_str()),
+        };
+        let key = build_key(&inputs, tree.identity)?;
+        let folder = prepared.folder.join("pydist");
+        let prefix = PrefixFolder::hold(context, &folder, platform)?;
+        let packing = packing(context, options, platform);
+        match up_to_date::look(&prefix, prepared, &packing, key, options) {
+            FormerProduct::UpToDate(product) => {
+                warnings::repeat(context, &product.manifest.warnings);
+                return Ok(BuildEnding::UpToDate(product));
             }
-            let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest)?;
-            parts::write_inner_manifest(staging, &manifest)?;
-            let table = parts::tree_table(staging, &parts)?;
-            let from_wheels =
-                &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
-            Ok((artifacts::pack(context, &ArtifactParts { parts, from_wheels }, &manifest, &packing, ahead)?, table))
-        })
-    })?;
-    remote_outcome(context)?;
-    prefix.record_build(key, tree_table, &artifacts.paths)?;
-    prefix.publish()?;
-    let product =
-        BuildProduct { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
-    Ok(BuildEnding::Built(Box::new(product)))
+            FormerProduct::Changed(what) => context.note(format!("{what}; building it again")),
+            FormerProduct::Other => {}
+        }
+
+        let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
+        interpreter::offer(context, &tree);
+        let mut gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
+        gathering.wheels.extend(gather::extra_wheels(context, extra, options.scrutiny)?);
+        give_uv(context, prepared);
+        remote_outcome(context)?;
+        let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;
+        let ahead = PackedAhead::begin(context, key, &packing);
+        let staging = prefix.stage()?;
+        let pieces = PrefixPieces {
+            tree: &tree,
+            wheels: &gathering.wheels,
+            sources: &gathering.sources,
+            copies: &copies,
+            package_folder: &prepared.folder,
+            layout: prepared.config.layout,
+            launchers: launchers.as_ref(),
+        };
+        let assembled = assemble::assemble(context, &pieces, staging, steps)?;
+        for_target::look_at_names(context, &assembled, tree.layout.platform)?;
+        let machine = folders_of_this_machine(context, repository);
+        let subject = CheckedSubject {
+            prepared,
+            pieces: &pieces,
+            assembled: &assembled,
+            staging,
+            prefix: &prefix,
+            whitelist: &whitelist,
+            machine: &machine,
+            strict: options.strict,
+            emulator: emulator.as_ref(),
+            today,
+        };
+        let manifest_with =
+            |findings: &CheckFindings| parts::manifest(prepared, &tree, &gathering, &assembled, findings, key);
+        let (artifacts, tree_table) = std::thread::scope(|scope| {
+            let beside = (ahead.is_none() && subject.imports()).then(|| {
+                scope.spawn(|| {
+                    let mut manifest = manifest_with(&CheckFindings::default());
+                    let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest);
+                    // The last one is the manifest, which tells what the checks find.
+                    let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
+                    artifacts::pack_beside(context, parts, &packing);
+                })
+            });
+            let findings = subject.findings(context, steps)?;
+            if options.strict {
+                warnings.refuse()?;
+            }
+            let mut manifest = manifest_with(&findings);
+            manifest.warnings = warnings.of_runtime();
+            steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
+                if let Some(Err(panic)) = beside.map(std::thread::ScopedJoinHandle::join) {
+                    std::panic::resume_unwind(panic);
+                }
+                let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest)?;
+                parts::write_inner_manifest(staging, &manifest)?;
+                let table = parts::tree_table(staging, &parts)?;
+                let from_wheels =
+                    &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
+                Ok((
+                    artifacts::pack(context, &ArtifactParts { parts, from_wheels }, &manifest, &packing, ahead)?,
+                    table,
+                ))
+            })
+        })?;
+        remote_outcome(context)?;
+        prefix.record_build(key, tree_table, &artifacts.paths)?;
+        prefix.publish()?;
+        let product = BuildProduct {
+            prefix: prefix.target().to_owned(),
+            artifacts: artifacts.paths,
+            manifest: artifacts.manifest,
+        };
+        Ok(BuildEnding::Built(Box::new(product)))
+    }
 }
 
 /// With `--strict`, what went wrong with the remote store.

@@ -22,6 +22,8 @@ pub struct KeyInputs<'a> {
     pub request: &'a Request,
     /// Digest of the locked rows.
     pub lock: Digest,
+    /// Wheels that are not locked.
+    pub extra: Vec<Digest>,
     /// What is locked or requested but not installed.
     pub left_out: &'a [RuleRecord],
     /// Its root.
@@ -47,6 +49,8 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         config: Digest,
         base: Digest,
         lock: Digest,
+        #[serde(skip_serializing_if = "<[Digest]>::is_empty")]
+        extra: &'a [Digest],
         requested: Vec<&'a str>,
         rules: Vec<&'a RuleRecord>,
         layout: Layout,
@@ -76,6 +80,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         config: config.runtime_digest(),
         base,
         lock: inputs.lock,
+        extra: &inputs.extra,
         requested: request.requirements.iter().map(|it| it.name.as_str()).collect(),
         rules: request.decided.iter().chain(inputs.left_out).collect(),
         layout: config.layout,

@@ -155,6 +155,7 @@ fn what_is_published_under_the_same_build_key_needs_no_job() {
             config: &config,
             request: &Request::new(&config, platform),
             lock: lock.platforms[&platform].digest(),
+            extra: Vec::new(),
             left_out: &[],
             repository: desk.repository.path(),
             source_date_epoch: archive::DEFAULT_MTIME,

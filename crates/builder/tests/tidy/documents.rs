@@ -12,7 +12,7 @@ pub const PROGRAMS: [&str; 6] = ["builder", "publisher", "archive", "pydist", "c
 
 /// Options of other programs that documents and messages name.
 const OTHERS_OPTIONS: [(&str, &[&str]); 10] = [
-    ("pip", &["--default-timeout", "--find-links", "--no-index", "--requirement"]),
+    ("pip", &["--default-timeout", "--find-links", "--no-index", "--pre", "--requirement"]),
     ("apt-get", &["--assume-yes"]),
     (
         "cargo, npm and pnpm",

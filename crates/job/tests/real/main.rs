@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod back_ends;
+mod bake;
 mod configurations;
 mod faults;
 mod hostile;

@@ -1,6 +1,7 @@
 //! From locked rows to unpacked wheels in the store: fetched by digest, built where the plan says so.
 
 mod dependants;
+mod extra;
 mod workshop;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use config_merger::Layout;
 use vocab::{Digest, DistributionName, Exit, Fault, FileName, RuleRecord, TreePath, WheelOrigin};
 
+pub(crate) use self::extra::extra_wheels;
 use self::workshop::Workshop;
 use crate::consistency::InstalledMember;
 use crate::options::BuildOptions;
@@ -39,6 +41,8 @@ pub struct GatheredWheel {
     /// The requirements that bring it, where each was resolved for itself.
     pub brought_by: BTreeSet<DistributionName>,
     pub origin: WheelOrigin,
+    /// Given by the caller of the build, and not locked. See [`BuildRun::extra`](crate::build::BuildRun::extra).
+    pub extra: bool,
     /// The wheel file itself.
     pub blob: PathBuf,
     pub wheel: UnpackedWheel,
@@ -446,6 +450,7 @@ fn unpack(
         name: row.name.clone(),
         brought_by: row.brought_by.clone(),
         origin,
+        extra: false,
         blob: blob.path,
         wheel,
     });

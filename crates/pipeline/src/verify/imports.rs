@@ -19,6 +19,7 @@ pub(super) fn verify_imports(
     let incomplete = resolve::kept_dependants(&it.prepared.request, &it.prepared.rows.left_out, &members);
     let distributions: Vec<CheckedDistribution> = all
         .zip(it.gathered)
+        .filter(|(_, gathered)| !gathered.extra)
         .map(|(installed, gathered)| CheckedDistribution {
             name: installed.name.clone(),
             file: gathered.wheel.contents.file_name.to_string(),

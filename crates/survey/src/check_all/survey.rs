@@ -28,6 +28,7 @@ impl SurveyedVersion {
             config: &self.config,
             request: &platform.request,
             lock: rows.digest(),
+            extra: Vec::new(),
             left_out: &rows.left_out,
             repository: repository.root(),
             source_date_epoch: epoch,

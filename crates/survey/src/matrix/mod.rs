@@ -153,6 +153,7 @@ impl VersionCells {
                     config: &rows.config,
                     request: &request,
                     lock: fresh.digest(),
+                    extra: Vec::new(),
                     left_out: &fresh.left_out,
                     repository: repository.root(),
                     source_date_epoch: epoch,

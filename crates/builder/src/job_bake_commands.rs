@@ -1,0 +1,161 @@
+//! `builder job bake`, `package` and `verify`, and the way to the other subcommands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use cli::Printer;
+use job::{
+    BakeRequest, Baked, CheckReport, Finding, IndexStrategy, JobError, JobManifest, PackageSettings, VerifyOutcome,
+    VerifyReport,
+};
+use serde_json::json;
+use store::Context;
+use vocab::{Environment, Exit, Fault, PlatformKey};
+
+use crate::arguments::GlobalArguments;
+use crate::job_arguments::{JobBakeArguments, JobCommand, JobPackageArguments, JobVerifyArguments};
+use crate::job_commands::{self, checked, exit, out_of, show};
+use crate::session::UsageError;
+
+/// What a command did, for its last lines.
+struct Shown<'a> {
+    report: &'a CheckReport,
+    baked: Option<&'a Baked>,
+    verified: Option<&'a VerifyReport>,
+}
+
+impl Shown<'_> {
+    fn tell(&self, printer: &Printer, json: bool) {
+        if json {
+            let baked = self.baked.map(|it| json!({"archive": it.archive, "manifest": it.manifest}));
+            printer.json("baked", &json!({"report": self.report, "baked": baked, "verified": self.verified}));
+            return;
+        }
+        show(self.report, printer, false);
+        for line in self.verified.iter().flat_map(|it| it.lines()) {
+            printer.say(&vocab::foreign_text::printable(&line));
+        }
+        if let Some(baked) = self.baked {
+            printer.data(&format!("{}\n", baked.archive.display()));
+        }
+    }
+}
+
+/// Runs the chosen subcommand of `builder job`.
+pub fn run(
+    command: &JobCommand,
+    global: &GlobalArguments,
+    environment: &Environment,
+    printer: &Arc<Printer>,
+    cancelled: &Arc<AtomicBool>,
+) -> Result<Exit, Box<dyn Fault>> {
+    let context = || job_commands::context(global, environment, printer, cancelled);
+    let json = global.show.json;
+    match command {
+        JobCommand::Bake(arguments) => bake(&context()?, arguments, printer, json),
+        JobCommand::Package(arguments) => package(&context()?, arguments, printer, json),
+        JobCommand::Verify(arguments) => verify(&context()?, arguments, printer, json),
+        JobCommand::Check(_) | JobCommand::Stage(_) | JobCommand::Explain { .. } => {
+            job_commands::run(command, global, environment, printer, cancelled)
+        }
+    }
+}
+
+fn bake(
+    context: &Context,
+    arguments: &JobBakeArguments,
+    printer: &Printer,
+    json: bool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let (report, baked) = baked(context, arguments)?;
+    Shown { report: &report, baked: baked.as_ref(), verified: None }.tell(printer, json);
+    Ok(exit(&report))
+}
+
+fn package(
+    context: &Context,
+    arguments: &JobPackageArguments,
+    printer: &Printer,
+    json: bool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let (mut report, mut baked) = baked(context, &arguments.bake)?;
+    let mut verified = None;
+    if let Some(baked) = baked.as_mut().filter(|_| !arguments.no_verify) {
+        let (made, findings) = job::verify(context, &baked.archive, &baked.manifest, &arguments.verify.skip_module)?;
+        let strict = arguments.bake.check.strict;
+        report.findings = job::judged(report.findings.into_iter().chain(findings).collect(), strict, &[]);
+        job::keep_verified(baked, &made, &report.findings)?;
+        verified = Some(made);
+    }
+    Shown { report: &report, baked: baked.as_ref(), verified: verified.as_ref() }.tell(printer, json);
+    Ok(with_verified(exit(&report), verified.as_ref()))
+}
+
+fn verify(
+    context: &Context,
+    arguments: &JobVerifyArguments,
+    printer: &Printer,
+    json: bool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let manifest = JobManifest::beside(&arguments.archive)?;
+    let (verified, findings) = job::verify(context, &arguments.archive, &manifest, &arguments.verify.skip_module)?;
+    if json {
+        printer.json("verified", &json!({"verified": verified, "findings": findings}));
+    } else {
+        printer.data(&lines(&findings, &verified));
+    }
+    Ok(with_verified(Exit::Done, Some(&verified)))
+}
+
+fn lines(findings: &[Finding], verified: &VerifyReport) -> String {
+    let findings = findings.iter().map(|it| format!("{it}\n"));
+    let lines: String = findings.chain(verified.lines().into_iter().map(|it| format!("{it}\n"))).collect();
+    vocab::foreign_text::printable(&lines)
+}
+
+fn with_verified(exit: Exit, verified: Option<&VerifyReport>) -> Exit {
+    match verified {
+        Some(report) if report.outcome == VerifyOutcome::Failed => Exit::Check,
+        _ => exit,
+    }
+}
+
+/// Checks, stages and bakes. The report has all findings.
+fn baked(context: &Context, arguments: &JobBakeArguments) -> Result<(CheckReport, Option<Baked>), Box<dyn Fault>> {
+    let request = request(context, arguments)?;
+    let (folder, check, mut report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
+    let Some(place) = place.filter(|_| !report.has_errors()) else { return Ok((report, None)) };
+    let out = out_of(&folder, &report, arguments.out.as_ref())?;
+    let mut context = context.clone();
+    context.work.offline = arguments.check.offline;
+    context.default_index = check.indexes.default.clone();
+    let packages = PackageSettings {
+        platform: request.platform,
+        indexes: check.indexes.clone(),
+        strategy: IndexStrategy::default(),
+    };
+    let staged = job::stage(&context, &folder, &report, &place, &check, &packages, &out)?;
+    let (baked, findings) = job::bake(&context, (&report, &check), &place, &staged, &request, &out)?;
+    report.findings = findings;
+    Ok((report, baked))
+}
+
+fn request(context: &Context, arguments: &JobBakeArguments) -> Result<BakeRequest, Box<dyn Fault>> {
+    let platform = match &arguments.platform {
+        Some(text) => text.parse::<PlatformKey>().map_err(UsageError::Platform)?,
+        None => PlatformKey::host().ok_or(JobError::NoPlatform)?,
+    };
+    let epoch = match context.environment.text("SOURCE_DATE_EPOCH") {
+        Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() })?,
+        None => archive::DEFAULT_MTIME,
+    };
+    Ok(BakeRequest {
+        platform,
+        lock: arguments.lock.clone().map(|path: PathBuf| std::path::absolute(&path).unwrap_or(path)),
+        update_lock: arguments.update_lock,
+        epoch,
+        data_prefix_compat: arguments.data_prefix_compat,
+        today: jiff::Zoned::now().date(),
+    })
+}
