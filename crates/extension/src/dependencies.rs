@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::extension_error::{ExtensionError, ExtensionErrorKind};
-use crate::extension_set::{ExtensionSet, version_of};
+use crate::extension_set::{ActiveExtension, ExtensionSet, version_of};
 use crate::read_extension::{Extension, ExtensionWarning};
 use crate::{DistributionId, EnvironmentId};
 
@@ -14,10 +14,10 @@ pub(crate) fn settle_dependencies(set: &mut ExtensionSet, host_version: Option<&
         _ => None,
     };
     let mut refused: BTreeSet<String> = set.unavailable.iter().filter_map(not_allowed).collect();
-    for (namespace, active) in set.active.clone() {
-        let wanted = active.extension.descriptor.extension.min_core_version.clone();
-        if let (Some(wanted), Some(found)) = (wanted, host_version)
-            && version_of(&wanted) > version_of(found)
+    if let Some(found) = host_version {
+        let wanted = |active: &ActiveExtension| active.extension.descriptor.extension.min_core_version.clone();
+        let all = set.active.iter().filter_map(|(namespace, active)| Some((namespace.clone(), wanted(active)?)));
+        for (namespace, wanted) in all.filter(|(_, wanted)| version_of(wanted) > version_of(found)).collect::<Vec<_>>()
         {
             refuse(set, &namespace, ExtensionErrorKind::HostVersion { wanted, found: found.to_owned() });
             refused.insert(namespace);
