@@ -87,8 +87,7 @@ impl FileChecks<'_> {
             for warning in &rule.warnings {
                 add(Finding::new(code::KJ042, [("what", warning.trim_start_matches("warning: "))]));
             }
-            if rule.removed.iter().any(|it| it == self.script) && !self.setup.archive.iter().any(|it| it == self.script)
-            {
+            if rule.removed.iter().any(|it| it == self.script) && !self.setup.archive.contains(self.script) {
                 add(Finding::new(code::KJ043, []));
             }
         }
@@ -103,7 +102,7 @@ impl FileChecks<'_> {
         let has_manifest = self.folder.has_file("MANIFEST.in");
         let code = if has_manifest { code::KJ040 } else { code::KJ041 };
         let needed: BTreeSet<&String> = self.facts.opened.iter().chain(self.named).collect();
-        let lacking = needed.into_iter().filter(|it| !self.setup.archive.contains(it));
+        let lacking = needed.into_iter().filter(|it| !self.setup.archive.contains(*it));
         lacking.map(|file| Finding::new(code, [("file", file.as_str())]).in_file(self.script)).collect()
     }
 

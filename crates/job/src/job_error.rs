@@ -36,6 +36,9 @@ pub enum JobError {
     #[error(transparent)]
     #[fault(transparent)]
     Pack(#[from] archive::PackError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Store(#[from] store::StoreError),
     #[error("this machine's platform is not supported")]
     #[fault("E_PLATFORM_HOST", Usage)]
     NoPlatform,
@@ -75,7 +78,7 @@ pub enum JobError {
     #[error("the job's requirements cannot be used: {reason}")]
     #[fault("E_JOB_REQUIREMENTS", Usage, hint("correct the line in setup.py or the requirements file"))]
     Requirements { reason: String },
-    #[error("interrupted before the runtime was built")]
+    #[error("interrupted before it was done")]
     #[fault("E_INTERRUPTED", Interrupted)]
     Interrupted,
     #[error("`{}` is not a baked job: {reason}", path.display())]

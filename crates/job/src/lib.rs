@@ -40,6 +40,7 @@ mod job_manifest;
 mod job_requirements;
 mod job_runtime;
 mod job_wheel;
+mod kept_room;
 mod level;
 mod packaging_checks;
 mod requirement_lines;

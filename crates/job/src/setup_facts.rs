@@ -1,5 +1,7 @@
 //! What setup.py says, as the probe tells it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// The answer of a probe.
@@ -53,7 +55,7 @@ pub struct SetupCall {
     pub ambiguous: Vec<String>,
     /// Members of the source archive, but for those that setuptools makes itself; relative, with `/`.
     #[serde(default)]
-    pub archive: Vec<String>,
+    pub archive: BTreeSet<String>,
     /// The rules of MANIFEST.in, in order.
     #[serde(default)]
     pub rules: Vec<ManifestRule>,

@@ -131,6 +131,7 @@ impl Verification<'_> {
         let asked = AskedPython {
             python: &self.python,
             environment: &environment,
+            kept: None,
             root: &self.root,
             folder: &self.empty,
             shielded: &[],

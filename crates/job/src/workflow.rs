@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use archive::{ExtractErrorKind, ExtractLimits, NoCache, PackOptions, PartSource, SourceTree};
 use serde_json::{Value, json};
@@ -77,6 +78,11 @@ fn below(path: &str, top: &str) -> bool {
     path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Packing takes time by itself: a second for 2 MiB, or for 200 files, is more than slow machines need.
+fn time_limit(limit: Duration, (files, bytes): (u64, u64)) -> Duration {
+    limit.saturating_add(Duration::from_secs((bytes >> 21).saturating_add(files / 200)))
+}
+
 /// A source archive holds the job's files and little more: whatever exceeds that was made to fill the disk.
 fn limits(folder: &JobFolder) -> Result<ExtractLimits, JobError> {
     let (files, bytes) = folder.size().map_err(JobError::disk("read", folder.root()))?;
@@ -112,10 +118,11 @@ fn sdist(
     fs::create_dir(&output).map_err(JobError::disk("make", &output))?;
     let question = json!({"ask": "sdist", "commands": request.commands.as_str()});
     let failed = |reason: String| JobError::Sdist { reason: without_secrets(&reason) };
-    let answer = match place.ask(context, &question, request.limit)? {
+    let limit = time_limit(request.limit, folder.size().map_err(JobError::disk("read", folder.root()))?);
+    let answer = match place.ask(context, &question, limit)? {
         Reply::Answer(answer) => answer,
         Reply::Ended { output, .. } => return Err(failed(output)),
-        Reply::TimedOut => return Err(failed(format!("it did not end within {} s", request.limit.as_secs()))),
+        Reply::TimedOut => return Err(failed(format!("it did not end within {} s", limit.as_secs()))),
     };
     if let Some(failure) = answer.get("failure").and_then(Value::as_str) {
         let lines = answer.get("lines").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -165,6 +172,13 @@ mod tests {
         let of = |job: &JobFolder| limits(job).map(|it| (it.bytes, it.entries)).unwrap();
         assert_eq!(of(&small), ((1 << 30) + 40, 10_004));
         assert_eq!(of(&large), ((1 << 30) + 20_040, 10_008));
+    }
+
+    #[test]
+    fn klio_w12_a_large_job_has_more_time() {
+        let limit = Duration::from_secs(120);
+        assert_eq!(time_limit(limit, (10, 1000)), limit);
+        assert_eq!(time_limit(limit, (100_000, 2 << 30)), Duration::from_secs(120 + 1024 + 500));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where code of a job runs: a copy of its folder, an environment of ours, a time limit, and a sandbox if this machine has
 //! one. Everything lies in a throw-away folder.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
@@ -10,13 +11,14 @@ use std::time::Duration;
 use process::{Invocation, ProcessErrorKind};
 use resolve::{AnsweredQuestions, Uv};
 use serde_json::{Value, json};
-use source_build::{BuildTools, Room, SourceBuild, SourceInput, make_room};
+use source_build::{BuildTools, SourceBuild, SourceInput};
 use store::Context;
 use vocab::{DistributionName, PythonVersion};
 
 use crate::job_back_end::JobBackEnd;
 use crate::job_error::JobError;
 use crate::job_folder::JobFolder;
+use crate::kept_room::{self, EnteredRoom};
 use crate::target_python;
 
 const SCRIPTS: [(&str, &str); 7] = [
@@ -51,7 +53,10 @@ pub struct Workplace {
     folder: tempfile::TempDir,
     /// Without links.
     root: PathBuf,
-    room: Room,
+    room: EnteredRoom,
+    /// In its place where nothing shuts code of the job in.
+    own_room: OnceCell<EnteredRoom>,
+    indexes: Vec<(String, bool)>,
     job: PathBuf,
     back_end: JobBackEnd,
     /// Names and texts of files that are in the copy alone.
@@ -72,41 +77,18 @@ impl Workplace {
         back_end: &JobBackEnd,
         indexes: &[(String, bool)],
     ) -> Result<Self, JobError> {
-        let base = target_python::base(context, python)?;
-        let program = base.layout.interpreter().below(&base.root);
-        let uv = Uv::find(context, &program, &AnsweredQuestions::default())?;
         let store = context.store.root().to_owned();
         let folder = context.store.scratch_dir("job-").map_err(JobError::disk("write", &store))?;
         let root = fs::canonicalize(folder.path()).map_err(JobError::disk("read", folder.path()))?;
-        let build_requires = target_python::build_requires(base.layout.python, &back_end.requires);
-        let registries: Vec<String> = indexes.iter().map(|(address, _)| address.clone()).collect();
-        let name: DistributionName = "job".parse().expect("a valid name");
-        let build = SourceBuild {
-            name,
-            version: None,
-            source: SourceInput::Folder { path: &root },
-            python: &program,
-            layout: base.layout,
-            system: None,
-            base_identity: base.identity,
-            base_has_headers: base.has_headers(),
-            build_requires,
-            build_constraints: Vec::new(),
-            config_settings: Vec::new(),
-            package_root: &root,
-            pass_environment: &[],
-            registries: &registries,
-            within: Vec::new(),
-            timeout: context.timeout,
-            logs: &root,
-        };
-        let room = make_room(context, &build, &BuildTools { uv: &uv, registries: indexes.to_vec() }, &root)?;
+        let (room, python) = entered(context, python, back_end, indexes, &root, kept_room::enter)?;
         let place = Self {
             job: job.root().to_owned(),
-            python: base.layout.python,
+            python,
             back_end: back_end.clone(),
             generated: Vec::new(),
             room,
+            own_room: OnceCell::new(),
+            indexes: indexes.to_vec(),
             folder,
             root,
             sandboxed: true.into(),
@@ -163,7 +145,11 @@ impl Workplace {
 
     /// The program of its environment, of the target's minor version.
     pub fn interpreter(&self) -> &Path {
-        &self.room.python
+        &self.room().room.python
+    }
+
+    fn room(&self) -> &EnteredRoom {
+        self.own_room.get().unwrap_or(&self.room)
     }
 
     /// A folder for what the source archive holds.
@@ -180,16 +166,25 @@ impl Workplace {
             return Ok(reply);
         }
         self.sandboxed.set(false);
+        if self.room.kept.is_some() {
+            // Code of the job could change what other jobs are asked in.
+            let (room, _) =
+                entered(context, self.python, &self.back_end, &self.indexes, &self.root, kept_room::throw_away)?;
+            let _ = self.own_room.set(room);
+        }
         self.ask_once(context, question, limit)
     }
 
     fn ask_once(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
+        let EnteredRoom { room, kept } = self.room();
+        let shielded: Vec<PathBuf> = kept.iter().chain([&self.job]).cloned().collect();
         let room = AskedPython {
-            python: &self.room.python,
-            environment: &self.room.environment,
+            python: &room.python,
+            environment: &room.environment,
+            kept: kept.as_deref(),
             root: &self.root,
             folder: &self.copy(),
-            shielded: std::slice::from_ref(&self.job),
+            shielded: &shielded,
         };
         let mut whole = json!({"sandbox": self.sandboxed.get(), "output": self.output()});
         for part in [self.back_end.question(), question.clone()] {
@@ -205,6 +200,8 @@ impl Workplace {
 pub(crate) struct AskedPython<'a> {
     pub python: &'a Path,
     pub environment: &'a [(OsString, OsString)],
+    /// The folder of its environment, if that is kept; see [`kept_room`].
+    pub kept: Option<&'a Path>,
     pub root: &'a Path,
     /// Its working directory.
     pub folder: &'a Path,
@@ -240,6 +237,7 @@ impl AskedPython<'_> {
         let _ = fs::remove_file(&answer);
         let mut invocation = Invocation::new(self.python, self.folder)
             .args(["-I", "-B"])
+            .args(self.kept.into_iter().flat_map(kept_room::byte_code))
             .arg(self.root.join("pydist_main.py"))
             .arg(&asked)
             .timeout(Some(limit));
@@ -267,6 +265,45 @@ impl AskedPython<'_> {
         let read = text(&answer).ok().filter(|_| !is_link).and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(read.map_or(ended, Reply::Answer))
     }
+}
+
+/// How a room is had.
+type Enter = fn(&Context, &SourceBuild<'_>, &BuildTools<'_>, &Path) -> Result<EnteredRoom, JobError>;
+
+/// A room with home and temporary files below `root`, and its interpreter's own version.
+fn entered(
+    context: &Context,
+    python: PythonVersion,
+    back_end: &JobBackEnd,
+    indexes: &[(String, bool)],
+    root: &Path,
+    enter: Enter,
+) -> Result<(EnteredRoom, PythonVersion), JobError> {
+    let base = target_python::base(context, python)?;
+    let program = base.layout.interpreter().below(&base.root);
+    let uv = Uv::find(context, &program, &AnsweredQuestions::default())?;
+    let registries: Vec<String> = indexes.iter().map(|(address, _)| address.clone()).collect();
+    let build = SourceBuild {
+        name: "job".parse::<DistributionName>().expect("a valid name"),
+        version: None,
+        source: SourceInput::Folder { path: root },
+        python: &program,
+        layout: base.layout,
+        system: None,
+        base_identity: base.identity,
+        base_has_headers: base.has_headers(),
+        build_requires: target_python::build_requires(base.layout.python, &back_end.requires),
+        build_constraints: Vec::new(),
+        config_settings: Vec::new(),
+        package_root: root,
+        pass_environment: &[],
+        registries: &registries,
+        within: Vec::new(),
+        timeout: context.timeout,
+        logs: root,
+    };
+    let room = enter(context, &build, &BuildTools { uv: &uv, registries: indexes.to_vec() }, root)?;
+    Ok((room, base.layout.python))
 }
 
 impl AsRef<Path> for Workplace {

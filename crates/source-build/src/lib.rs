@@ -44,7 +44,7 @@ pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
 pub use key::{BUILT_WHEEL_FORMAT, RECORD, read_record, verify_built};
 pub use requirement_set::{REQUIREMENT_SET_FORMAT, RequiredWheel, RequirementQuestion, RequirementSet};
-pub use room::{Room, make_room};
+pub use room::{Room, enter_room, make_room};
 
 use resolve::Uv;
 use store::Context;

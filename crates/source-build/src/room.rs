@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use store::Context;
 
 use super::requirement_supply::SupplyRule;
-use super::uv_runner::back_end_environment;
+use super::uv_runner::{UvRunner, back_end_environment};
 use super::{BuildTools, SourceBuild, SourceBuildError, SourceBuildErrorKind, compile};
 
 /// An environment that code of a source may run in.
@@ -39,9 +39,33 @@ pub fn make_room(
         let is_pin = |line: &String| line.contains("==") && !line.contains(['*', ';', ',', '<', '>', '~', '!']);
         let rule = if build.build_requires.iter().all(is_pin) { SupplyRule::AsBefore } else { SupplyRule::Anew };
         uv.install(&python, &build.build_requires, rule)?;
-        let home = work.join("home");
-        fs::create_dir_all(&home).map_err(|error| SourceBuildErrorKind::disk("create", &home, error))?;
-        Ok(Room { environment: back_end_environment(&uv, &home), python })
+        furnished(&uv, python, work)
     };
     made().map_err(|kind| SourceBuildError::new(build, &log, kind))
+}
+
+/// The same with an environment that is there, in a folder of its own: nothing is made or installed.
+///
+/// # Errors
+/// If folders cannot be made below `work`.
+pub fn enter_room(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    tools: &BuildTools<'_>,
+    environment: &Path,
+    work: &Path,
+) -> Result<Room, SourceBuildError> {
+    let log = build.logs.join(format!("wheel-build-{}.log", build.name));
+    let entered = || -> Result<Room, SourceBuildErrorKind> {
+        let mut uv = compile::uv_runner(context, build, tools, work, &log)?;
+        let python = uv.enter(environment);
+        furnished(&uv, python, work)
+    };
+    entered().map_err(|kind| SourceBuildError::new(build, &log, kind))
+}
+
+fn furnished(uv: &UvRunner<'_>, python: PathBuf, work: &Path) -> Result<Room, SourceBuildErrorKind> {
+    let home = work.join("home");
+    fs::create_dir_all(&home).map_err(|error| SourceBuildErrorKind::disk("create", &home, error))?;
+    Ok(Room { environment: back_end_environment(uv, &home), python })
 }

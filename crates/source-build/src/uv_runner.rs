@@ -29,7 +29,11 @@ impl UvRunner<'_> {
         let mut make = words(["venv", "--no-project", "--python"]);
         make.extend([self.build.python.into(), folder.clone().into()]);
         self.run("making its environment", make)?;
+        Ok(self.enter(&folder))
+    }
 
+    /// Enters an environment that is there. The result is its interpreter.
+    pub(super) fn enter(&mut self, folder: &Path) -> PathBuf {
         let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let python = programs.join(if cfg!(windows) { "python.exe" } else { "python" });
         // Requirements such as cmake and ninja are programs.
@@ -39,7 +43,7 @@ impl UvRunner<'_> {
             self.environment.push(("PATH".into(), joined));
         }
         self.environment.push(("VIRTUAL_ENV".into(), folder.into()));
-        Ok(python)
+        python
     }
 
     /// Installs into the environment of the build. The key of the set; `None` if nothing is required on this machine.
