@@ -27,7 +27,7 @@ def passes(table):
 
 
 def makes(rows: int, columns: int):
-    return pandas.DataFrame({f"c{number}": numpy.arange(rows, dtype="float64") for number in range(columns)})
+    return pandas.DataFrame({f"c{number}": numpy.linspace(0.0, 1.0, rows) for number in range(columns)})
 
 
 def takes(table):

@@ -2,7 +2,7 @@
 //! used as it is.
 //!
 //! What the decision says and what stands in the folder is first brought together by one pure function
-//! ([`start_check`]); only what follows acts.
+//! ([`start_check()`]); only what follows acts.
 
 mod distribution_error;
 mod engine;
