@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-/// The descriptor's name in zips that we write. Without it the only JSON file at the root that has [`EXTENSION`] and
-/// [`OPERATORS`] is taken.
+/// The descriptor's name in zips that we write. Without it the only JSON file at the root that has `extension` and
+/// `operators` is taken.
 pub const DESCRIPTOR: &str = "extension.json";
 
 /// Public: the two objects of a descriptor.

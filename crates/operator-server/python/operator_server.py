@@ -240,6 +240,9 @@ class Server:
         self.activity = time.monotonic()
         self.lock = threading.Lock()
         self.stopping = None
+        # An interrupt is raised in code of extensions alone: in ours it could cut a frame, or be lost.
+        self.interruptible = False
+        self.pipes = [pipe_identity(descriptor) for descriptor in (1, 2)]
         self.numbers = iter(range(1, 1 << 62))
 
     # Connections: any number may try, one at a time is the host's.
@@ -338,6 +341,10 @@ class Server:
         entry.append(body)
         entry.is_complete = bool(header.get("last"))
 
+    def on_interrupt(self, _signal, _frame):
+        if self.interruptible:
+            raise KeyboardInterrupt
+
     def interrupt(self, run):
         """Raises KeyboardInterrupt in the main thread if that run is what it does."""
         with self.lock:
@@ -418,23 +425,37 @@ class Server:
             self.handles.pop(handle, None)
 
     def do_load(self, header):
-        extension, module = header.get("ext"), header.get("module")
+        run, extension, module = header.get("run"), header.get("ext"), header.get("module")
         try:
             for path in reversed(header.get("paths", [])):
                 if path not in sys.path:
                     sys.path.insert(0, path)
                     EXTENSION_FOLDERS.append(path)
             importlib.invalidate_caches()
-            self.modules[extension] = importlib.import_module(module)
+            with self.lock:
+                self.run = run
+            self.modules[extension] = self.in_extension(run, importlib.import_module, module)
+            answer = {"t": "LOADED", "run": run, "ext": extension, "file": getattr(self.modules[extension], "__file__", None)}
         except KeyboardInterrupt:
-            self.mark_end(header.get("run"))
-            self.send(failure(header.get("run"), "cancelled", Cancelled("loading was cancelled"), extension))
+            answer = failure(run, "cancelled", Cancelled("loading was cancelled"), extension)
         except BaseException as error:
-            self.mark_end(header.get("run"))
-            self.send(failure(header.get("run"), "load", error, extension))
-        else:
-            self.mark_end(header.get("run"))
-            self.send({"t": "LOADED", "run": header.get("run"), "ext": extension, "file": getattr(self.modules[extension], "__file__", None)})
+            answer = failure(run, "load", error, extension)
+        self.interruptible = False
+        with self.lock:
+            self.run = None
+        self.cancelled.discard(run)
+        answer["marks"] = self.mark_end(run)
+        self.send(answer)
+
+    def in_extension(self, run, function, *arguments, **named):
+        """Calls code of an extension, which a cancelled run leaves by KeyboardInterrupt."""
+        self.interruptible = True
+        try:
+            if run in self.cancelled:
+                raise KeyboardInterrupt
+            return function(*arguments, **named)
+        finally:
+            self.interruptible = False
 
     def do_run(self, header):
         run, extension = header.get("run"), header.get("ext")
@@ -444,15 +465,13 @@ class Server:
         try:
             with self.lock:
                 self.run = run
-            if run in self.cancelled:
-                raise KeyboardInterrupt
             os.chdir(folder)
             values = self.call(header, extension, folder)
+            if run in self.cancelled:
+                raise KeyboardInterrupt
             self.codecs = header.get("codecs") or {}
             outputs = [self.to_host(port, value, folder) for port, value in values]
             answer = {"t": "RESULT", "run": run, "outputs": outputs}
-            with self.lock:
-                self.run = None
         except KeyboardInterrupt:
             answer = failure(run, "cancelled", Cancelled("the run was cancelled"), extension)
         except HandleLost as error:
@@ -463,25 +482,30 @@ class Server:
             answer = failure(run, "python", error, extension)
         except BaseException as error:
             answer = failure(run, "python", error, extension)
+        self.interruptible = False
         with self.lock:
             self.run = None
         self.cancelled.discard(run)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        self.mark_end(run)
+        answer["marks"] = self.mark_end(run)
         with contextlib.suppress(OSError):
             os.chdir(here)
         if not self.settings.get("keep_runs"):
             shutil.rmtree(folder, ignore_errors=True)
         self.send(answer)
 
-    @staticmethod
-    def mark_end(run):
-        """Tells the host that what comes on these pipes from now on belongs to no run before."""
-        for descriptor in (1, 2):
-            with contextlib.suppress(OSError):
-                os.write(descriptor, b"\n\x1ePYDIST-END %d\n" % run)
+    def mark_end(self, run):
+        """Tells the host that what comes on these pipes from now on belongs to no run before; on how many, the answer says."""
+        marks = 0
+        for descriptor, pipe in zip((1, 2), self.pipes):
+            # An operator may have closed or replaced it.
+            if pipe is not None and pipe_identity(descriptor) == pipe:
+                with contextlib.suppress(OSError):
+                    os.write(descriptor, b"\n\x1ePYDIST-END %d\n" % run)
+                    marks += 1
+        return marks
 
     def call(self, header, extension, folder):
         module = self.modules.get(extension)
@@ -499,7 +523,7 @@ class Server:
             kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
             if inspect.Parameter.VAR_KEYWORD in kinds and "random_seed" not in arguments:
                 arguments["random_seed"] = seed
-        result = function(**arguments)
+        result = self.in_extension(header.get("run"), function, **arguments)
         ports = header.get("outputs", [])
         if len(ports) == 1:
             return [(ports[0], result)]
@@ -705,6 +729,14 @@ def is_frame(value):
 
 def is_port_value(value):
     return isinstance(value, (pathlib.PurePath, io.BytesIO, list)) or is_frame(value)
+
+
+def pipe_identity(descriptor):
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def same_drive(one, other):
@@ -1275,6 +1307,7 @@ def main():
     listener.listen(8)
     server = Server(settings)
     operator_api(server)
+    signal.signal(signal.SIGINT, server.on_interrupt)
     logging.basicConfig(handlers=[LogHandler(server)], level=settings.get("log_level", logging.INFO), force=True)
 
     # Operators and what they start get neither the pipe to the host nor the token.

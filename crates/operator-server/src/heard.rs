@@ -104,11 +104,11 @@ impl<'a> Teller<'a> {
     }
 
     /// Hears the lines that were printed before the answer and come by other pipes.
-    pub(crate) fn drain(&mut self, heard: &Receiver<Heard>) {
-        // An operator may have closed these pipes.
-        const LONGEST: Duration = Duration::from_millis(500);
+    pub(crate) fn drain(&mut self, heard: &Receiver<Heard>, marks: usize) {
+        // What was written to a pipe comes, however busy this machine is.
+        const LONGEST: Duration = Duration::from_secs(10);
         let began = Instant::now();
-        while self.ended < 2
+        while self.ended < marks
             && let Some(left) = LONGEST.checked_sub(began.elapsed())
             && let Ok(heard) = heard.recv_timeout(left)
         {

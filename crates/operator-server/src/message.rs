@@ -28,6 +28,9 @@ pub enum ServerMessage {
         run: u64,
         /// Where the module lies.
         file: Option<String>,
+        /// Pipes on which a line says that those of the run are over.
+        #[serde(default)]
+        marks: usize,
     },
     #[serde(rename = "LOG")]
     Log {
@@ -45,10 +48,17 @@ pub enum ServerMessage {
     #[serde(rename = "BODY")]
     Body { id: u64, part: u64, last: bool },
     #[serde(rename = "RESULT")]
-    Result { run: u64, outputs: Vec<OutputHeader> },
+    Result {
+        run: u64,
+        outputs: Vec<OutputHeader>,
+        #[serde(default)]
+        marks: usize,
+    },
     #[serde(rename = "ERROR")]
     Error {
         run: Option<u64>,
+        #[serde(default)]
+        marks: usize,
         #[serde(flatten)]
         failure: OperatorFailure,
     },

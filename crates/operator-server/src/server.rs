@@ -27,6 +27,8 @@ use crate::server_error::{RunError, ServerError};
 const PROTOCOL: u64 = 1;
 /// The exit code with which a server says that no port is free.
 const NO_PORT: &str = "PYDIST-SERVER-ERROR PORTS";
+/// A call that was asked to stop is asked again after that long.
+const AGAIN: Duration = Duration::from_secs(3);
 /// How often a silent server is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -315,6 +317,7 @@ impl OperatorServer {
         let mut bodies = BTreeMap::<u64, (u64, Content)>::new();
         let began = Instant::now();
         let mut asked_to_stop = None;
+        let mut repeats = 0;
         loop {
             let message = match self.heard.recv_timeout(GLANCE) {
                 Ok(Heard::Line { is_error, line }) => {
@@ -347,6 +350,13 @@ impl OperatorServer {
                             self.send(&json!({ "t": "CANCEL", "run": run }), &[])?;
                             asked_to_stop = Some((Instant::now(), over));
                         }
+                        // Python drops an exception in a finalizer, so one interrupt may be lost.
+                        Some((since, _))
+                            if since.elapsed() >= AGAIN * (repeats + 1) && since.elapsed() < self.patience.cancel =>
+                        {
+                            repeats += 1;
+                            self.send(&json!({ "t": "CANCEL", "run": run }), &[])?;
+                        }
                         Some((since, _)) if since.elapsed() >= self.patience.cancel => {
                             self.kill();
                             return Err(self.crash_or(asked_to_stop, limit));
@@ -364,18 +374,18 @@ impl OperatorServer {
                     let text = redaction.apply(text);
                     (teller.on_event)(RunEvent::Progress { fraction: fraction.clamp(0.0, 1.0), text });
                 }
-                ServerMessage::Loaded { run: answered, .. } if answered == run => {
-                    teller.drain(&self.heard);
+                ServerMessage::Loaded { run: answered, marks, .. } if answered == run => {
+                    teller.drain(&self.heard, marks);
                     return Ok((Vec::new(), BTreeMap::new()));
                 }
-                ServerMessage::Result { run: answered, outputs } if answered == run => {
-                    teller.drain(&self.heard);
+                ServerMessage::Result { run: answered, outputs, marks } if answered == run => {
+                    teller.drain(&self.heard, marks);
                     return Ok((outputs, bodies.into_iter().map(|(id, (_, content))| (id, content)).collect()));
                 }
-                ServerMessage::Error { run: answered, mut failure }
+                ServerMessage::Error { run: answered, marks, mut failure }
                     if answered.is_none_or(|answered| answered == run) =>
                 {
-                    teller.drain(&self.heard);
+                    teller.drain(&self.heard, marks);
                     failure.message = redaction.apply(failure.message);
                     failure.notes = failure.notes.into_iter().map(|note| redaction.apply(note)).collect();
                     for line in &mut failure.traceback {
