@@ -60,6 +60,15 @@ Examples:
 Examples:
   builder job verify pydist-out/audio/audio-0.0.1-py312-linux-x64.tar.zst")]
     Verify(JobVerifyArguments),
+    /// Write the image of a worker from a baked job: an OCI image layout, without Docker.
+    ///
+    /// The base brings a system with glibc and Beam's boot program; our layers lie over it. Equal input gives an equal digest,
+    /// which is the last line of the output.
+    #[command(after_help = "Examples:
+  skopeo copy docker://apache/beam_python3.12_sdk:2.77.0 oci:beam
+  builder job image pydist-out/audio/audio-0.0.1-py312-linux-x64.tar.zst --base beam --to worker
+  builder job image pydist-out/audio/audio-0.0.1-py312-linux-x64.tar.zst --without-base --gzip --to layers")]
+    Image(JobImageArguments),
     /// Explain the code of a finding.
     #[command(after_help = "Examples:
   builder job explain KJ041")]
@@ -185,6 +194,34 @@ pub struct JobVerifyOptions {
     /// Module that is not imported. May be repeated.
     #[arg(long, value_name = "MODULE")]
     pub skip_module: Vec<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct JobImageArguments {
+    /// The runtime that `builder job bake` made, with its manifests beside it.
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// A folder with the OCI image layout of Beam's image, or another with glibc and /opt/apache/beam/boot.
+    #[arg(long, value_name = "DIR", required_unless_present = "without_base")]
+    pub base: Option<PathBuf>,
+    /// Which image of that layout, if it has several.
+    #[arg(long, value_name = "NAME", requires = "base")]
+    pub base_name: Option<String>,
+    /// Only our own layers, to be stacked on a system by other means.
+    #[arg(long, conflicts_with = "base")]
+    pub without_base: bool,
+    /// Leave modules uncompiled: a smaller image, whose workers compile at every start.
+    #[arg(long)]
+    pub without_byte_code: bool,
+    /// Link data files below /usr/local, for jobs with fixed paths.
+    #[arg(long)]
+    pub data_prefix_compat: bool,
+    /// Compress layers with gzip, for registries and tools that do not know zstd.
+    #[arg(long)]
+    pub gzip: bool,
+    /// The folder to write; it must not exist, or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 #[derive(Args, Debug, Clone)]

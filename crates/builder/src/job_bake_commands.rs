@@ -1,4 +1,4 @@
-//! `builder job bake`, `package` and `verify`, and the way to the other subcommands.
+//! `builder job bake`, `package`, `verify` and `image`, and the way to the other subcommands.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::atomic::AtomicBool;
 
 use cli::Printer;
 use job::{
-    BakeRequest, Baked, CheckReport, Finding, IndexStrategy, JobError, JobManifest, PackageSettings, VerifyOutcome,
-    VerifyReport,
+    BakeRequest, Baked, BaseImage, CheckReport, Finding, IndexStrategy, JobError, JobManifest, LayerCompression,
+    PackageSettings, VerifyOutcome, VerifyReport, WorkerImage,
 };
 use serde_json::json;
 use store::Context;
 use vocab::{Environment, Exit, Fault, PlatformKey};
 
 use crate::arguments::GlobalArguments;
-use crate::job_arguments::{JobBakeArguments, JobCommand, JobPackageArguments, JobVerifyArguments};
+use crate::job_arguments::{JobBakeArguments, JobCommand, JobImageArguments, JobPackageArguments, JobVerifyArguments};
 use crate::job_commands::{self, checked, exit, out_of, show};
 use crate::session::UsageError;
 
@@ -56,6 +56,7 @@ pub fn run(
         JobCommand::Bake(arguments) => bake(&context()?, arguments, printer, json),
         JobCommand::Package(arguments) => package(&context()?, arguments, printer, json),
         JobCommand::Verify(arguments) => verify(&context()?, arguments, printer, json),
+        JobCommand::Image(arguments) => image(&context()?, arguments, printer, json),
         JobCommand::Check(_) | JobCommand::Stage(_) | JobCommand::Explain { .. } => {
             job_commands::run(command, global, environment, printer, cancelled)
         }
@@ -108,6 +109,39 @@ fn verify(
     Ok(with_verified(Exit::Done, Some(&verified)))
 }
 
+fn image(
+    context: &Context,
+    arguments: &JobImageArguments,
+    printer: &Printer,
+    json: bool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let base = arguments.base.clone().map(|layout| BaseImage { layout, name: arguments.base_name.clone() });
+    let request = WorkerImage {
+        base,
+        byte_code: !arguments.without_byte_code,
+        data_prefix_compat: arguments.data_prefix_compat,
+        compression: if arguments.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
+        epoch: epoch(context)?,
+    };
+    let written = job::write_image(context, &arguments.archive, &request, &arguments.to)?;
+    if json {
+        printer.json("image", &written);
+        return Ok(Exit::Done);
+    }
+    for layer in &written.layers {
+        printer.say(&format!("layer {}: {}, {} bytes", layer.digest.short(), layer.content, layer.size));
+    }
+    printer.data(&format!("sha256:{}\n", written.digest));
+    Ok(Exit::Done)
+}
+
+fn epoch(context: &Context) -> Result<u64, UsageError> {
+    match context.environment.text("SOURCE_DATE_EPOCH") {
+        Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() }),
+        None => Ok(archive::DEFAULT_MTIME),
+    }
+}
+
 fn lines(findings: &[Finding], verified: &VerifyReport) -> String {
     let findings = findings.iter().map(|it| format!("{it}\n"));
     let lines: String = findings.chain(verified.lines().into_iter().map(|it| format!("{it}\n"))).collect();
@@ -146,15 +180,11 @@ fn request(context: &Context, arguments: &JobBakeArguments) -> Result<BakeReques
         Some(text) => text.parse::<PlatformKey>().map_err(UsageError::Platform)?,
         None => PlatformKey::host().ok_or(JobError::NoPlatform)?,
     };
-    let epoch = match context.environment.text("SOURCE_DATE_EPOCH") {
-        Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() })?,
-        None => archive::DEFAULT_MTIME,
-    };
     Ok(BakeRequest {
         platform,
         lock: arguments.lock.clone().map(|path: PathBuf| std::path::absolute(&path).unwrap_or(path)),
         update_lock: arguments.update_lock,
-        epoch,
+        epoch: epoch(context)?,
         data_prefix_compat: arguments.data_prefix_compat,
         today: jiff::Zoned::now().date(),
     })

@@ -39,7 +39,7 @@ pub fn run(
         JobCommand::Explain { code } => explain(code, printer, json),
         JobCommand::Check(arguments) => check(&context()?, arguments, printer, json),
         JobCommand::Stage(arguments) => stage(&context()?, arguments, printer, json),
-        JobCommand::Bake(_) | JobCommand::Package(_) | JobCommand::Verify(_) => {
+        JobCommand::Bake(_) | JobCommand::Package(_) | JobCommand::Verify(_) | JobCommand::Image(_) => {
             unreachable!("they were done by `job_bake_commands`")
         }
     }

@@ -12,7 +12,6 @@
 //! assert_eq!(items, ["numpy", "pillow[a,b]>=9,<12"]);
 //! ```
 
-mod byte_code;
 pub mod delta;
 pub mod facts;
 pub mod install;

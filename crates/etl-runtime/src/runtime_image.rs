@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 
 use archive::{EntryKind, ExtractOptions, FileContent, PartSource, TreeEntry};
 use config_merger::Requirement;
-use image::{BaseImage, ImageRequest, ImageSettings, LayerCompression, RuntimeSource, WrittenImage};
+use image::{BaseImage, CompiledTree, ImageRequest, ImageSettings, LayerCompression, RuntimeSource, WrittenImage};
 use store::{Context, PartStore};
 use vocab::{Fault, Manifest, Os, PlatformKey, TreePath, manifest_beside};
 
-use crate::byte_code;
 use crate::delta::{install_wheels, wheels_for};
 use crate::runtime_facts::RuntimeFacts;
 use crate::settings::PORT;
@@ -90,7 +89,9 @@ pub fn write(request: &RuntimeImage<'_>, target: &Path, context: &Context) -> Re
         let runtime = RuntimeFacts::of_interpreter(&tree.join("bin/python3"))?;
         extra = package_layers(request.packages, &tree, &runtime, context)?;
         if request.byte_code {
-            extra.extend(byte_code::layers(&tree, &prefix, &runtime, context)?);
+            let (interpreter, layout) = (runtime.interpreter.as_path(), runtime.layout);
+            let compiled = CompiledTree { tree: &tree, interpreter, layout, prefix: &prefix };
+            extra.extend(image::byte_code_layers(context, compiled)?);
         }
     }
     extra.push(PartSource::new("program", vec![TreeEntry::file(place, FileContent::Disk(program.to_owned()), true)]));

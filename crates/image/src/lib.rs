@@ -25,10 +25,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here prints, reads the environment, asks the time or reaches a network.
+//! Byte code of its modules is made by the runtime's own interpreter ([`byte_code_layers`]). Nothing here prints, reads the
+//! environment, asks the time or reaches a network.
 
 mod base_image;
 mod blobs;
+mod byte_code;
 mod error;
 mod layers;
 mod oci;
@@ -36,6 +38,7 @@ mod settings;
 mod write;
 
 pub use base_image::BaseImage;
+pub use byte_code::{ByteCodeError, CompiledTree, byte_code_layers};
 pub use error::{ImageError, ImageErrorKind};
 pub use layers::{LayerCompression, MOST_LAYERS, MOST_PACKAGE_LAYERS, RuntimeSource, package_layers, whiteout};
 pub use settings::ImageSettings;

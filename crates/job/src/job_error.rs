@@ -39,6 +39,9 @@ pub enum JobError {
     #[error(transparent)]
     #[fault(transparent)]
     Store(#[from] store::StoreError),
+    #[error("the data file `{path}` cannot be linked below /usr/local")]
+    #[fault("E_JOB_DATA_PATH", Usage, hint("leave out --data-prefix-compat, or rename the file"))]
+    DataPath { path: String },
     #[error("this machine's platform is not supported")]
     #[fault("E_PLATFORM_HOST", Usage)]
     NoPlatform,

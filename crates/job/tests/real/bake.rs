@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use job::{
-    BakeRequest, Baked, CommandRule, Finding, JobIndexes, Level, PackageSettings, VerifyOutcome, bake, stage, verify,
+    BakeRequest, Baked, CommandRule, Finding, JobIndexes, LayerCompression, Level, PackageSettings, VerifyOutcome,
+    WorkerImage, bake, stage, verify, write_image,
 };
+use testkit::images::{config_of, unpack_with_tar};
 use testkit::{FixtureIndex, WheelBuilder};
 use vocab::{Digest, PlatformKey};
 
@@ -306,4 +308,47 @@ fn klio_56_and_w10_a_lock_binds_and_a_new_version_of_the_job_changes_its_part_al
     bench.request.lock = Some(bench.folder.path().join("other.lock"));
     let errors = bench.refused(&job);
     assert!(errors.len() == 1 && errors[0].starts_with("KJ064"), "{errors:?}");
+}
+
+#[test]
+fn a_workers_image_has_the_job_and_starts_beams_boot_program() {
+    if testkit::is_left_out("skopeo") {
+        return;
+    }
+    let mut digests = Vec::new();
+    for _ in 0..2 {
+        let bench = Bench::new();
+        let baked = bench.baked(&j1());
+        let request = WorkerImage {
+            base: None,
+            byte_code: true,
+            data_prefix_compat: true,
+            compression: LayerCompression::Gzip,
+            epoch: archive::DEFAULT_MTIME,
+        };
+        let layout = bench.folder.path().join("image");
+        let written = write_image(&CONTEXT, &baked.archive, &request, &layout).expect("it is written");
+        let contents: Vec<&str> = written.layers.iter().map(|layer| layer.content.as_str()).collect();
+        for layer in ["base", "byte code of the interpreter", "byte code of packages", "links to data files"] {
+            assert!(contents.contains(&layer), "no {layer} in {contents:?}");
+        }
+        digests.push(written.digest);
+
+        // By tar, as any tool would.
+        let root = bench.folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        unpack_with_tar(&layout, "0.0.1", &root);
+        let prefix = root.join("opt/pydist/python");
+        let script = "import run, sys; print(run.run(None, None), run.__cached__.endswith('.pyc'), sys.prefix)";
+        let printed = python(&prefix, script);
+        assert_eq!(printed, format!("1 True {}", prefix.display()));
+        assert_eq!(fs::read_to_string(root.join("usr/local/my-model.h5")).unwrap(), "model");
+        let config = config_of(&format!("oci:{}:0.0.1", layout.display()));
+        assert_eq!(config["Entrypoint"], serde_json::json!(["/opt/apache/beam/boot"]));
+        let environment = config["Env"].to_string();
+        assert!(environment.contains("RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1"), "{environment}");
+        assert!(environment.contains("PATH=/opt/pydist/python/bin:"), "{environment}");
+        assert_eq!(config["Labels"]["org.opencontainers.image.version"], "0.0.1");
+    }
+    assert_eq!(digests[0], digests[1], "equal digests from two folders");
 }

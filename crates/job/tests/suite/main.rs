@@ -20,6 +20,26 @@ fn the_page_of_codes_is_that_of_the_sources() {
     assert!(kept == page, "docs/job-codes.md should be:\n{page}");
 }
 
+#[test]
+fn a_manifest_is_what_its_schema_and_its_example_say() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |name: &str| std::fs::read_to_string(repository.join(name)).expect("it is in the repository");
+    let text = read("fixtures/job-manifest/format-1.json");
+    let manifest = job::JobManifest::read(text.as_bytes()).expect("it is valid");
+    assert_eq!(manifest.to_text(), text, "reading and writing changes no byte");
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is JSON");
+    let validator = jsonschema::validator_for(&json(&read("schemas/job-manifest.schema.json"))).expect("a schema");
+    assert!(validator.is_valid(&json(&text)));
+    // (what is replaced, by what): neither the reader nor the schema takes it.
+    let wrong =
+        [("\"format\": 1", "\"format\": 2"), ("linux-x64\",\n", "linux\",\n"), ("\"builder\":", "\"builders\":")];
+    for (good, bad) in wrong {
+        let other = text.replace(good, bad);
+        assert_ne!(other, text, "{good}");
+        assert!(job::JobManifest::read(other.as_bytes()).is_err() && !validator.is_valid(&json(&other)), "{bad}");
+    }
+}
+
 /// The sources are searched: a code that `check` reports is made in one of them.
 #[test]
 fn codes_that_check_reports_are_made_somewhere() {

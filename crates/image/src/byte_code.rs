@@ -1,40 +1,43 @@
-//! Byte code of an image's modules: whatever is not compiled when the image is made is compiled at every start of a pod, since
-//! its root is new each time. Runtimes themselves come without it.
+//! Byte code of an image's modules: whatever is not compiled when the image is made is compiled at every start of a container,
+//! since its root is new each time. Runtimes themselves come without it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use archive::{EntryKind, PartSource, TreeEntry};
 use process::{Invocation, run_telling};
-use store::Context;
-use vocab::{Fault, TreePath};
+use vocab::{Fault, TreeLayout, TreePath, Work};
 
-use crate::runtime_facts::RuntimeFacts;
+/// The runtime whose modules are compiled: unpacked, for this machine's platform.
+#[derive(Clone, Copy, Debug)]
+pub struct CompiledTree<'a> {
+    pub tree: &'a Path,
+    pub interpreter: &'a Path,
+    pub layout: TreeLayout,
+    /// Where it will be in the image.
+    pub prefix: &'a TreePath,
+}
 
 /// Modules cannot be compiled.
 #[derive(Debug, thiserror::Error, Fault)]
 #[error("the runtime's interpreter cannot compile its modules: {reason}")]
-#[fault("E_ETL_IMAGE", Build, hint("leave them uncompiled with --without-byte-code"))]
+#[fault("E_IMAGE_BYTE_CODE", Build, hint("leave them uncompiled with --without-byte-code"))]
 pub struct ByteCodeError {
     reason: String,
 }
 
-/// Compiles every module below `tree`, a runtime of this machine's platform that will be at `prefix` in the image. Two layers:
-/// the interpreter's, which stays as long as the interpreter does, and that of packages.
+/// Compiles every module of a runtime, in place. Two layers: the interpreter's, which stays as long as the interpreter does,
+/// and that of packages.
 ///
 /// Equal trees give equal bytes: one process compiles in the order of names, without the user's settings, with one seed of
 /// hashes. A module that does not compile has no byte code, as after an installation by pip.
-pub(crate) fn layers(
-    tree: &Path,
-    prefix: &TreePath,
-    runtime: &RuntimeFacts,
-    context: &Context,
-) -> Result<Vec<PartSource>, Box<dyn Fault>> {
+pub fn byte_code_layers(work: &Work, runtime: CompiledTree<'_>) -> Result<Vec<PartSource>, Box<dyn Fault>> {
+    let CompiledTree { tree, prefix, .. } = runtime;
     let files = |entry: &TreeEntry| entry.kind != EntryKind::Directory;
     let before: BTreeSet<TreePath> = archive::scan(tree)?.into_iter().filter(files).map(|entry| entry.path).collect();
     let site = runtime.layout.site_packages();
     let library = site.parent().unwrap_or_else(|| site.clone());
-    compile(tree, &library, prefix, runtime, context)?;
+    compile(work, runtime, &library)?;
     let made = archive::scan(tree)?.into_iter().filter(files).filter(|entry| !before.contains(&entry.path));
     let (packages, interpreter): (Vec<TreeEntry>, Vec<TreeEntry>) =
         made.filter(|entry| entry.path.as_str().ends_with(".pyc")).partition(|entry| entry.path.starts_with(&site));
@@ -51,19 +54,14 @@ pub(crate) fn layers(
 }
 
 /// In place: `unchecked-hash` files are believed without a look at their source, which nobody changes in an image.
-fn compile(
-    tree: &Path,
-    library: &TreePath,
-    prefix: &TreePath,
-    runtime: &RuntimeFacts,
-    context: &Context,
-) -> Result<(), Box<dyn Fault>> {
+fn compile(work: &Work, runtime: CompiledTree<'_>, library: &TreePath) -> Result<(), Box<dyn Fault>> {
+    let CompiledTree { tree, interpreter, prefix, .. } = runtime;
     let words = ["-s", "-S", "-m", "compileall", "-qq", "-f", "--invalidation-mode", "unchecked-hash"];
-    let mut invocation = Invocation::new(&runtime.interpreter, tree).args(words);
+    let mut invocation = Invocation::new(interpreter, tree).args(words);
     invocation = invocation.arg("-s").arg(tree).arg("-p").arg(format!("/{prefix}")).arg(library.below(tree));
     invocation = invocation.env("PYTHONHASHSEED", "0");
     invocation.clear_environment = true;
-    let finished = run_telling(context, &invocation, "compileall")?;
+    let finished = run_telling(work, &invocation, "compileall")?;
     // 1: some modules do not compile, such as templates and tests of the compiler.
     if matches!(finished.code, Some(0 | 1)) {
         return Ok(());
