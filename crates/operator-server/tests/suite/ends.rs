@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use operator_server::{OperatorServer, PoolSettings, RunError, ServerKey, ServerPool};
+use operator_server::{OperatorServer, PoolSettings, ServerKey, ServerPool};
 use serde_json::json;
 use vocab::Fault;
 
@@ -41,7 +41,7 @@ fn pel_61_a_segmentation_fault_is_told_by_its_signal() {
     let mut host = Host::new(OPERATORS);
     let mut server = host.loaded();
     let error = host.run(&mut server, call("faults", &json!({}))).unwrap_err();
-    assert!(matches!(error, RunError::Crashed { end, .. } if end.signal == Some(11)), "{error:?}");
+    assert!(matches!(error, operator_server::RunError::Crashed { end, .. } if end.signal == Some(11)), "{error:?}");
 }
 
 #[test]
