@@ -337,11 +337,8 @@ impl BuilderSession<'_> {
     }
 
     /// Seconds since 1970, for every entry of an artifact.
-    pub fn source_date_epoch(&self) -> Result<u64, UsageError> {
-        match self.environment.text("SOURCE_DATE_EPOCH") {
-            Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() }),
-            None => Ok(archive::DEFAULT_MTIME),
-        }
+    pub fn source_date_epoch(&self) -> Result<u64, vocab::EpochError> {
+        Ok(self.environment.source_date_epoch()?.unwrap_or(archive::DEFAULT_MTIME))
     }
 
     /// Context for commands that build nothing.

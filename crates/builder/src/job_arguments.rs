@@ -63,9 +63,9 @@ Examples:
     /// Write the image of a worker from a baked job: an OCI image layout, without Docker.
     ///
     /// The base brings a system with glibc and Beam's boot program; our layers lie over it. Equal input gives an equal digest,
-    /// which is the last line of the output.
+    /// which is the last line of the output. A base is an OCI image layout too, as
+    /// `skopeo copy docker://apache/beam_python3.12_sdk:2.77.0 oci:beam` writes one.
     #[command(after_help = "Examples:
-  skopeo copy docker://apache/beam_python3.12_sdk:2.77.0 oci:beam
   builder job image pydist-out/audio/audio-0.0.1-py312-linux-x64.tar.zst --base beam --to worker
   builder job image pydist-out/audio/audio-0.0.1-py312-linux-x64.tar.zst --without-base --gzip --to layers")]
     Image(JobImageArguments),

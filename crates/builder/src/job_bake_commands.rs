@@ -1,4 +1,4 @@
-//! `builder job bake`, `package`, `verify` and `image`, and the way to the other subcommands.
+//! `builder job bake`, `package`, `verify` and `image`; which function does a subcommand of `builder job`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,9 +57,9 @@ pub fn run(
         JobCommand::Package(arguments) => package(&context()?, arguments, printer, json),
         JobCommand::Verify(arguments) => verify(&context()?, arguments, printer, json),
         JobCommand::Image(arguments) => image(&context()?, arguments, printer, json),
-        JobCommand::Check(_) | JobCommand::Stage(_) | JobCommand::Explain { .. } => {
-            job_commands::run(command, global, environment, printer, cancelled)
-        }
+        JobCommand::Check(arguments) => job_commands::check(&context()?, arguments, printer, json),
+        JobCommand::Stage(arguments) => job_commands::stage(&context()?, arguments, printer, json),
+        JobCommand::Explain { code } => job_commands::explain(code, printer, json),
     }
 }
 
@@ -135,11 +135,8 @@ fn image(
     Ok(Exit::Done)
 }
 
-fn epoch(context: &Context) -> Result<u64, UsageError> {
-    match context.environment.text("SOURCE_DATE_EPOCH") {
-        Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() }),
-        None => Ok(archive::DEFAULT_MTIME),
-    }
+fn epoch(context: &Context) -> Result<u64, vocab::EpochError> {
+    Ok(context.environment.source_date_epoch()?.unwrap_or(archive::DEFAULT_MTIME))
 }
 
 fn lines(findings: &[Finding], verified: &VerifyReport) -> String {

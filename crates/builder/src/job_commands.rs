@@ -16,7 +16,7 @@ use store::{Context, Store};
 use vocab::{Environment, Exit, Fault, Work};
 
 use crate::arguments::GlobalArguments;
-use crate::job_arguments::{JobCheckArguments, JobCommand, JobStageArguments, JobsCheckArguments};
+use crate::job_arguments::{JobCheckArguments, JobStageArguments, JobsCheckArguments};
 use crate::session::store_root;
 
 /// The code of a finding that does not exist.
@@ -24,26 +24,6 @@ use crate::session::store_root;
 #[error(transparent)]
 #[fault("E_JOB_CODE", Usage, hint("docs/job-codes.md lists all codes"))]
 struct CodeFault(#[from] UnknownCode);
-
-/// Runs the chosen subcommand.
-pub fn run(
-    command: &JobCommand,
-    global: &GlobalArguments,
-    environment: &Environment,
-    printer: &Arc<Printer>,
-    cancelled: &Arc<AtomicBool>,
-) -> Result<Exit, Box<dyn Fault>> {
-    let context = || context(global, environment, printer, cancelled);
-    let json = global.show.json;
-    match command {
-        JobCommand::Explain { code } => explain(code, printer, json),
-        JobCommand::Check(arguments) => check(&context()?, arguments, printer, json),
-        JobCommand::Stage(arguments) => stage(&context()?, arguments, printer, json),
-        JobCommand::Bake(_) | JobCommand::Package(_) | JobCommand::Verify(_) | JobCommand::Image(_) => {
-            unreachable!("they were done by `job_bake_commands`")
-        }
-    }
-}
 
 /// Store and downloads of a job; it needs no repository.
 pub(crate) fn context(
@@ -119,7 +99,7 @@ pub(crate) fn checked(
     Ok((folder, request, report, place))
 }
 
-fn check(
+pub(crate) fn check(
     context: &Context,
     arguments: &JobsCheckArguments,
     printer: &Printer,
@@ -171,7 +151,7 @@ fn keep(place: Workplace, printer: &Printer, json: bool) {
     }
 }
 
-fn stage(
+pub(crate) fn stage(
     context: &Context,
     arguments: &JobStageArguments,
     printer: &Printer,
@@ -219,7 +199,7 @@ pub(crate) fn out_of(folder: &JobFolder, report: &CheckReport, given: Option<&Pa
     if out.starts_with(folder.root()) { Err(JobError::OutInside { path: out }) } else { Ok(out) }
 }
 
-fn explain(text: &str, printer: &Printer, json: bool) -> Result<Exit, Box<dyn Fault>> {
+pub(crate) fn explain(text: &str, printer: &Printer, json: bool) -> Result<Exit, Box<dyn Fault>> {
     let row = text.parse::<Code>().map_err(CodeFault::from)?.row();
     if json {
         let code = row.code.to_string();

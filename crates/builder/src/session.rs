@@ -23,9 +23,9 @@ pub enum UsageError {
     #[error("cannot determine a store directory")]
     #[fault("E_STORE", hint("give one with --store-dir or PYDIST_STORE"))]
     NoStore,
-    #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
-    #[fault("E_ENVIRONMENT", hint("unset it, or set a whole number"))]
-    Epoch { text: String },
+    #[error(transparent)]
+    #[fault(transparent)]
+    Epoch(#[from] vocab::EpochError),
     #[error("the repository has no `python-<version>` folder")]
     #[fault("E_VERSION_UNKNOWN", hint("begin one with `builder new X.Y.Z`"))]
     NoVersions,

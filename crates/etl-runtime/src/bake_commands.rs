@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use etl_runtime::delta::{self, DeltaPlace};
 use etl_runtime::runtime_image::{self, RuntimeImage};
-use etl_runtime::{RuntimeFacts, SettingError, package_list};
+use etl_runtime::{RuntimeFacts, package_list};
 use image::{BaseImage, LayerCompression};
 use serde_json::json;
-use vocab::{Environment, Exit, Fault};
+use vocab::Exit;
 
 use crate::arguments::ImageArguments;
 use crate::surroundings::{EtlOutcome, Surroundings};
@@ -67,7 +67,7 @@ pub fn image(arguments: &ImageArguments, surroundings: &Surroundings, as_json: b
         user: arguments.user.clone(),
         byte_code: !arguments.without_byte_code,
         compression: if arguments.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
-        mtime: source_date(&surroundings.environment)?,
+        mtime: surroundings.environment.source_date_epoch()?.unwrap_or(archive::DEFAULT_MTIME),
     };
     let target = at(&arguments.to);
     let written = runtime_image::write(&request, &target, &context)?;
@@ -81,12 +81,4 @@ pub fn image(arguments: &ImageArguments, surroundings: &Surroundings, as_json: b
     }
     printer.data(&format!("sha256:{}\n", written.digest));
     Ok(Exit::Done)
-}
-
-fn source_date(environment: &Environment) -> Result<u64, Box<dyn Fault>> {
-    let name = "SOURCE_DATE_EPOCH";
-    let Some(value) = environment.text(name) else { return Ok(archive::DEFAULT_MTIME) };
-    let expected = || "a number of seconds since 1970".to_owned();
-    let refused = |_| SettingError::Value { name, value: value.to_owned(), expected: expected() };
-    Ok(value.parse().map_err(refused)?)
 }

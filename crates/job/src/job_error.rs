@@ -17,6 +17,9 @@ use crate::job_folder::JobFolderError;
 pub enum JobError {
     #[error(transparent)]
     #[fault(transparent)]
+    Epoch(#[from] vocab::EpochError),
+    #[error(transparent)]
+    #[fault(transparent)]
     Folder(#[from] JobFolderError),
     #[error(transparent)]
     #[fault(transparent)]

@@ -45,7 +45,7 @@ pub(crate) fn make(
         fs::copy(&made, target).map_err(JobError::disk("copy", &made))?;
         return Ok(Workflow { top: tree.top, members });
     }
-    let epoch = context.environment.text("SOURCE_DATE_EPOCH").and_then(|it| it.parse().ok());
+    let epoch = context.environment.source_date_epoch()?;
     let options = PackOptions {
         format: ArtifactFormat::TarGz,
         level: 6,

@@ -25,8 +25,8 @@ pub struct BuildRequest<'a> {
     /// The folder for the zip; created.
     pub out: &'a Path,
     pub python: &'a Path,
-    /// `SOURCE_DATE_EPOCH`: the time of every entry, in seconds since 1970; absent: 1980-01-01.
-    pub epoch: Option<&'a str>,
+    /// The time of every entry, in seconds since 1970; absent: 1980-01-01.
+    pub epoch: Option<u64>,
 }
 
 /// A zip that was built and read back.
@@ -46,9 +46,6 @@ pub enum BuildError {
     #[error("cannot read `{}`: {source}", path.display())]
     #[fault("E_EXT_BUILD_FILES", Build)]
     Read { path: PathBuf, source: io::Error },
-    #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
-    #[fault("E_ENVIRONMENT", hint("unset it, or set a whole number"))]
-    Epoch { text: String },
     #[error("the module `{module}` is missing: there is no `{}`", path.display())]
     #[fault("E_EXT_MODULE", hint("`module` in extension.toml is the folder of a Python package beside it"))]
     NoModule { module: String, path: PathBuf },
@@ -80,10 +77,6 @@ struct Answer {
 
 /// Builds `OUT/NAMESPACE-VERSION.zip`.
 pub fn build(work: &Work, request: &BuildRequest<'_>) -> Result<BuiltExtension, Box<dyn Fault>> {
-    let mtime = match request.epoch {
-        Some(text) => text.parse().map_err(|_| BuildError::Epoch { text: text.to_owned() })?,
-        None => DEFAULT_MTIME,
-    };
     let folder = std::path::absolute(request.folder).map_err(reading(request.folder))?;
     let toml = folder.join(TOML);
     let text = fs::read_to_string(&toml).map_err(reading(&toml))?;
@@ -109,7 +102,7 @@ pub fn build(work: &Work, request: &BuildRequest<'_>) -> Result<BuiltExtension, 
     let options = PackOptions {
         format: ArtifactFormat::Zip,
         level: LEVEL,
-        mtime,
+        mtime: request.epoch.unwrap_or(DEFAULT_MTIME),
         names: NameRules::Windows,
         ..PackOptions::default()
     };

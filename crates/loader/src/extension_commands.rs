@@ -197,7 +197,7 @@ fn build(
             host.prepare(&asked, &resolved, &NoEngine, &work)?.python
         }
     };
-    let epoch = around.environment.text("SOURCE_DATE_EPOCH");
+    let epoch = around.environment.source_date_epoch()?;
     let built = loader::build(&work, &BuildRequest { folder, out, python: &python, epoch })?;
     if json {
         let operators: Vec<String> = built.operators.iter().map(|name| format!("{}:{name}", built.namespace)).collect();

@@ -91,7 +91,7 @@ impl OperatorHost {
         let cache = self.host.settings.server.cache.value.clone().ok_or(OperatorError::NoCache)?;
         let paths = self.unpacked(&extension, &cache)?;
         let settings = self.server_settings(&ready, &cache);
-        let key = ServerKey { folder: ready.folder.clone(), digest: ready.facts.version.clone() };
+        let key = ServerKey { folder: ready.folder.clone(), digest: ready.build.clone() };
         let server = self.pool.server(work, &key, PoolSettings { most_servers: MOST_SERVERS }, &settings)?;
         let of_server = (server.welcome().pid, request.namespace.clone());
         let outcome = (|| {

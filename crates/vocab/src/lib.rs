@@ -83,4 +83,4 @@ pub use tree_path::{TreePath, TreePathError};
 pub use unencrypted::unencrypted_host;
 pub use version_string::{PythonVersion, VersionString, VersionStringError};
 pub use windows_names::refused_by_windows;
-pub use work::{Environment, FlagError, Listener, Work, yes_or_no};
+pub use work::{Environment, EpochError, FlagError, Listener, Work, yes_or_no};

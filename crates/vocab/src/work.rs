@@ -136,6 +136,16 @@ impl Environment {
         yes_or_no(&text).ok_or_else(|| FlagError { name: name.to_owned(), text: text.into_owned() })
     }
 
+    /// `SOURCE_DATE_EPOCH`: the time of every entry of what is made, in seconds since 1970. `None`: it is not set.
+    ///
+    /// # Errors
+    /// Any other text: without an error, what is made would have another time than the one that was asked for.
+    pub fn source_date_epoch(&self) -> Result<Option<u64>, EpochError> {
+        let value = self.0.get(OsStr::new("SOURCE_DATE_EPOCH")).filter(|value| !value.is_empty());
+        let Some(text) = value.map(|value| value.to_string_lossy()) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| EpochError { text: text.into_owned() })
+    }
+
     /// Whether a CI system says that it runs this: some set `CI` to their name, so only what means no is false.
     pub fn is_ci(&self) -> bool {
         self.flag("CI").unwrap_or(true)
@@ -165,9 +175,27 @@ pub struct FlagError {
     pub text: String,
 }
 
+/// `SOURCE_DATE_EPOCH` is not a time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
+#[fault("E_ENVIRONMENT", Usage, hint("unset it, or set a whole number"))]
+pub struct EpochError {
+    pub text: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_whole_seconds_or_an_error() {
+        let of = |text: &str| Environment::new([("SOURCE_DATE_EPOCH".into(), text.into())]).source_date_epoch();
+        assert_eq!((of("0"), of("1764000000")), (Ok(Some(0)), Ok(Some(1_764_000_000))));
+        assert_eq!(Environment::default().source_date_epoch(), Ok(None));
+        for text in ["soon", "-1", "1.5", "99999999999999999999"] {
+            assert_eq!(of(text).unwrap_err().code(), "E_ENVIRONMENT", "for {text}");
+        }
+    }
     use crate::Exit;
 
     #[test]

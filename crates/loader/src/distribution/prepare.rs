@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use extension::{
     Decision, DistributionId, DistributionLack, DistributionMode, FoundArchive, LoaderSettings, Machine, Probe,
@@ -44,6 +44,9 @@ pub struct ReadyDistribution {
     pub folder: PathBuf,
     pub python: PathBuf,
     pub facts: PythonFacts,
+    /// Differs between two builds in the same folder: the archive's digest, or of a folder that something else made the
+    /// interpreter's size and time.
+    pub build: String,
     /// Whether its files were written now.
     pub installed: bool,
 }
@@ -57,6 +60,15 @@ pub fn prepare(
     Preparation { probe, context }
         .run(decision)
         .map_err(|kind| DistributionError { id: probe.asked.clone(), kind: Box::new(kind) })
+}
+
+fn build_of(folder: &Path, python: &Path) -> String {
+    if let FoundFolder::Ours(record) = look_at(folder) {
+        return record.sha256.to_string();
+    }
+    let Ok(metadata) = fs::metadata(python) else { return String::new() };
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    format!("{}-{}", metadata.len(), since.map_or(0, |since| since.as_nanos()))
 }
 
 struct Preparation<'a> {
@@ -90,7 +102,8 @@ impl Preparation<'_> {
         let python = interpreter::find(&folder, self.context.machine, named.as_deref())?;
         let facts = interpreter::ask(&python, self.context.work)?;
         let id = self.probe.asked.clone();
-        Ok(ReadyDistribution { id, mode, source, folder, python, facts, installed })
+        let build = build_of(&folder, &python);
+        Ok(ReadyDistribution { id, mode, source, folder, python, facts, build, installed })
     }
 
     fn environment(&self, offline: bool) -> Prepared<(PathBuf, PathBuf, bool)> {

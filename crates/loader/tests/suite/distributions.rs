@@ -127,8 +127,12 @@ fn pel_22_a_folder_that_cannot_be_written_is_used_or_there_is_one_error() {
 fn pel_23_another_archive_under_the_same_name_is_installed() {
     let site = site();
     ready(&site, &["k:1"]);
+    let build = || site.json(&["prepare", "k:1"])[0]["build"].as_str().unwrap().to_owned();
+    let first = build();
     site.tar("res/pydist-k-1-linux.tar.gz", &[FILES[0], ("lib/a.py", b"x = 22\n")]);
     assert!(ready(&site, &["k:1"]).contains("its archive is another one"));
+    // Servers of the one are not used for the other.
+    assert_eq!((first.len(), build() == first), (64, false));
     assert_eq!(fs::read(site.path("dists/k-1/lib/a.py")).unwrap(), b"x = 22\n");
 }
 
