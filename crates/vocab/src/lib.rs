@@ -43,6 +43,7 @@ mod platform_key;
 pub mod quoted;
 pub mod record_format;
 mod regular_file;
+mod runtime_request;
 mod side_by_side;
 mod source_file;
 mod system_version;
@@ -74,6 +75,7 @@ pub use manifest::{
 pub use part_kind::PartKind;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use regular_file::{open_regular, read_regular, read_regular_text};
+pub use runtime_request::{RuntimeRequest, RuntimeRequestError};
 pub use side_by_side::{few_at_once, side_by_side};
 pub use source_file::{MAX_SOURCE_BYTES, SourceFault, SourceFaultKind, SourceFile};
 pub use system_version::{SystemVersion, SystemVersionError};

@@ -38,11 +38,7 @@ impl FromStr for PythonVersion {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let malformed = || VersionStringError { text: text.to_owned() };
-        let mut numbers = text.split('.').map(|part| {
-            let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            let padded = part.len() > 1 && part.starts_with('0');
-            if plain && !padded { part.parse::<u16>().ok() } else { None }
-        });
+        let mut numbers = text.split('.').map(release_number);
         let mut next = || numbers.next().flatten();
         match (next(), next(), next(), numbers.next()) {
             (Some(major), Some(minor), Some(patch), None) => Ok(Self { major, minor, patch }),
@@ -74,6 +70,10 @@ pub struct VersionString {
 }
 
 impl VersionString {
+    pub(crate) fn new(python: PythonVersion, variant: Option<String>) -> Self {
+        Self { python, variant }
+    }
+
     /// Always a full release, `3.12.10`; the lock and the base interpreter depend on it.
     pub fn python(&self) -> PythonVersion {
         self.python
@@ -130,17 +130,26 @@ impl FromStr for VersionString {
             None => (text, None),
         };
         let python = python.parse().map_err(|_| malformed())?;
-        if let Some(variant) = variant {
-            // The variant becomes part of folder and file names on every platform.
-            let starts_well = variant.starts_with(|first: char| first.is_ascii_alphanumeric());
-            let ends_well = variant.ends_with(|last: char| last.is_ascii_alphanumeric());
-            let plain = variant.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-            if !(starts_well && ends_well && plain && variant.len() <= 64) {
-                return Err(malformed());
-            }
+        if variant.is_some_and(|variant| !is_variant(variant)) {
+            return Err(malformed());
         }
         Ok(Self { python, variant: variant.map(str::to_owned) })
     }
+}
+
+/// One number of a release, without leading zeros.
+pub(crate) fn release_number(part: &str) -> Option<u16> {
+    let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let padded = part.len() > 1 && part.starts_with('0');
+    if plain && !padded { part.parse().ok() } else { None }
+}
+
+/// The variant becomes part of folder and file names on every platform.
+pub(crate) fn is_variant(text: &str) -> bool {
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let ends_well = text.ends_with(|last: char| last.is_ascii_alphanumeric());
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    starts_well && ends_well && plain && text.len() <= 64
 }
 
 impl TryFrom<String> for VersionString {
