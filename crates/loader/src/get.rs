@@ -15,7 +15,7 @@ use vocab::{Digest, Event, unencrypted_host};
 use crate::get_error::offline;
 use crate::get_job::{GetJob, GetRequest, compared};
 use crate::home::{HomeLock, STAGED_TREE};
-use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord};
+use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord, InstallSource};
 use crate::offer::{CatalogueOffer, is_build};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind};
@@ -207,7 +207,7 @@ impl GetJob<'_> {
         if self.request.reinstall || fs::symlink_metadata(folder).is_err() {
             return Ok(false);
         }
-        let Some(mut record) = record else {
+        let Some(record) = record else {
             if home.has(folder) {
                 let text = format!(
                     "`{}` is not known to be what the catalogue offers; it is compared with it and installed again",
@@ -222,14 +222,31 @@ impl GetJob<'_> {
         if !damage.is_empty() {
             return Err(GetErrorKind::Damaged { folder: folder.to_owned(), damage });
         }
-        if let Some(proof) = proof.filter(|proof| proof.verified_by != record.verified_by) {
-            record.verified_by.clone_from(&proof.verified_by);
-            record.signature.clone_from(&proof.signature);
-            if let Err(error) = home.save_record(folder, &record) {
-                (self.watch.tell)(Event::Note { text: format!("what was verified cannot be recorded: {error}") });
-            }
+        if let Some(known) = self.learned(&record, proof)
+            && let Err(error) = home.save_record(folder, &known)
+        {
+            (self.watch.tell)(Event::Note { text: format!("what was verified cannot be recorded: {error}") });
         }
         Ok(true)
+    }
+
+    /// The record of an intact tree with what was not known before: who signed it, and where it is offered.
+    fn learned(&self, record: &InstallRecord, proof: Option<&ManifestProof>) -> Option<InstallRecord> {
+        let signer = proof.filter(|proof| proof.verified_by != record.verified_by);
+        let source = InstallSource::new(&self.request.from, self.request.channel);
+        // Without a signature another place is no better than the one that is recorded.
+        let may_move = record.source.is_none() || proof.is_some_and(|proof| proof.verified_by.is_some());
+        let source = Some(source).filter(|_| may_move);
+        if signer.is_none() && (source.is_none() || source == record.source) {
+            return None;
+        }
+        let mut known = record.clone();
+        known.source = source.or(known.source);
+        if let Some(proof) = signer {
+            known.verified_by.clone_from(&proof.verified_by);
+            known.signature.clone_from(&proof.signature);
+        }
+        Some(known)
     }
 
     fn install(
@@ -290,6 +307,7 @@ impl GetJob<'_> {
             signature: proof.signature,
             manifest: proof.manifest,
             tree: TreeTable::of(&tree).map_err(failed)?,
+            source: Some(InstallSource::new(&self.request.from, self.request.channel)),
         };
         // Before the tree: something beside a record that is not its tree is detected, and installed again.
         home.save_record(folder, &record).map_err(failed)?;

@@ -2,7 +2,8 @@
 //! artifact to the last byte. Whether the tree is still as it was installed, its [`TreeTable`] tells. Files that were
 //! added later (bytecode, distributions that pip installed) do not count as damage.
 
-use catalogue::Moment;
+use catalogue::{Channel, Moment};
+use fetch::without_secrets;
 use serde::{Deserialize, Serialize};
 use tree_table::TreeTable;
 use vocab::{Digest, PlatformKey};
@@ -26,6 +27,32 @@ pub(crate) struct InstallRecord {
     /// Unchanged.
     pub manifest: String,
     pub tree: TreeTable,
+    /// Absent in records of former versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<InstallSource>,
+}
+
+/// Where a build came from, for repairing it and for what is newer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstallSource {
+    /// A URL without user, password and query, or an absolute path.
+    pub from: String,
+    pub channel: Channel,
+}
+
+impl InstallSource {
+    pub(crate) fn new(from: &str, channel: Channel) -> Self {
+        let from = if from.starts_with("ais://") {
+            // Its query has the server and no secrets.
+            from.to_owned()
+        } else if from.contains("://") {
+            without_secrets(from)
+        } else {
+            std::path::absolute(from).map_or_else(|_| from.to_owned(), |path| path.display().to_string())
+        };
+        Self { from, channel }
+    }
 }
 
 impl InstallRecord {

@@ -42,6 +42,7 @@ pub use get::{InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use get_job::GetRequest;
 pub use home::Home;
+pub use install_record::InstallSource;
 pub use operator_error::OperatorError;
 pub use operator_host::{OperatorHost, OperatorRequest};
 pub use tree_table::TreeDamage;
