@@ -54,9 +54,11 @@ pub const TABLE_CODEC: SettingKey = plain("loader.tableCodec", "PYDIST_LOADER_TA
 pub const MAX_BODY: SettingKey = plain("loader.maxBody", "PYDIST_LOADER_MAX_BODY");
 pub const PASS_ENV_VARS: SettingKey = plain("loader.passEnvVars", "PYDIST_LOADER_PASS_ENV_VARS");
 pub const ALLOW_OUTSIDE_FILES: SettingKey = plain("loader.allowOutsideFiles", "PYDIST_LOADER_ALLOW_OUTSIDE_FILES");
+pub const MAX_SERVERS: SettingKey = plain("loader.maxServers", "PYDIST_LOADER_MAX_SERVERS");
+pub const HANDLE_TTL: SettingKey = plain("loader.handleTtl", "PYDIST_LOADER_HANDLE_TTL");
 
 /// All of them: the vendor's, then ours.
-pub const SETTING_KEYS: [SettingKey; 29] = [
+pub const SETTING_KEYS: [SettingKey; 31] = [
     AIR_GAPPED,
     MINIFORGE_DIR,
     DISABLE_MINIFORGE,
@@ -86,6 +88,8 @@ pub const SETTING_KEYS: [SettingKey; 29] = [
     MAX_BODY,
     PASS_ENV_VARS,
     ALLOW_OUTSIDE_FILES,
+    MAX_SERVERS,
+    HANDLE_TTL,
 ];
 
 /// The variable that the rule gives a key: dots become `_`, and a capital begins a new word.

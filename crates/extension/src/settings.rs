@@ -89,6 +89,10 @@ pub struct ServerSetting {
     /// Variables that servers get besides the usual ones.
     pub pass_variables: Setting<Vec<String>>,
     pub allow_outside_files: Setting<bool>,
+    /// Servers at the same time.
+    pub most_servers: Setting<usize>,
+    /// How long objects of calls stay in their server. Absent: until they are released.
+    pub handle_ttl: Setting<Option<Duration>>,
 }
 
 /// How tables go to operators.
@@ -287,6 +291,10 @@ impl SettingReader<'_> {
                 Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
             })?,
             allow_outside_files: self.flag(keys::ALLOW_OUTSIDE_FILES)?,
+            most_servers: self.read(keys::MAX_SERVERS, 8, "8", |text| {
+                whole(text, 1, 1000).map(|most| usize::try_from(most).unwrap_or(usize::MAX))
+            })?,
+            handle_ttl: self.read(keys::HANDLE_TTL, Some(Duration::from_secs(3600)), "3600", idle_shutdown)?,
         })
     }
 

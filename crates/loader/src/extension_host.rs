@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use extension::{
-    ActiveExtension, Decision, DistributionClash, DistributionId, DistributionNeed, ExtensionSet, FolderNames,
-    InstalledLook, LoaderSettings, Machine, Probe, ProbeInput, SIGNATURE_SUFFIX, ScanRules, SignatureStatus, ZipFacts,
-    clashes, decide, distribution_needs, distribution_of, looking_for_extensions, probe, scan_extensions,
-    settle_conflicts,
+    ActiveExtension, Decision, DistributionClash, DistributionId, DistributionNeed, Extension, ExtensionSet,
+    FolderNames, InstalledLook, LoaderSettings, Machine, Probe, ProbeInput, SIGNATURE_SUFFIX, ScanRules,
+    SignatureStatus, ZipFacts, clashes, decide, distribution_needs, distribution_of, looking_for_extensions, probe,
+    scan_extensions, settle_conflicts,
 };
 use vocab::{Fault, VersionString, Work, read_regular};
 
@@ -53,10 +53,12 @@ pub struct AskedDistribution {
 
 /// Nothing has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
-#[error("`{asked}` is neither an available extension nor the id of a distribution{}", reason.as_ref().map_or(String::new(), |it| format!(": {it}")))]
+#[error("`{asked}` is {what}{}", reason.as_ref().map_or(String::new(), |it| format!(": {it}")))]
 #[fault("E_EXT_UNKNOWN", Usage, hint("`pydist extension list` shows the extensions, and why some are not available"))]
-pub struct UnknownDistribution {
+pub struct UnknownExtension {
     pub asked: String,
+    /// What it is not.
+    pub what: &'static str,
     pub reason: Option<String>,
 }
 
@@ -86,15 +88,28 @@ impl ExtensionHost {
         distribution_needs(&self.set).into_iter().map(|need| self.asked(need, Vec::new())).collect()
     }
 
+    /// An available extension.
+    pub fn extension(&self, namespace: &str) -> Result<&Extension, UnknownExtension> {
+        if let Some(active) = self.set.active.get(namespace) {
+            return Ok(&active.extension);
+        }
+        let is_it = |error: &&extension::ExtensionError| {
+            error.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{namespace}-")))
+        };
+        let reason = self.set.unavailable.iter().find(is_it).map(|error| error.kind.to_string());
+        Err(UnknownExtension { asked: namespace.to_owned(), what: "not an available extension", reason })
+    }
+
     /// By the namespace of an extension, or by its id.
-    pub fn find(&self, asked: &str) -> Result<AskedDistribution, UnknownDistribution> {
+    pub fn find(&self, asked: &str) -> Result<AskedDistribution, UnknownExtension> {
         if let Some((chain, id)) = distribution_of(&self.set, asked) {
             return Ok(self.with_id(id, chain));
         }
         let id = asked.parse::<DistributionId>();
         id.map(|id| self.with_id(id, Vec::new())).map_err(|error| {
             let reason = Some(error.reason.to_owned());
-            UnknownDistribution { asked: asked.to_owned(), reason }
+            let what = "neither an available extension nor the id of a distribution";
+            UnknownExtension { asked: asked.to_owned(), what, reason }
         })
     }
 

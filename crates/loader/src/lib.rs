@@ -37,7 +37,7 @@ mod operator_host;
 mod trust;
 
 pub use extension_build::{BuildError, BuildRequest, BuiltExtension, asked_by_folder, build};
-pub use extension_host::{AskedDistribution, ExtensionHost, HostRequest, UnknownDistribution};
+pub use extension_host::{AskedDistribution, ExtensionHost, HostRequest, UnknownExtension};
 pub use get::{InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use get_job::GetRequest;

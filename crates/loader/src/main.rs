@@ -6,6 +6,7 @@ mod extension_arguments;
 mod extension_commands;
 mod extension_text;
 mod operator_commands;
+mod operator_files;
 
 use std::process::ExitCode;
 

@@ -1,21 +1,19 @@
 //! `pydist extension run`: files in, a call, files out.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use cli::Printer;
-use disk::FileBeside;
 use extension::{Operator, parameter_of_text};
 use loader::distribution::NoEngine;
 use loader::{ExtensionHost, OperatorError, OperatorHost, OperatorRequest};
-use operator_server::{Content, InputForm, InputValue, OutputForm, OutputValue, RunError, RunEvent};
+use operator_server::{InputForm, InputValue, OutputValue, RunError, RunEvent};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use vocab::{Exit, Fault, Work, typed_json};
 
 use crate::extension_arguments::RunArguments;
+use crate::operator_files::{codec_of, input, keep, read_error};
 
 /// A connection as a file has it.
 #[derive(Deserialize)]
@@ -35,9 +33,8 @@ pub fn run(
     work: &Work,
 ) -> Result<Exit, Box<dyn Fault>> {
     let (namespace, name) = &arguments.operator;
-    let mut operators = OperatorHost::new(host);
-    let (_, operator) = operators.find(namespace, name)?;
-    let operator = operator.clone();
+    let operators = OperatorHost::new(host);
+    let operator = operators.find(namespace, name)?;
     let outputs: BTreeMap<String, PathBuf> = arguments.outputs.iter().cloned().collect();
     let codec = |(port, path): (&String, &PathBuf)| Some((port.clone(), codec_of(path)?.to_owned()));
     let request = OperatorRequest {
@@ -90,102 +87,6 @@ fn inputs(operator: &Operator, arguments: &RunArguments) -> Result<Vec<InputValu
         inputs.push(InputValue { port: port.clone(), form });
     }
     Ok(inputs)
-}
-
-/// The port's type decides; where it says nothing, the ending of the file's name.
-fn input(operator: &Operator, port: &str, path: &Path) -> Result<InputForm, OperatorError> {
-    let kind = operator.inputs.iter().find(|known| known.name == port).and_then(|known| known.type_name.as_deref());
-    let open = || File::open(path).and_then(Content::of_file).map_err(read_error(path));
-    let codec = codec_of(path);
-    match (kind, codec) {
-        (Some(kind), _) if kind.ends_with("BytesIO") => Ok(InputForm::Bytes(open()?)),
-        (Some(kind), None) if kind.ends_with("DataFrame") => {
-            Err(OperatorError::Input { path: path.to_owned(), expected: "a table" })
-        }
-        (None, Some(codec)) => table(codec, path, open()?),
-        (Some(kind), Some(codec)) if kind.ends_with("DataFrame") => table(codec, path, open()?),
-        _ => {
-            // So that a missing file is an error here, and not in the operator.
-            open()?;
-            Ok(InputForm::Path(std::path::absolute(path).map_err(read_error(path))?))
-        }
-    }
-}
-
-fn table(codec: &str, path: &Path, mut content: Content) -> Result<InputForm, OperatorError> {
-    let mut start = [0; 6];
-    let length = content.read(&mut start).map_err(read_error(path))?;
-    // A file with an index at its end begins so; only streams are read.
-    if codec == "arrow" && start[..length] == *b"ARROW1" {
-        return Err(OperatorError::Input {
-            path: path.to_owned(),
-            expected: "an Arrow stream, it is an Arrow file (Feather)",
-        });
-    }
-    Ok(InputForm::Table { codec: codec.to_owned(), content })
-}
-
-fn codec_of(path: &Path) -> Option<&'static str> {
-    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    let endings = [(".arrow", "arrow"), (".arrows", "arrow"), (".json.gz", "json"), (".csv", "csv")];
-    endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, codec)| codec)
-}
-
-fn read_error(path: &Path) -> impl Fn(io::Error) -> OperatorError {
-    let path = path.to_owned();
-    move |source| OperatorError::File { what: "read", path: path.clone(), source }
-}
-
-/// Writes an output to its file, and says what it is.
-fn keep(port: &str, form: OutputForm, target: Option<&Path>) -> Result<Value, OperatorError> {
-    let refused = |found| Err(OperatorError::Output { port: port.to_owned(), found });
-    let write = |content: Content| write(content, target);
-    let mut said = json!({ "port": port, "path": target.map(|path| path.display().to_string()) });
-    let more = match form {
-        OutputForm::None if target.is_some() => return refused("nothing (None)"),
-        OutputForm::None => json!({ "form": "none" }),
-        OutputForm::Handle { .. } if target.is_some() => return refused("an object that stays in its server"),
-        OutputForm::Handle { class, .. } => json!({ "form": "object", "class": class }),
-        OutputForm::List(_) if target.is_some() => return refused("a list"),
-        OutputForm::List(items) => json!({ "form": "list", "items": items.len() }),
-        OutputForm::Table { codec, .. } if target.is_some_and(|path| codec_of(path) != Some(codec.as_str())) => {
-            return refused("a table; name its file .arrow, .csv or .json.gz");
-        }
-        OutputForm::Table { rows, columns, content, .. } => {
-            write(content)?;
-            json!({ "form": "table", "rows": rows, "columns": columns })
-        }
-        OutputForm::File { name, content } => {
-            let size = content.length();
-            write(content)?;
-            json!({ "form": "file", "name": name, "size": size })
-        }
-        OutputForm::Bytes(content) => {
-            let size = content.length();
-            write(content)?;
-            json!({ "form": "bytes", "size": size })
-        }
-        OutputForm::Object { class, content } => {
-            let size = content.length();
-            write(content)?;
-            json!({ "form": "data object", "class": class, "size": size })
-        }
-    };
-    if let (Some(said), Some(more)) = (said.as_object_mut(), more.as_object()) {
-        said.extend(more.clone());
-    }
-    Ok(said)
-}
-
-fn write(mut content: Content, target: Option<&Path>) -> Result<(), OperatorError> {
-    let Some(target) = target else { return Ok(()) };
-    let mut copy = || -> io::Result<()> {
-        content.rewind()?;
-        let mut file = FileBeside::beside(target, ".pydist-")?;
-        io::copy(&mut content, &mut file)?;
-        file.replace(target)
-    };
-    copy().map_err(|source| OperatorError::File { what: "write", path: target.to_owned(), source })
 }
 
 fn sentence(kept: &Value, target: Option<&Path>) -> String {

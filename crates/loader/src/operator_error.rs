@@ -9,9 +9,6 @@ use vocab::Fault;
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
 pub enum OperatorError {
-    #[error("the extension `{namespace}` is not available{}", reason.as_ref().map_or(String::new(), |it| format!(": {it}")))]
-    #[fault("E_EXT_UNKNOWN", hint("`pydist extension list` shows the extensions, and why some are not available"))]
-    NoExtension { namespace: String, reason: Option<String> },
     #[error("`{namespace}` has no operator `{operator}`; it has {}", listed(known))]
     #[fault("E_OP_UNKNOWN", hint("write NAMESPACE:FUNCTION; `pydist extension inspect ZIP` lists what a zip has"))]
     NoOperator { namespace: String, operator: String, known: Vec<String> },
@@ -24,7 +21,10 @@ pub enum OperatorError {
     #[fault("E_PORT", hint("give each input with --in PORT=FILE"))]
     Ports { operator: String, faults: Vec<String>, inputs: Vec<String>, outputs: Vec<String> },
     #[error("`{one}` and `{other}` both have a module `{module}`, and one server cannot import both")]
-    #[fault("E_EXT_MODULE_CLASH", hint("their authors have to rename one of the modules"))]
+    #[fault(
+        "E_EXT_MODULE_CLASH",
+        hint("their authors have to rename one of the modules, or ask for another distribution")
+    )]
     ModuleClash { module: String, one: String, other: String },
     #[error("cannot determine a folder for unpacked extensions: no home folder is set")]
     #[fault("E_EXT_FOLDERS", hint("set loader.cacheDir"))]
@@ -33,7 +33,7 @@ pub enum OperatorError {
     #[fault("E_EXT_READ", Build)]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot {what} `{}`: {source}", path.display())]
-    #[fault("E_RUN_FILES", Build)]
+    #[fault("E_RUN_FILES", Build, hint("check that it is there, and that this account may {what} it"))]
     File { what: &'static str, path: PathBuf, source: io::Error },
     #[error("`{}` is not {expected}", path.display())]
     #[fault("E_RUN_INPUT", hint("the ending of a file's name says what it is: .arrow, .json.gz, .csv"))]

@@ -4,11 +4,13 @@
 #![expect(clippy::print_stdout, reason = "a program")]
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use operator_server::{
-    Call, Content, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue, ServerSettings,
+    Call, Content, ImportFolder, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue,
+    ServerSettings,
 };
 use serde_json::{Map, Value, json};
 use vocab::Work;
@@ -47,6 +49,11 @@ fn main() -> ExitCode {
     }
 }
 
+fn request(module: &str, path: PathBuf) -> LoadRequest {
+    let folder = ImportFolder { extension: "bench".to_owned(), module: module.to_owned(), path };
+    LoadRequest { version: "1".to_owned(), folders: vec![folder] }
+}
+
 fn measure() -> Result<Value, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let python = arguments.next().ok_or("usage: operator_rates PYTHON [RUNS]")?;
@@ -56,12 +63,7 @@ fn measure() -> Result<Value, Box<dyn Error>> {
     std::fs::write(folder.path().join("ext/ops.py"), OPERATORS)?;
     let work = Work::quiet();
     let settings = ServerSettings::new(python, folder.path().join("cache"), folder.path().join("scratch"));
-    let request = LoadRequest {
-        extension: "bench".to_owned(),
-        version: "1".to_owned(),
-        module: "ops".to_owned(),
-        paths: vec![folder.path().join("ext")],
-    };
+    let request = request("ops", folder.path().join("ext"));
     let rates = Rates { work, settings, request };
 
     // The module imports pandas, which is not the server's own time; `bare` imports nothing.
@@ -132,8 +134,7 @@ impl Rates {
     fn bare_start(&self) -> Result<f64, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("bare.py"), "def nothing():\n    return None\n")?;
-        let request =
-            LoadRequest { module: "bare".to_owned(), paths: vec![folder.path().to_owned()], ..self.request.clone() };
+        let request = request("bare", folder.path().to_owned());
         let began = Instant::now();
         let mut server = OperatorServer::start(&self.work, &self.settings)?;
         server.load(&self.work, &request, &mut |_| {})?;

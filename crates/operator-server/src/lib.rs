@@ -20,6 +20,7 @@
 mod call;
 pub mod frame;
 mod heard;
+mod imports;
 mod launch;
 pub mod message;
 mod outputs;
@@ -30,8 +31,9 @@ mod server_pool;
 
 pub use call::{Call, Content, InputForm, InputValue, OutputForm, OutputValue, RunEvent};
 pub use frame::FrameError;
+pub use imports::{ImportFolder, ImportOutlook, LoadRequest};
 pub use launch::{ServerSettings, TableCodec, server_environment};
 pub use message::{FailureKind, OperatorFailure, TracebackLine, Welcome};
-pub use server::{LoadRequest, OperatorServer, Patience};
+pub use server::{OperatorServer, Patience};
 pub use server_error::{RunError, ServerError};
-pub use server_pool::{PoolSettings, ServerKey, ServerPool};
+pub use server_pool::{PoolSettings, RunningServer, ServerKey, ServerLease, ServerPool};

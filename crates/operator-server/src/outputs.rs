@@ -39,11 +39,11 @@ pub(crate) fn form_of(
     })
 }
 
-/// Number of objects in it that stay in the server.
-pub(crate) fn handles_in(form: &OutputForm) -> usize {
+/// Objects in it that stay in the server.
+pub(crate) fn handles_in(form: &OutputForm) -> Vec<String> {
     match form {
-        OutputForm::Handle { .. } => 1,
-        OutputForm::List(items) => items.iter().map(handles_in).sum(),
-        _ => 0,
+        OutputForm::Handle { handle, .. } => vec![handle.clone()],
+        OutputForm::List(items) => items.iter().flat_map(handles_in).collect(),
+        _ => Vec::new(),
     }
 }

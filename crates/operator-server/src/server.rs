@@ -17,6 +17,7 @@ use vocab::{Digest, Work};
 use crate::call::{Call, Content, InputForm, OutputValue, RunEvent, secrets_of};
 use crate::frame::{FrameError, LARGEST_CHUNK, read_frame, write_frame};
 use crate::heard::{END_OF_RUN, Heard, LineGate, Teller, listen};
+use crate::imports::{ImportOutlook, Imports, LoadRequest};
 use crate::launch::{PROGRAM, ServerSettings, TableCodec, invocation, placed_program};
 use crate::message::{OutputHeader, ServerMessage, Welcome};
 use crate::outputs::{form_of, handles_in};
@@ -48,18 +49,6 @@ impl Default for Patience {
     }
 }
 
-/// A module to import.
-#[derive(Clone, Debug)]
-pub struct LoadRequest {
-    /// Namespace of the extension.
-    pub extension: String,
-    pub version: String,
-    /// Name of the module.
-    pub module: String,
-    /// Folders to import from, first the extension's own, then those of its dependencies.
-    pub paths: Vec<PathBuf>,
-}
-
 /// A running server. Dropped, it ends.
 pub struct OperatorServer {
     program: Option<ServedProgram>,
@@ -71,8 +60,9 @@ pub struct OperatorServer {
     largest_body: u64,
     bodies: u64,
     runs: u64,
-    /// Objects that calls left in the server.
-    handles: usize,
+    /// Objects that calls left in the server, and when.
+    handles: BTreeMap<String, Instant>,
+    imports: Imports,
     pub patience: Patience,
 }
 
@@ -128,7 +118,8 @@ impl OperatorServer {
             largest_body: settings.largest_body,
             bodies: 0,
             runs: 0,
-            handles: 0,
+            handles: BTreeMap::new(),
+            imports: Imports::default(),
             patience: Patience::default(),
         })
     }
@@ -145,7 +136,17 @@ impl OperatorServer {
 
     /// Whether objects of former calls are in it.
     pub fn holds_objects(&self) -> bool {
-        self.handles > 0
+        !self.handles.is_empty()
+    }
+
+    /// Number of objects of former calls in it.
+    pub fn objects(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// What importing these modules would do here.
+    pub fn outlook(&self, request: &LoadRequest) -> ImportOutlook {
+        self.imports.outlook(request)
     }
 
     /// Whether it still runs. One that was idle for long ends by itself.
@@ -153,21 +154,25 @@ impl OperatorServer {
         self.program.as_mut().is_some_and(|program| matches!(program.ended(), Ok(None)))
     }
 
-    /// Imports a module. `on_event` hears what it prints.
+    /// Imports an extension's module. `on_event` hears what it prints.
     pub fn load(
         &mut self,
         work: &Work,
         request: &LoadRequest,
         on_event: &mut dyn FnMut(RunEvent),
     ) -> Result<(), RunError> {
+        let Some(own) = request.folders.first() else { return Ok(()) };
         let run = self.next_run();
-        let paths: Vec<String> = request.paths.iter().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = request.folders.iter().map(|folder| folder.path.display().to_string()).collect();
         let header = json!({
-            "t": "LOAD", "run": run, "ext": request.extension, "version": request.version, "module": request.module,
+            "t": "LOAD", "run": run, "ext": own.extension, "version": request.version, "module": own.module,
             "paths": paths,
         });
+        self.imports.begin(request);
         self.send(&header, &[])?;
-        self.attend(work, run, None, &Redaction::default(), on_event).map(|_| ())
+        self.attend(work, run, None, &Redaction::default(), on_event)?;
+        self.imports.done(request);
+        Ok(())
     }
 
     /// Runs an operator to its end. When the work is cancelled or the call's limit is over, the operator is asked to
@@ -195,14 +200,22 @@ impl OperatorServer {
             .into_iter()
             .map(|header| Ok(OutputValue { port: header.port.clone(), form: form_of(header, &mut bodies, server)? }))
             .collect::<Result<Vec<_>, RunError>>()?;
-        self.handles += outputs.iter().map(|output| handles_in(&output.form)).sum::<usize>();
+        let now = Instant::now();
+        self.handles.extend(outputs.iter().flat_map(|output| handles_in(&output.form)).map(|handle| (handle, now)));
         Ok(outputs)
     }
 
     /// Lets the server forget objects.
     pub fn release(&mut self, handles: &[String]) -> Result<(), RunError> {
-        self.handles = self.handles.saturating_sub(handles.len());
+        self.handles.retain(|handle, _| !handles.contains(handle));
         self.send(&json!({ "t": "RELEASE", "handles": handles }), &[])
+    }
+
+    /// Lets it forget the objects that are older.
+    pub fn release_older(&mut self, than: Duration) -> Result<(), RunError> {
+        let old = self.handles.iter().filter(|(_, since)| since.elapsed() >= than);
+        let old: Vec<String> = old.map(|(handle, _)| handle.clone()).collect();
+        if old.is_empty() { Ok(()) } else { self.release(&old) }
     }
 
     /// Ends it: first by asking, then by force.

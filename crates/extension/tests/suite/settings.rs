@@ -32,7 +32,9 @@ fn values(key: &str) -> [&'static str; 2] {
         "pysdk.debugMode" => ["ALL", "OPERATOR"],
         "pysdk.pel.server.minPort" | "pysdk.pel.server.maxPort" => ["5000", "6000"],
         "pysdk.pel.server.idleShutdown" | "loader.lockTimeout" | "loader.maxExtractBytes" => ["7", "8"],
-        "loader.startTimeout" | "loader.runTimeout" | "loader.maxBody" => ["7", "8"],
+        "loader.startTimeout" | "loader.runTimeout" | "loader.maxBody" | "loader.maxServers" | "loader.handleTtl" => {
+            ["7", "8"]
+        }
         "loader.cacheDir" => ["/a b", "/c"],
         "loader.tableCodec" => ["arrow", "json"],
         "python_sdk.security.extensions.whitelist" | "loader.trustedKeys" | "loader.passEnvVars" => ["a", "b"],

@@ -83,6 +83,14 @@ pub enum DistributionErrorKind {
     #[error(transparent)]
     #[fault(transparent)]
     Extract(Box<ExtractError>),
+    #[error("`{}` would have {length} characters, and Windows opens no path of 260 or more; nothing was extracted", path.display())]
+    #[fault(
+        "E_PATH_TOO_LONG",
+        hint(
+            "set pysdk.pel.distLoc to a folder whose path has at most {usable} characters, or enable long paths in Windows"
+        )
+    )]
+    PathTooLong { path: PathBuf, length: usize, usable: usize },
     #[error("the disk of `{}` is full", path.display())]
     #[fault("E_DISK_FULL", hint("make room there; nothing of the archive was left"))]
     DiskFull { path: PathBuf },

@@ -15,8 +15,10 @@ use vocab::{ArtifactFormat, Digest, INNER_MANIFEST, PlatformKey, TreePath, Work,
 
 use super::distribution_error::{DistributionErrorKind, write_error};
 use super::host_binary::{fits, words};
+use super::in_use::{self, Placed};
 use super::installed::{DISTRIBUTION_RECORD_FORMAT, DistributionRecord, MARK, RECORD};
 use super::interpreter;
+use super::path_length;
 
 /// What an installation needs to know.
 pub(super) struct Installation<'a> {
@@ -31,12 +33,17 @@ pub(super) struct Installation<'a> {
 type Installed<T> = Result<T, DistributionErrorKind>;
 
 impl Installation<'_> {
-    /// What stands at the target is replaced, and stays if anything fails. Nothing is left of a failure.
-    pub(super) fn run(&self) -> Installed<()> {
+    /// What stands at the target is replaced, and stays if anything fails or a server runs on it. Nothing is left of a
+    /// failure. Gives the folder in which the tree stands.
+    pub(super) fn run(&self) -> Installed<PathBuf> {
         let archive = &self.archive.path;
         let read = |source| DistributionErrorKind::Read { path: archive.clone(), source };
         let stamp = FileStamp::of(&fs::metadata(archive).map_err(read)?);
         self.check_format()?;
+        if self.machine.os == "windows" {
+            let is_wrapper = |name: &str| self.is_wrapper(name);
+            path_length::check(archive, self.target, &self.options(), &is_wrapper, self.work)?;
+        }
         let expected = self.expected()?;
         let staging =
             StagingFolder::beside(self.target).map_err(|source| write_error(self.target.to_owned(), source))?;
@@ -72,7 +79,12 @@ impl Installation<'_> {
             tree: TreeTable::of(&tree).map_err(|source| DistributionErrorKind::Read { path: tree.clone(), source })?,
         };
         self.record(&tree, &record)?;
-        self.exchange(&staging, &tree)
+        let name: String = sha256.to_string().chars().take(12).collect();
+        let placed = in_use::place(&staging, &tree, self.target, &name);
+        Ok(match placed.map_err(|source| write_error(self.target.to_owned(), source))? {
+            Placed::InPlace => self.target.to_owned(),
+            Placed::Beside(beside) => beside,
+        })
     }
 
     fn options(&self) -> ExtractOptions<'static> {
@@ -115,10 +127,14 @@ impl Installation<'_> {
         let items = fs::read_dir(&tree).map_err(|source| DistributionErrorKind::Read { path: tree.clone(), source })?;
         let names: Vec<_> = items.flatten().map(|item| item.file_name()).collect();
         let [only] = &names[..] else { return Ok(tree) };
-        let called = [self.id.key(), &self.id.folder_name(), &self.archive.stem, "python"];
         let inner = tree.join(only);
-        let is_wrapper = only.to_str().is_some_and(|name| called.contains(&name)) && inner.is_dir();
+        let is_wrapper = only.to_str().is_some_and(|name| self.is_wrapper(name)) && inner.is_dir();
         Ok(if is_wrapper { inner } else { tree })
+    }
+
+    /// Whether a single folder around everything that has this name is taken off.
+    fn is_wrapper(&self, name: &str) -> bool {
+        [self.id.key(), &self.id.folder_name(), &self.archive.stem, "python"].contains(&name)
     }
 
     fn check_manifest(&self, said: &FolderManifest) -> Installed<()> {
@@ -147,24 +163,8 @@ impl Installation<'_> {
         let text = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
         file.write_all(&text).map_err(failed)?;
         file.replace(&mark.join(RECORD)).map_err(failed)?;
-        disk::share_file(&mark.join(RECORD)).map_err(failed)
-    }
-
-    /// What stood there goes with the staging folder.
-    fn exchange(&self, staging: &StagingFolder, tree: &Path) -> Installed<()> {
-        let failed = |source| write_error(self.target.to_owned(), source);
-        let former = staging.path().join("former");
-        let stood = fs::symlink_metadata(self.target).is_ok();
-        if stood {
-            disk::rename(self.target, &former).map_err(failed)?;
-        }
-        if let Err(error) = disk::rename(tree, self.target) {
-            if stood {
-                disk::rename(&former, self.target).map_err(failed)?;
-            }
-            return Err(failed(error));
-        }
-        Ok(())
+        disk::share_file(&mark.join(RECORD)).map_err(failed)?;
+        in_use::make_markable(tree).map_err(failed)
     }
 }
 

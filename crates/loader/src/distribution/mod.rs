@@ -7,14 +7,17 @@
 mod distribution_error;
 mod engine;
 mod host_binary;
+mod in_use;
 mod install;
 mod installed;
 mod interpreter;
+mod path_length;
 mod prepare;
 mod start_check;
 
 pub use distribution_error::{DistributionError, DistributionErrorKind};
 pub use engine::{EnvironmentEngine, NoEngine};
+pub use in_use::mark_used;
 pub use interpreter::PythonFacts;
 pub use prepare::{PrepareContext, ReadyDistribution, prepare};
 pub use start_check::{ArchiveNow, InstalledState, StartAction, start_check};

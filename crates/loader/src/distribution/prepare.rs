@@ -15,6 +15,7 @@ use vocab::Work;
 
 use super::distribution_error::{DistributionError, DistributionErrorKind, is_refused, write_error};
 use super::engine::EnvironmentEngine;
+use super::in_use;
 use super::install::{FolderManifest, Installation};
 use super::installed::{FoundFolder, look_at};
 use super::interpreter::{self, PythonFacts};
@@ -142,6 +143,12 @@ impl Preparation<'_> {
             }
             _ => {}
         }
+        if !in_use::waiting(target).is_empty() {
+            let lock = self.lock(&archive.stem)?;
+            if let Some(ready) = self.beside(archive, lock.is_ok())? {
+                return Ok((ready, source, false));
+            }
+        }
         // Anything else has to be written, if it can be.
         let lock = match self.lock(&archive.stem)? {
             Ok(lock) => Some(lock),
@@ -154,6 +161,11 @@ impl Preparation<'_> {
             },
         };
         // While this process waited, another one may have installed it.
+        if lock.is_some()
+            && let Some(ready) = self.beside(archive, true)?
+        {
+            return Ok((ready, source, false));
+        }
         let (state, now, damage) = self.state(target, Some(archive))?;
         match start_check(state, now, lock.is_some()) {
             StartAction::Repair => {
@@ -180,8 +192,32 @@ impl Preparation<'_> {
             StartAction::Use | StartAction::UseForeign => return Ok((target.clone(), source, false)),
         }
         let PrepareContext { settings, machine, work, .. } = *self.context;
-        Installation { id: &self.probe.id, archive, target, machine, settings, work }.run()?;
-        Ok((target.clone(), source, true))
+        let folder = Installation { id: &self.probe.id, archive, target, machine, settings, work }.run()?;
+        in_use::remove_waiting(target, &folder);
+        if folder != *target {
+            let text = format!(
+                "servers run on `{}`; the new one is in `{}` until they end",
+                target.display(),
+                folder.display()
+            );
+            work.note(text);
+        }
+        Ok((folder, source, true))
+    }
+
+    /// What this archive holds, installed beside its place because servers ran on what stands there. It moves there once
+    /// nobody uses either.
+    fn beside(&self, archive: &FoundArchive, may_move: bool) -> Prepared<Option<PathBuf>> {
+        let target = &self.probe.target;
+        for waiting in in_use::waiting(target) {
+            let (state, now, _) = self.state(&waiting, Some(archive))?;
+            if start_check(state, now, false) != StartAction::Use {
+                continue;
+            }
+            let moved = may_move && in_use::promote(&waiting, target).unwrap_or(false);
+            return Ok(Some(if moved { target.clone() } else { waiting }));
+        }
+        Ok(None)
     }
 
     fn state(

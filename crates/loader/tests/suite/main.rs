@@ -44,6 +44,7 @@ struct Place {
     hostile: bool,
     /// Another program, by path, with its text.
     program: Option<(String, String)>,
+    runtime: &'static str,
 }
 
 impl Place {
@@ -57,6 +58,7 @@ impl Place {
             counter: AtomicU64::new(0),
             hostile: false,
             program: None,
+            runtime: "3.12.10-atls",
         }
     }
 
@@ -87,7 +89,7 @@ impl Place {
     fn publish_as(&mut self, text: &str, build: &str, day: u32, channel: Channel, signed: bool) -> ArtifactEntry {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
         let mut manifest: Manifest = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
-        manifest.runtime = "3.12.10-atls".parse().unwrap();
+        manifest.runtime = self.runtime.parse().unwrap();
         manifest.build_key = Digest::of(build);
         manifest.artifact = None;
         if self.hostile {

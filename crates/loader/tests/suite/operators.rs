@@ -35,8 +35,11 @@ def logs_in(db):
 "#;
 
 /// Two extensions, one of which needs the other, and a distribution in the folder for them.
-fn site() -> Site {
-    let site = Site::new();
+pub fn site() -> Site {
+    site_in(Site::new())
+}
+
+fn site_in(site: Site) -> Site {
     // What is on PATH may be a script that needs more of the environment than servers get.
     let python = Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output().unwrap();
     let python = String::from_utf8(python.stdout).unwrap();
@@ -97,6 +100,74 @@ fn an_operator_runs_with_files_in_and_out_and_its_dependencies() {
     // Zips are unpacked once, by their digests.
     let folders = fs::read_dir(site.path("home/.local/share/pydist/loader/cache/ext")).unwrap().count();
     assert_eq!(folders, 2);
+}
+
+#[test]
+fn pel_65_a_base_path_of_250_characters_works() {
+    // Its name has the most that a name may have, with what is added to it.
+    let site = site_in(Site::in_folder(&"l".repeat(245)));
+    assert!(site.path("").display().to_string().len() > 250);
+    let text = site.write("in/text.txt", "one two three");
+    let out = site.path("out/count.txt");
+    let (input, kept) = (format!("path={}", text.display()), format!("file={}", out.display()));
+    let (code, _, stderr) = site.run(&["run", "words:count", "--in", &input, "--out", &kept]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(fs::read_to_string(&out).unwrap(), "so many: 3");
+    // An archive is installed there, too.
+    let os = if cfg!(target_os = "macos") { "macos" } else { "linux" };
+    site.tar(&format!("res/pydist-k-1-{os}.tar"), &[("bin/python3", crate::site::PYTHON.as_bytes())]);
+    let (code, stdout, stderr) = site.run(&["prepare", "k:1"]);
+    assert_eq!((code, Path::new(&stdout)), (0, &*site.path("dists/k-1")), "{stderr}");
+}
+
+#[test]
+fn pel_65_on_a_windows_without_long_paths_nothing_is_written() {
+    use extension::{LoaderSettings, Machine, SettingSources, UserFolders};
+    use vocab::{Environment, Fault as _, Work};
+
+    let site = Site::in_folder(&"l".repeat(215));
+    let python = "p".repeat(30);
+    site.zip("res/pydist-k-1-windows.zip", &[("k-1/python.exe", b"MZ"), (&format!("k-1/lib/{python}"), b"x")]);
+    let refused = |distributions: &Path| {
+        let folder = |below: &str| site.path(below).display().to_string();
+        let pairs = [
+            ("pysdk.pel.distLoc", distributions.display().to_string()),
+            ("pysdk.pel.resourceLoc", folder("res")),
+            ("pysdk.pel.extLoc", folder("ext")),
+        ];
+        let settings = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let sources = SettingSources { settings, properties: Default::default(), environment: Environment::default() };
+        let host = loader::ExtensionHost::open(loader::HostRequest {
+            settings: LoaderSettings::read(&sources, UserFolders::default()).unwrap(),
+            machine: Machine::of(vocab::PlatformKey::WindowsX64),
+            more_folders: Vec::new(),
+            runtimes: None,
+            keys: Vec::new(),
+        });
+        let asked = host.find("k:1").unwrap();
+        let engine = loader::distribution::NoEngine;
+        let resolved = host.resolve(&asked, &engine).unwrap();
+        host.prepare(&asked, &resolved, &engine, &Work::quiet()).unwrap_err()
+    };
+    let error = refused(&site.path("dists"));
+    assert_eq!(error.code(), "E_PATH_TOO_LONG");
+    assert!(
+        error.kind.to_string().contains(&python) && error.kind.to_string().contains("characters"),
+        "{}",
+        error.kind
+    );
+    // 259 characters, less the file's, less the folder's, less two separators.
+    let usable = 259 - "lib/".len() - 30 - "k-1".len() - 2;
+    let hint = error.hint().unwrap();
+    assert!(hint.contains(&format!("at most {usable} characters")), "{hint}");
+    let written = fs::read_dir(site.path("dists"))
+        .map(|items| items.filter(|it| it.as_ref().unwrap().file_name() != ".locks").count());
+    assert_eq!(written.unwrap_or_default(), 0, "nothing was written");
+    // As long as it says is not too long: then it is the program that this machine does not run.
+    let short = tempfile::tempdir().unwrap();
+    let fill = usable - short.path().display().to_string().len() - 1;
+    assert_ne!(refused(&short.path().join("d".repeat(fill))).code(), "E_PATH_TOO_LONG");
+    assert_eq!(refused(&short.path().join("d".repeat(fill + 1))).code(), "E_PATH_TOO_LONG");
 }
 
 #[test]

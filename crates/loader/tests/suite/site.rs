@@ -16,7 +16,12 @@ pub struct Site(pub tempfile::TempDir);
 
 impl Site {
     pub fn new() -> Self {
-        let site = Self(tempfile::tempdir().unwrap());
+        Self::in_folder("")
+    }
+
+    /// In a folder whose name begins so.
+    pub fn in_folder(prefix: &str) -> Self {
+        let site = Self(tempfile::Builder::new().prefix(prefix).tempdir().unwrap());
         for folder in ["ext", "res", "home"] {
             fs::create_dir(site.path(folder)).unwrap();
         }

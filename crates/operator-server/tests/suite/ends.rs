@@ -3,11 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use operator_server::{OperatorServer, PoolSettings, ServerKey, ServerPool};
 use serde_json::json;
-use vocab::Fault;
+use vocab::{Fault, Work};
 
 use crate::support::{Host, bytes, call, eventually};
 
@@ -47,40 +48,79 @@ fn pel_61_a_segmentation_fault_is_told_by_its_signal() {
 #[test]
 fn pel_60_three_crashes_in_a_minute_are_enough_until_somebody_resets() {
     let mut host = Host::new(OPERATORS);
-    let mut pool = ServerPool::default();
+    let pool = ServerPool::new(PoolSettings { most_servers: 2, keep_objects: None });
     let key = ServerKey { folder: host.root().to_owned(), digest: "1".to_owned() };
-    let settings = PoolSettings { most_servers: 2 };
     for _ in 0..3 {
-        let server = pool.server(&host.work.clone(), &key, settings, &host.settings.clone()).unwrap();
-        host.load(server).unwrap();
-        host.run(server, call("leaves", &json!({ "code": 1 }))).unwrap_err();
-        pool.crashed(&key);
+        let mut server = pool.lend(&host.work, &key, &host.settings, || None).unwrap();
+        host.load(&mut server).unwrap();
+        host.run(&mut server, call("leaves", &json!({ "code": 1 }))).unwrap_err();
+        server.crashed();
     }
-    let refused = pool.server(&host.work, &key, settings, &host.settings).err().unwrap();
+    let refused = pool.lend(&host.work, &key, &host.settings, || None).err().unwrap();
     assert_eq!(refused.code(), "E_SERVER_FAILED");
     pool.reset(&key);
-    let work = host.work.clone();
-    let server_settings = host.settings.clone();
-    let server = pool.server(&work, &key, settings, &server_settings).unwrap();
-    host.load(server).unwrap();
-    assert_eq!(bytes(host.run(server, call("works", &json!({}))).unwrap()), b"well");
+    let mut server = pool.lend(&host.work, &key, &host.settings, || None).unwrap();
+    host.load(&mut server).unwrap();
+    assert_eq!(bytes(host.run(&mut server, call("works", &json!({}))).unwrap()), b"well");
 }
 
 #[test]
 fn the_server_that_was_idle_for_longest_gives_way_but_not_one_with_objects() {
     let mut host = Host::new(OPERATORS);
-    let mut pool = ServerPool::default();
+    let pool = ServerPool::new(PoolSettings { most_servers: 1, keep_objects: None });
     let key = |name: &str| ServerKey { folder: name.into(), digest: String::new() };
-    let one = PoolSettings { most_servers: 1 };
     let (work, settings) = (host.work.clone(), host.settings.clone());
-    let first = pool.server(&work, &key("a"), one, &settings).unwrap().welcome().pid;
-    let server = pool.server(&work, &key("b"), one, &settings).unwrap();
+    let first = pool.lend(&work, &key("a"), &settings, || None).unwrap().welcome().pid;
+    let mut server = pool.lend(&work, &key("b"), &settings, || None).unwrap();
     assert_ne!(server.welcome().pid, first);
-    host.load(server).unwrap();
-    host.run(server, call("keeps", &json!({}))).unwrap();
-    assert_eq!(pool.running(), 1);
-    let refused = pool.server(&work, &key("c"), one, &settings).err().unwrap();
+    host.load(&mut server).unwrap();
+    host.run(&mut server, call("keeps", &json!({}))).unwrap();
+    drop(server);
+    assert_eq!(pool.running().len(), 1);
+    let refused = pool.lend(&work, &key("c"), &settings, || None).err().unwrap();
     assert_eq!(refused.code(), "E_SERVER_LIMIT");
+}
+
+#[test]
+fn calls_on_one_server_wait_for_each_other_and_a_waiting_one_can_be_cancelled() {
+    let host = Host::new(OPERATORS);
+    let pool = ServerPool::new(PoolSettings { most_servers: 1, keep_objects: None });
+    let key = ServerKey { folder: host.root().to_owned(), digest: "1".to_owned() };
+    let other = ServerKey { digest: "2".to_owned(), ..key.clone() };
+    let lease = pool.lend(&host.work, &key, &host.settings, || None).unwrap();
+    let pid = lease.welcome().pid;
+    assert!(matches!(&pool.running()[..], [one] if one.is_busy && one.pid == Some(pid)));
+    std::thread::scope(|scope| {
+        let again = scope.spawn(|| pool.lend(&host.work, &key, &host.settings, || None).unwrap().welcome().pid);
+        for key in [&key, &other] {
+            let cancelled = Work { cancelled: Arc::new(true.into()), ..host.work.clone() };
+            let refused = pool.lend(&cancelled, key, &host.settings, || None).err().unwrap();
+            assert_eq!(refused.code(), "E_INTERRUPTED");
+        }
+        assert!(!again.is_finished());
+        drop(lease);
+        assert_eq!(again.join().unwrap(), pid);
+    });
+}
+
+#[test]
+fn old_objects_are_forgotten_and_a_replaced_runtime_loses_its_server_with_the_last() {
+    let mut host = Host::new(OPERATORS);
+    let pool = ServerPool::new(PoolSettings { most_servers: 2, keep_objects: Some(Duration::from_secs(1)) });
+    let key = ServerKey { folder: host.root().to_owned(), digest: "1".to_owned() };
+    let mut server = pool.lend(&host.work.clone(), &key, &host.settings.clone(), || None).unwrap();
+    host.load(&mut server).unwrap();
+    host.run(&mut server, call("keeps", &json!({}))).unwrap();
+    let pid = server.welcome().pid;
+    drop(server);
+    pool.retire(&key);
+    assert_eq!(pool.running()[0].objects, 1);
+    assert!(pool.lend_running(&host.work, pid).unwrap().is_some());
+    eventually("the end of a server that has forgotten its objects", || {
+        pool.forget_old_objects();
+        pool.running().is_empty()
+    });
+    assert!(pool.lend_running(&host.work, pid).unwrap().is_none());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use operator_server::{
-    Call, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue, RunError, RunEvent,
-    ServerSettings,
+    Call, ImportFolder, InputForm, InputValue, LoadRequest, OperatorServer, OutputForm, OutputValue, RunError,
+    RunEvent, ServerSettings,
 };
 use serde_json::{Map, Value};
 use vocab::{Environment, Work};
@@ -70,10 +70,12 @@ impl Host {
 
     pub fn load(&mut self, server: &mut OperatorServer) -> Result<(), RunError> {
         let request = LoadRequest {
-            extension: "demo".to_owned(),
             version: "1.0".to_owned(),
-            module: "ops".to_owned(),
-            paths: vec![self.root().join("ext")],
+            folders: vec![ImportFolder {
+                extension: "demo".to_owned(),
+                module: "ops".to_owned(),
+                path: self.root().join("ext"),
+            }],
         };
         let events = &mut self.events;
         server.load(&self.work, &request, &mut |event| events.push(event))
