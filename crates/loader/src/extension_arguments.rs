@@ -92,6 +92,20 @@ pub enum ExtensionCommand {
   pydist extension run text_tools:train -p rounds=10 -p mode=fast --in table=texts.arrow --out model=model.bin
   pydist extension run shop:load --connection db=db.json --seed 1 --json")]
     Run(RunArguments),
+    /// Serve a host of another language: it asks on standard input, and is answered on standard output.
+    ///
+    /// Requests and answers are lines of JSON (docs/formats/host-protocol.md); several may be under way at once. Python servers
+    /// stay for further calls, and end with the host.
+    #[command(after_help = "Examples:
+  pydist extension serve --stdio
+  pydist extension serve --stdio -D pysdk.pel.extLoc=/opt/extensions --set loader.maxServers=2")]
+    Serve {
+        /// Use standard input and output; the only way that there is.
+        #[arg(long, required = true)]
+        stdio: bool,
+        #[command(flatten)]
+        options: ExtensionOptions,
+    },
     /// Show every setting with its value, and where that was set.
     #[command(after_help = "Examples:
   pydist extension settings

@@ -1,23 +1,25 @@
 //! What `pydist extension` does, over the library.
 
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cli::{Printer, Table};
 use extension::{
-    ActiveExtension, Decision, DistributionMode, ExtensionWarning, LoaderSettings, Machine, Probe, SettingSources,
-    UserFolders, archive_names, row_text, vendor_extensions,
+    DistributionMode, ExtensionWarning, LoaderSettings, Machine, SettingSources, UserFolders, archive_names,
+    vendor_extensions,
 };
 use loader::distribution::{DistributionError, NoEngine};
-use loader::{AskedDistribution, BuildRequest, ExtensionHost, Home, HostRequest};
-use serde_json::{Value, json};
+use loader::{BuildRequest, ExtensionHost, Home, HostRequest};
+use serde_json::json;
 use vocab::{Environment, Event, Exit, Fault, Work};
 
 use crate::commands::{data_folder, key_of};
 use crate::extension_arguments::{ExtensionCommand, ExtensionOptions};
 use crate::extension_text::{doctor_text, explanation, inspection, list_table};
-use crate::operator_commands;
+use crate::serve::{ServeRequest, serve};
+use crate::{extension_json, operator_commands};
 
 /// Neither a setting nor the user's folders say where distributions are.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -50,8 +52,23 @@ pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Res
             let host = around.host(&arguments.options)?;
             operator_commands::run(host, arguments, json, &around.printer, &around.work())
         }
+        ExtensionCommand::Serve { stdio: _, options } => {
+            serve_on_standard_streams(options, around)?;
+            Ok(Exit::Done)
+        }
         ExtensionCommand::Settings { options } => settings(options, json, around),
     }
+}
+
+fn serve_on_standard_streams(options: &ExtensionOptions, around: &Surroundings) -> Result<(), Box<dyn Fault>> {
+    let request = ServeRequest {
+        host: around.host(options)?,
+        work: around.work(),
+        rescan: &|| around.host(options),
+        say: &|line| around.printer.document(&line.to_string()),
+    };
+    serve(request, BufReader::new(std::io::stdin()));
+    Ok(())
 }
 
 impl Surroundings {
@@ -132,15 +149,8 @@ impl Surroundings {
 fn list(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
     let set = &host.set;
     if json {
-        for active in set.active.values() {
-            around.printer.json("extension", &extension_json(active, host));
-        }
-        for (older, by) in &set.shadowed {
-            let value = json!({ "path": older.path, "namespace": older.namespace(), "version": older.version(), "state": "shadowed", "by": by });
-            around.printer.json("extension", &value);
-        }
-        for error in &set.unavailable {
-            around.printer.json("extension", &fault_value(error, &error.path));
+        for extension in extension_json::extensions(host) {
+            around.printer.json("extension", &extension);
         }
     } else if !(set.active.is_empty() && set.unavailable.is_empty()) {
         around.printer.data(&list_table(host).render(around.printer.settings().width));
@@ -150,24 +160,8 @@ fn list(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit,
     Ok(if set.unavailable.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
-fn extension_json(active: &ActiveExtension, host: &ExtensionHost) -> Value {
-    let extension = &active.extension;
-    let distribution = host.find(extension.namespace()).ok().map(|asked| asked.id);
-    json!({
-        "path": extension.path, "namespace": extension.namespace(), "version": extension.version(), "state": "available",
-        "environment": extension.environment, "distribution": distribution, "signature": active.signature,
-        "operators": extension.descriptor.operators.iter().map(|it| format!("{}:{}", extension.namespace(), it.implementation)).collect::<Vec<_>>(),
-    })
-}
-
-fn fault_value(error: &dyn Fault, path: &Path) -> Value {
-    json!({ "path": path, "state": "unavailable", "fault": cli::fault_json(error) })
-}
-
 fn inspect(zip: &Path, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let extension = extension::read_extension(zip)?;
-    let options = archive::ExtractOptions { names: archive::NameRules::Windows, ..archive::ExtractOptions::default() };
-    archive::check(zip, &options)?;
+    let extension = extension_json::inspected(zip)?;
     for ExtensionWarning { code, text, path } in &extension.warnings {
         around.warn(code, text.clone(), path);
     }
@@ -225,7 +219,7 @@ fn resolve(
     let asked = host.find(id)?;
     let (probe, decision) = host.resolve(&asked, &NoEngine)?;
     if json {
-        around.printer.json("resolved", &resolved_json(&asked, &probe, decision));
+        around.printer.json("resolved", &extension_json::resolved(&asked, &probe, decision));
     } else if explain {
         around.printer.data(&explanation(&asked, &probe, decision));
     } else if let Ok(mode) = decision.outcome {
@@ -235,18 +229,6 @@ fn resolve(
         Ok(_) => Ok(Exit::Done),
         Err(lack) => Err(DistributionError::of_lack(&probe, lack).into()),
     }
-}
-
-fn resolved_json(asked: &AskedDistribution, probe: &Probe, decision: Decision) -> Value {
-    let outcome = match decision.outcome {
-        Ok(mode) => json!(mode),
-        Err(lack) => json!({ "lack": lack }),
-    };
-    json!({
-        "id": asked.id, "chosen": probe.id, "extensions": asked.namespaces, "chain": asked.chain, "facts": probe.facts,
-        "looks": probe.looks, "row": decision.row, "because": row_text(decision.row), "outcome": outcome,
-        "archive": probe.archive, "folder": probe.folder, "target": probe.target, "env_yml": asked.env_yml,
-    })
 }
 
 /// All of them are tried; the first fault is that of the command.
@@ -298,7 +280,7 @@ fn doctor(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exi
     let mut is_well = host.set.unavailable.is_empty();
     for error in &host.set.unavailable {
         if json {
-            around.printer.json("unavailable", &fault_value(error, &error.path));
+            around.printer.json("unavailable", &extension_json::unavailable(error, &error.path));
         } else {
             around.printer.fault(error);
         }
@@ -316,7 +298,7 @@ fn doctor(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exi
                 .filter(|name| !name.is_literal)
                 .map(|name| host.settings.resources.value.join(name.file).display().to_string())
                 .collect();
-            let mut value = resolved_json(&asked, &probe, decision);
+            let mut value = extension_json::resolved(&asked, &probe, decision);
             value["is_available"] = json!(is_there);
             value["would_do"] =
                 json!({ "archives": names, "folder": host.settings.distributions.value.join(asked.id.folder_name()) });

@@ -4,9 +4,11 @@ mod arguments;
 mod commands;
 mod extension_arguments;
 mod extension_commands;
+mod extension_json;
 mod extension_text;
 mod operator_commands;
 mod operator_files;
+mod serve;
 
 use std::process::ExitCode;
 

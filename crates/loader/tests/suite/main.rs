@@ -10,8 +10,12 @@ mod extensions;
 #[cfg(unix)]
 mod operators;
 #[cfg(unix)]
+mod serve;
+#[cfg(unix)]
 mod site;
 mod trust;
+#[cfg(unix)]
+mod updates;
 
 use std::collections::BTreeSet;
 use std::fs;
