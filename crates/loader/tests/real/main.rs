@@ -3,6 +3,12 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod examples;
+mod java_host;
+mod many_runs;
+#[path = "../../../operator-server/tests/real/virtual_env.rs"]
+mod virtual_env;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +27,19 @@ fn of_pyenv(minor: &str) -> Option<PathBuf> {
     };
     let folders = fs::read_dir(root.join("versions")).ok()?.flatten().map(|item| item.path());
     folders.filter(|folder| folder.join("bin/python3").exists() && patch(folder).is_some()).max_by_key(|it| patch(it))
+}
+
+/// What [`virtual_env`] asks for.
+mod support {
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    /// The Python of this machine, and not a script that leads to it.
+    pub fn python() -> PathBuf {
+        let output =
+            Command::new("python3").args(["-c", "import sys; print(sys.executable, end='')"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().into()
+    }
 }
 
 struct Site(tempfile::TempDir);
@@ -70,23 +89,71 @@ fn pel_64_pythons_of_this_machine_are_distributions_in_any_path() {
     assert!(tried > 0 || is_left_out("python-3.12"));
 }
 
-#[test]
-fn a_real_python_is_installed_from_its_archive_and_repaired() {
+/// The archive of a Python of this machine as a distribution, `KEY-3.12`; false where there is none.
+fn pack_python(site: &Site, key: &str) -> bool {
     let Some(python) = of_pyenv("3.12") else {
         assert!(is_left_out("python-3.12"), "pyenv has no 3.12");
-        return;
+        return false;
     };
-    let site = Site::new();
-    let archive = site.0.path().join("res/pydist-real-3.12-linux.tar.gz");
+    let archive = site.0.path().join(format!("res/pydist-{key}-3.12-linux.tar.gz"));
     let name = python.file_name().unwrap();
-    let renamed = format!("--transform=s,^{},real-3.12,", name.to_str().unwrap());
+    let renamed = format!("--transform=s,^{},{key}-3.12,", name.to_str().unwrap());
     let mut tar = Command::new("tar");
     tar.arg("-C").arg(python.parent().unwrap()).args(["-I", "gzip -1", "--exclude=site-packages", "--exclude=test"]);
     tar.args(["--exclude=__pycache__", "--exclude=*.a", &renamed, "-cf"]).arg(&archive);
     tar.args(["bin", "lib"].map(|folder| Path::new(name).join(folder)));
     assert!(tar.status().unwrap().success());
     if cfg!(target_os = "macos") {
-        fs::rename(&archive, site.0.path().join("res/pydist-real-3.12-macos.tar.gz")).unwrap();
+        fs::rename(&archive, site.0.path().join(format!("res/pydist-{key}-3.12-macos.tar.gz"))).unwrap();
+    }
+    true
+}
+
+/// PEL 64: distribution, extension, cache, folders of calls, files in and out.
+#[test]
+fn pel_64_installed_from_an_archive_it_runs_with_files_in_and_out_in_any_path() {
+    let site = Site::new();
+    if !pack_python(&site, "slim") {
+        return;
+    }
+    let path = |below: &str| site.0.path().join(below);
+    let source = path("src");
+    fs::create_dir(&source).unwrap();
+    let original = examples::root().join("examples/extensions/text-tools");
+    let toml = fs::read_to_string(original.join("extension.toml")).unwrap().replace("3.12.10-slim", "slim:3.12");
+    fs::write(source.join("extension.toml"), toml).unwrap();
+    fs::create_dir(source.join("text_tools")).unwrap();
+    fs::copy(original.join("text_tools/__init__.py"), source.join("text_tools/__init__.py")).unwrap();
+    let pydist = |verb: &str, words: &[&std::ffi::OsStr]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pydist"));
+        command.args(["extension", verb]).args(words).current_dir(site.0.path()).env("COLUMNS", "400");
+        for (key, folder) in [("DIST_LOC", "dists"), ("RESOURCE_LOC", "res"), ("EXT_LOC", "ext")] {
+            command.env(format!("PYSDK_PEL_{key}"), path(folder));
+        }
+        command.env("PYDIST_LOADER_CACHE_DIR", path("cache"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    pydist("build", &[source.as_os_str(), "--out".as_ref(), path("ext").as_os_str()]);
+    assert!(path("dists/slim-3.12/bin/python3").exists(), "building has installed it");
+    let (text, counts) = (path("in ü 日本's & 😀.txt"), path("out ü 日本's & 😀.csv"));
+    fs::write(&text, "ü ü 日本").unwrap();
+    let file = |port: &str, path: &Path| {
+        let mut word = std::ffi::OsString::from(format!("{port}="));
+        word.push(path);
+        word
+    };
+    let (input, output) = (file("texts", &text), file("counts", &counts));
+    pydist("run", &["text_tools:count_words".as_ref(), "--in".as_ref(), &input, "--out".as_ref(), &output]);
+    assert_eq!(fs::read_to_string(&counts).unwrap(), "word,count\r\nü,2\r\n日本,1\r\n");
+    assert_eq!(fs::read_dir(path("cache/runs")).unwrap().count(), 0, "folders of calls are gone");
+}
+
+#[test]
+fn a_real_python_is_installed_from_its_archive_and_repaired() {
+    let site = Site::new();
+    if !pack_python(&site, "real") {
+        return;
     }
     let installed = site.0.path().join("dists/real-3.12");
     let (ready, text) = site.prepare(&["real:3.12"]);

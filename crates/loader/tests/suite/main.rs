@@ -9,6 +9,8 @@ mod distributions;
 mod extensions;
 #[cfg(unix)]
 mod operators;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod readme;
 #[cfg(unix)]
 mod serve;
 #[cfg(unix)]
