@@ -23,7 +23,7 @@ import java.util.function.Consumer;
  * A host in plain Java, 11 or newer, for the operators of Python extensions: it starts {@code pydist extension serve --stdio} and
  * speaks docs/formats/host-protocol.md with it. It shows that a program of the JVM can do so; it is not a plug-in of any product.
  *
- * <p>{@code java PydistHost.java PYDIST FOLDER [OPTION…]} runs the operators of examples/extensions, with files in FOLDER. OPTIONs are
+ * <p>{@code java PydistHost.java PYDIST FOLDER [OPTION…]} runs the operators of examples/extensions, with files in FOLDER. The options are
  * those of {@code pydist extension}.
  */
 public final class PydistHost implements AutoCloseable {
