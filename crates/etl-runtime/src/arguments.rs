@@ -41,11 +41,11 @@ pub enum EtlCommand {
         #[command(flatten)]
         run: RunArguments,
     },
-    /// Put the wheels that a runtime lacks for packages into a folder, bucket or cluster, so that pods need no index. Prints
-    /// the variables to set.
+    /// Put the wheels that a runtime lacks for packages, and their byte code, into a folder, bucket or cluster, so that pods need
+    /// no index. Prints the variables to set.
     #[command(after_help = "Examples:
   etl-runtime bake --packages numpy,pillow --to deltas --python runtime/bin/python3
-  etl-runtime bake --packages 'numpy>=2,<3' --to s3://bucket/etl")]
+  etl-runtime bake --packages 'numpy>=2,<3' --to s3://bucket/etl --without-byte-code")]
     Bake {
         /// As PACKAGES has it: requirements between commas.
         #[arg(long, value_name = "LIST")]
@@ -57,6 +57,9 @@ pub enum EtlCommand {
         /// else on PATH.
         #[arg(long, value_name = "FILE")]
         python: Option<PathBuf>,
+        /// Leave modules uncompiled: less to fetch, and each new pod compiles them at its start.
+        #[arg(long)]
+        without_byte_code: bool,
     },
     /// Write an OCI image layout that serves ETL classes, without Docker.
     #[command(after_help = "Examples:

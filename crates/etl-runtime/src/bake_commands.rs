@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use etl_runtime::delta::{self, DeltaPlace};
+use etl_runtime::delta::{self, DeltaFile, DeltaPlace};
 use etl_runtime::runtime_image::{self, RuntimeImage};
 use etl_runtime::{RuntimeFacts, package_list};
 use image::{BaseImage, LayerCompression};
@@ -12,14 +12,24 @@ use vocab::Exit;
 use crate::arguments::ImageArguments;
 use crate::surroundings::{EtlOutcome, Surroundings};
 
+/// What a delta is baked of.
+#[derive(Clone, Copy, Debug)]
+pub struct BakeRequest<'a> {
+    pub packages: &'a str,
+    pub to: &'a str,
+    pub python: Option<&'a Path>,
+    pub byte_code: bool,
+}
+
 /// Prints the variables that a pod gets.
-pub fn bake(packages: &str, to: &str, python: Option<&Path>, surroundings: &Surroundings, as_json: bool) -> EtlOutcome {
+pub fn bake(request: &BakeRequest<'_>, surroundings: &Surroundings, as_json: bool) -> EtlOutcome {
+    let BakeRequest { packages, to, python, byte_code } = *request;
     let packages = package_list::parse(packages)?;
     let (environment, folder) = (&surroundings.environment, &surroundings.folder);
     let runtime = RuntimeFacts::find(python, surroundings.program.as_deref(), environment, folder)?;
     let context = surroundings.context(&surroundings.work(), folder)?;
     let place = DeltaPlace::open(to, "--to", &context)?;
-    let baked = delta::bake(&packages, &runtime, &place, &context)?;
+    let baked = delta::bake(&packages, byte_code, &runtime, &place, &context)?;
     let lines: Vec<String> = packages.iter().map(delta::requirement_line).collect();
     let mut variables = vec![("ETL_PYTHON_VERSION", runtime.minor_version()), ("PACKAGES", lines.join(","))];
     let printer = &surroundings.printer;
@@ -32,7 +42,7 @@ pub fn bake(packages: &str, to: &str, python: Option<&Path>, surroundings: &Surr
                 to.to_owned()
             };
             variables.extend([("ETL_DELTA", address), ("ETL_DELTA_SHA256", baked.sha256.to_string())]);
-            let bytes: u64 = baked.record.files.iter().map(|file| file.size).sum();
+            let bytes: u64 = baked.record.files.iter().map(DeltaFile::bytes).sum();
             let (count, sent) = (baked.record.files.len(), baked.sent);
             printer.say(&format!("baked {count} wheels, {bytes} bytes, of which {sent} were sent"));
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 use vocab::{Exit, Fault};
 
 use crate::arguments::{EtlArguments, EtlCommand, RunArguments};
+use crate::bake_commands::BakeRequest;
 use crate::surroundings::{EtlOutcome, Surroundings};
 
 /// Runs one command.
@@ -14,8 +15,9 @@ pub fn run(arguments: &EtlArguments, surroundings: &Surroundings) -> EtlOutcome 
     match &arguments.command {
         None => serve(&arguments.run, surroundings, arguments.show.json),
         Some(EtlCommand::Run { run }) => serve(run, surroundings, arguments.show.json),
-        Some(EtlCommand::Bake { packages, to, python }) => {
-            crate::bake_commands::bake(packages, to, python.as_deref(), surroundings, arguments.show.json)
+        Some(EtlCommand::Bake { packages, to, python, without_byte_code }) => {
+            let request = BakeRequest { packages, to, python: python.as_deref(), byte_code: !without_byte_code };
+            crate::bake_commands::bake(&request, surroundings, arguments.show.json)
         }
         Some(EtlCommand::Image(image)) => crate::bake_commands::image(image, surroundings, arguments.show.json),
         Some(EtlCommand::Module { to }) => {

@@ -144,7 +144,7 @@ impl Plan {
         }
         lines.extend(self.packages.iter().map(PackageStep::line));
         if let Some(delta) = &self.delta {
-            let bytes: u64 = delta.files.iter().map(|file| file.size).sum();
+            let bytes: u64 = delta.files.iter().map(DeltaFile::bytes).sum();
             lines.push(format!("delta {}: {} wheels, {bytes} bytes", delta.sha256.short(), delta.files.len()));
         }
         if let Some(overlay) = &self.overlay {

@@ -21,7 +21,7 @@ pub struct CompiledTree<'a> {
 /// Modules cannot be compiled.
 #[derive(Debug, thiserror::Error, Fault)]
 #[error("the runtime's interpreter cannot compile its modules: {reason}")]
-#[fault("E_IMAGE_BYTE_CODE", Build, hint("leave them uncompiled with --without-byte-code"))]
+#[fault("E_BYTE_CODE", Build, hint("leave them uncompiled with --without-byte-code"))]
 pub struct ByteCodeError {
     reason: String,
 }
@@ -37,7 +37,7 @@ pub fn byte_code_layers(work: &Work, runtime: CompiledTree<'_>) -> Result<Vec<Pa
     let before: BTreeSet<TreePath> = archive::scan(tree)?.into_iter().filter(files).map(|entry| entry.path).collect();
     let site = runtime.layout.site_packages();
     let library = site.parent().unwrap_or_else(|| site.clone());
-    compile(work, runtime, &library)?;
+    compile_modules(work, runtime.interpreter, &library.below(tree), tree, &format!("/{prefix}"))?;
     let made = archive::scan(tree)?.into_iter().filter(files).filter(|entry| !before.contains(&entry.path));
     let (packages, interpreter): (Vec<TreeEntry>, Vec<TreeEntry>) =
         made.filter(|entry| entry.path.as_str().ends_with(".pyc")).partition(|entry| entry.path.starts_with(&site));
@@ -53,12 +53,24 @@ pub fn byte_code_layers(work: &Work, runtime: CompiledTree<'_>) -> Result<Vec<Pa
     Ok(layers.into_iter().filter(|layer| !layer.entries.is_empty()).collect())
 }
 
-/// In place: `unchecked-hash` files are believed without a look at their source, which nobody changes in an image.
-fn compile(work: &Work, runtime: CompiledTree<'_>, library: &TreePath) -> Result<(), Box<dyn Fault>> {
-    let CompiledTree { tree, interpreter, prefix, .. } = runtime;
+/// Compiles the modules below `folder`, in place, with equal bytes from equal modules. The byte code names its modules as if
+/// `tree` were at `shown`; Python puts the real place in when it imports them.
+///
+/// `unchecked-hash` files are believed without a look at their source, so this is for trees that nobody changes.
+pub fn compile_modules(
+    work: &Work,
+    interpreter: &Path,
+    folder: &Path,
+    tree: &Path,
+    shown: &str,
+) -> Result<(), Box<dyn Fault>> {
     let words = ["-s", "-S", "-m", "compileall", "-qq", "-f", "--invalidation-mode", "unchecked-hash"];
     let mut invocation = Invocation::new(interpreter, tree).args(words);
-    invocation = invocation.arg("-s").arg(tree).arg("-p").arg(format!("/{prefix}")).arg(library.below(tree));
+    invocation = invocation.arg("-s").arg(tree);
+    if !shown.is_empty() {
+        invocation = invocation.arg("-p").arg(shown);
+    }
+    invocation = invocation.arg(folder);
     invocation = invocation.env("PYTHONHASHSEED", "0");
     invocation.clear_environment = true;
     let finished = run_telling(work, &invocation, "compileall")?;

@@ -38,7 +38,7 @@ mod settings;
 mod write;
 
 pub use base_image::BaseImage;
-pub use byte_code::{ByteCodeError, CompiledTree, byte_code_layers};
+pub use byte_code::{ByteCodeError, CompiledTree, byte_code_layers, compile_modules};
 pub use error::{ImageError, ImageErrorKind};
 pub use layers::{LayerCompression, MOST_LAYERS, MOST_PACKAGE_LAYERS, RuntimeSource, package_layers, whiteout};
 pub use settings::ImageSettings;

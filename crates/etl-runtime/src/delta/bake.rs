@@ -4,6 +4,7 @@ use config_merger::Requirement;
 use store::Context;
 use vocab::{Digest, Fault};
 
+use super::compile::compile;
 use super::wheels::{LackingWheels, NoWheels, WheelsFor, lacking_wheels};
 use super::{DELTA_FORMAT, DeltaError, DeltaPlace, DeltaRecord, delta_name, requirement_line};
 use crate::runtime_facts::RuntimeFacts;
@@ -18,9 +19,10 @@ pub struct BakedDelta {
     pub sent: u64,
 }
 
-/// Bakes a delta; `None` if the runtime has everything.
+/// Bakes a delta; `None` if the runtime has everything. `compiled`: with the byte code of its modules.
 pub fn bake(
     packages: &[Requirement],
+    compiled: bool,
     runtime: &RuntimeFacts,
     place: &DeltaPlace,
     context: &Context,
@@ -37,7 +39,10 @@ pub fn bake(
     requirements.dedup();
     let (python, platform) = (runtime.minor_version(), runtime.layout.platform);
     let name = delta_name(&python, platform, packages);
-    let LackingWheels { files, relies_on } = wheels;
+    let LackingWheels { mut files, relies_on } = wheels;
+    if compiled {
+        compile(&mut files, runtime, context)?;
+    }
     let record = DeltaRecord { format: DELTA_FORMAT, python, platform, requirements, relies_on, files };
     let sent = place.put(&record, &name, context)?;
     Ok(Some(BakedDelta { sha256: Digest::of(record.text()), record, sent }))

@@ -9,6 +9,7 @@ use store::download::{self, FetchRequest};
 use store::remote::{blob_key, place_at};
 use vocab::{Digest, DigestWriter, Fault};
 
+use super::record::{DeltaBlob, blobs};
 use super::{DeltaError, DeltaFile, DeltaRecord};
 
 /// No record is larger.
@@ -61,15 +62,15 @@ impl DeltaPlace {
         }
     }
 
-    /// Has the wheels in the store; those that are there are not asked for.
+    /// Has the wheels and their byte code in the store; what is there is not asked for.
     pub(super) fn bring(&self, files: &[DeltaFile], context: &Context) -> Result<(), Box<dyn Fault>> {
-        let lacking: Vec<&DeltaFile> =
-            files.iter().filter(|file| !context.store.blob(&file.sha256).is_file()).collect();
+        let mut lacking = blobs(files);
+        lacking.retain(|blob| !context.store.blob(&blob.sha256).is_file());
         match self {
             Self::Server(url) => {
-                let request = |file: &&DeltaFile| FetchRequest {
+                let request = |file: &DeltaBlob| FetchRequest {
                     url: format!("{url}/{}", blob_key(&file.sha256).as_str()),
-                    file_name: file.name.to_string(),
+                    file_name: file.name.clone(),
                     sha256: file.sha256,
                     size: Some(file.size),
                     largest: None,
@@ -79,17 +80,17 @@ impl DeltaPlace {
                 Ok(())
             }
             Self::Place(place) => {
-                let bring = |(): &mut (), index: usize| self.bring_one(place.as_ref(), lacking[index], context);
+                let bring = |(): &mut (), index: usize| self.bring_one(place.as_ref(), &lacking[index], context);
                 vocab::side_by_side(AT_ONCE, lacking.len(), || (), bring).map(drop)
             }
         }
     }
 
-    fn bring_one(&self, place: &dyn Place, file: &DeltaFile, context: &Context) -> Result<(), Box<dyn Fault>> {
+    fn bring_one(&self, place: &dyn Place, file: &DeltaBlob, context: &Context) -> Result<(), Box<dyn Fault>> {
         let key = blob_key(&file.sha256);
         let damaged = |reason: String| DeltaError::Damaged {
             place: self.shown(),
-            file: file.name.to_string(),
+            file: file.name.clone(),
             key: key.to_string(),
             reason,
         };
@@ -114,12 +115,12 @@ impl DeltaPlace {
         Ok(())
     }
 
-    /// Puts wheels of the store there, then the record, then what leads to it. The number of bytes that were sent.
+    /// Puts wheels of the store there with their byte code, then the record, then what leads to it. The number of bytes that were sent.
     pub(super) fn put(&self, record: &DeltaRecord, name: &Digest, context: &Context) -> Result<u64, Box<dyn Fault>> {
         let Self::Place(place) = self else { return Err(DeltaError::ReadOnly { address: self.shown() }.into()) };
         let watch = || if context.is_cancelled() { Err(PlaceErrorKind::Cancelled) } else { Ok(()) };
         let mut sent = 0;
-        for file in &record.files {
+        for file in blobs(&record.files) {
             let key = blob_key(&file.sha256);
             if place.head(&key)?.is_some_and(|head| head.size == file.size) {
                 continue;
@@ -148,5 +149,5 @@ impl DeltaPlace {
     }
 }
 
-/// Wheels that are fetched at once.
+/// Files that are fetched at once.
 const AT_ONCE: usize = 8;

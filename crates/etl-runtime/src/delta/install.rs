@@ -8,6 +8,7 @@ use vocab::{Digest, Fault};
 
 use super::delta_place::{key_for, key_of};
 use super::overlay::fill_overlay;
+use super::record::blobs;
 use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name, warm_store};
 use crate::runtime_facts::RuntimeFacts;
 
@@ -45,7 +46,7 @@ pub fn find(
     Ok(Some(FoundDelta { record, sha256: actual }))
 }
 
-/// Fetches the wheels and installs them into `overlay`; one that is there is complete. `warm` is a store that can only be read.
+/// Fetches the wheels with their byte code and installs them into `overlay`; one that is there is complete. `warm` is a store that can only be read.
 pub fn install(
     place: &DeltaPlace,
     files: &[DeltaFile],
@@ -65,7 +66,7 @@ pub fn install(
                 return Ok(());
             }
         }
-        warm_store::take(warm, files.iter().map(|file| file.sha256), context);
+        warm_store::take(warm, blobs(files).iter().map(|blob| blob.sha256), context);
     }
     place.bring(files, context)?;
     Ok(fill_overlay(files, overlay, runtime, context)?)

@@ -11,6 +11,7 @@ use vocab::{Fault, TreePath};
 use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelBlob, WheelToInstall, install_all, unpack_all};
 
 use super::DeltaFile;
+use super::byte_code::{self, ByteCodeFault};
 use crate::runtime_facts::RuntimeFacts;
 
 /// Nothing was installed.
@@ -26,12 +27,15 @@ pub enum OverlayError {
     #[error(transparent)]
     #[fault(transparent)]
     Install(#[from] wheel::InstallError),
+    #[error("the byte code of `{file}` in a delta cannot be used: {reason}")]
+    #[fault("E_ETL_DELTA_DAMAGED", Trust, hint("bake it again"))]
+    ByteCode { file: String, reason: ByteCodeFault },
     #[error("cannot write `{}`", path.display())]
     #[fault("E_ETL_WORK", hint("name a folder that this user may write with --work or ETL_WORK"))]
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Installs wheels of the store into `overlay`.
+/// Installs wheels of the store into `overlay`, with the byte code that they have.
 pub fn fill_overlay(
     files: &[DeltaFile],
     overlay: &Path,
@@ -48,6 +52,12 @@ pub fn fill_overlay(
     install_wheels(files, staging.path(), &BTreeSet::new(), runtime, context)?;
     let site = runtime.layout.site_packages().below(staging.path());
     fs::create_dir_all(&site).map_err(write(&site))?;
+    for file in files {
+        if let Some(archive) = &file.byte_code {
+            let refuse = |reason| OverlayError::ByteCode { file: file.name.to_string(), reason };
+            byte_code::lay_in(archive, staging.path(), &site, context).map_err(refuse)?;
+        }
+    }
     match disk::rename(&site, overlay) {
         // Another pod of this user was faster.
         Err(_) if overlay.is_dir() => Ok(()),

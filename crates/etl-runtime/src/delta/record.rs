@@ -10,13 +10,19 @@ use super::DeltaError;
 use crate::runtime_facts::RuntimeFacts;
 
 /// Raised when a reader of the former format would go wrong.
-pub const DELTA_FORMAT: u32 = 1;
+pub const DELTA_FORMAT: u32 = 2;
+
+/// Older records are refused.
+const OLDEST_FORMAT: u32 = 1;
+
+/// Goes into the names of deltas, which stayed the same when the format changed.
+const NAMING: u32 = 1;
 
 /// The record of a delta, a JSON file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeltaRecord {
-    /// [`DELTA_FORMAT`].
+    /// [`DELTA_FORMAT`], or what an older program wrote.
     pub format: u32,
     /// A minor version, `3.12`.
     pub python: String,
@@ -37,6 +43,46 @@ pub struct DeltaFile {
     /// In bytes.
     pub size: u64,
     pub sha256: Digest,
+    /// Of its modules; absent if it has none, or if they were left uncompiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub byte_code: Option<ByteCodeFile>,
+}
+
+impl DeltaFile {
+    /// What a pod fetches for it, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.size + self.byte_code.as_ref().map_or(0, |byte_code| byte_code.size)
+    }
+}
+
+/// An archive with the byte code of one wheel's modules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByteCodeFile {
+    /// In bytes.
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// One object that pods fetch for a delta.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeltaBlob {
+    /// For messages.
+    pub name: String,
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// The wheels and their byte code.
+pub(super) fn blobs(files: &[DeltaFile]) -> Vec<DeltaBlob> {
+    let mut blobs = Vec::new();
+    for file in files {
+        blobs.push(DeltaBlob { name: file.name.to_string(), size: file.size, sha256: file.sha256 });
+        if let Some(ByteCodeFile { size, sha256 }) = file.byte_code {
+            blobs.push(DeltaBlob { name: format!("byte code of {}", file.name), size, sha256 });
+        }
+    }
+    blobs
 }
 
 /// Name, extras and specifiers in one spelling, without marker.
@@ -49,7 +95,7 @@ pub fn delta_name(python: &str, platform: PlatformKey, requirements: &[Requireme
     let mut lines: Vec<String> = requirements.iter().map(requirement_line).collect();
     lines.sort();
     lines.dedup();
-    Digest::of(format!("delta {DELTA_FORMAT}\n{python}\n{platform}\n{}\n", lines.join("\n")))
+    Digest::of(format!("delta {NAMING}\n{python}\n{platform}\n{}\n", lines.join("\n")))
 }
 
 impl DeltaRecord {
@@ -64,8 +110,8 @@ impl DeltaRecord {
             .ok()
             .and_then(|value| value.get("format").and_then(serde_json::Value::as_u64));
         match format {
-            Some(found) if found != u64::from(DELTA_FORMAT) => {
-                Err(format!("it has format {found}, this program reads format {DELTA_FORMAT}"))
+            Some(found) if !(u64::from(OLDEST_FORMAT)..=u64::from(DELTA_FORMAT)).contains(&found) => {
+                Err(format!("it has format {found}, this program reads formats {OLDEST_FORMAT} to {DELTA_FORMAT}"))
             }
             _ => vocab::typed_json::read(bytes).map_err(|error| error.to_string()),
         }

@@ -65,5 +65,5 @@ fn keep(name: &DistributionName, folder: &Path, context: &Context) -> Result<Del
     disk::rename(&wheel, staged.path()).map_err(|error| with_causes(&error))?;
     context.store.publish_file(staged, &context.store.blob(&sha256)).map_err(|error| with_causes(&error))?;
     let name = file_name.parse::<FileName>().map_err(|error| with_causes(&error))?;
-    Ok(DeltaFile { name, size, sha256 })
+    Ok(DeltaFile { name, size, sha256, byte_code: None })
 }

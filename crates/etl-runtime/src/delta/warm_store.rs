@@ -8,12 +8,13 @@ use vocab::{Digest, DigestWriter};
 
 use super::DeltaFile;
 
-/// Whether it has all of these wheels unpacked, so that it can serve in place of a pod's own store.
+/// Whether it has all of these wheels unpacked and their byte code, so that it can serve in place of a pod's own store.
 pub fn has_unpacked(warm: &Store, files: &[DeltaFile]) -> bool {
-    files.iter().all(|file| warm.wheel(&file.sha256).is_dir())
+    let has_byte_code = |file: &DeltaFile| file.byte_code.as_ref().is_none_or(|it| warm.blob(&it.sha256).is_file());
+    files.iter().all(|file| warm.wheel(&file.sha256).is_dir() && has_byte_code(file))
 }
 
-/// Copies wheels that the store of `context` lacks. One that is damaged, or cannot be copied, is fetched like one that is not
+/// Copies files that the store of `context` lacks. One that is damaged, or cannot be copied, is fetched like one that is not
 /// there.
 pub fn take(warm: &Store, digests: impl IntoIterator<Item = Digest>, context: &Context) {
     for sha256 in digests {

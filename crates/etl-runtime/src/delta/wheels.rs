@@ -120,7 +120,7 @@ impl Search<'_> {
         for (request, blob) in fetched.iter().zip(&blobs) {
             let size = std::fs::metadata(blob).map_err(|error| format!("`{}`: {error}", blob.display()))?.len();
             let name = request.file_name.parse::<FileName>().map_err(|error| with_causes(&error))?;
-            wheels.files.push(DeltaFile { name, size, sha256: request.sha256 });
+            wheels.files.push(DeltaFile { name, size, sha256: request.sha256, byte_code: None });
         }
         for ((name, request), blob) in built.iter().zip(&blobs[fetched.len()..]) {
             let sdist = sources::Sdist { name, file_name: &request.file_name, path: blob };

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use etl_runtime::delta::{self, DeltaPlace, DeltaRecord};
+use archive::{NoCache, PackOptions, PartSource};
+use etl_runtime::delta::{self, ByteCodeFile, DELTA_FORMAT, DeltaPlace, DeltaRecord};
 use store::Store;
 use testkit::trees::noise_of;
 use testkit::{FixtureFile, HttpServer, WheelBuilder, told};
@@ -176,7 +177,7 @@ fn attack_e7_a_delta_of_another_python_platform_or_runtime_is_refused_and_named(
         ("E_ETL_DELTA_OTHER", DeltaRecord { platform: other, ..sound() }, other.as_str()),
         ("E_ETL_DELTA_OTHER", DeltaRecord { relies_on: relies("1.17.0"), ..sound() }, "this runtime has six 1.16.0"),
         ("E_ETL_DELTA_OTHER", DeltaRecord { requirements: vec!["beta".to_owned()], ..sound() }, "lacks alpha"),
-        ("E_ETL_DELTA_DAMAGED", DeltaRecord { format: 2, ..sound() }, "it has format 2"),
+        ("E_ETL_DELTA_DAMAGED", DeltaRecord { format: 3, ..sound() }, "it has format 3"),
     ];
     for (code, record, text) in cases {
         let bench = Bench::new(&[("six", "1.16.0")]);
@@ -216,14 +217,80 @@ fn attack_e7_a_record_is_held_to_its_digest() {
     assert!(delta::find(&place, None, &requirements("gamma"), &bench.runtime, &bench.context).unwrap().is_none());
 }
 
+/// A wheel with an archive of byte code that holds these files.
+fn with_byte_code(bench: &Bench, wheel: &FixtureFile, files: &[(&str, &str)]) -> (DeltaRecord, Vec<u8>) {
+    let folder = tempfile::tempdir_in(bench.folder.path()).unwrap();
+    for (path, text) in files {
+        testkit::write(&folder.path().join("tree"), path, text);
+    }
+    let archive = folder.path().join("byte-code");
+    let part = PartSource::new("byte code", archive::scan(&folder.path().join("tree")).unwrap());
+    archive::pack(&archive, &[part], &PackOptions::default(), &NoCache).unwrap();
+    let bytes = fs::read(archive).unwrap();
+    let mut made = record("alpha", std::slice::from_ref(wheel));
+    made.files[0].byte_code = Some(ByteCodeFile { size: bytes.len() as u64, sha256: Digest::of(&bytes) });
+    (made, bytes)
+}
+
+#[test]
+fn byte_code_lies_beside_its_modules() {
+    let wheel = wheel("alpha", "1.0", 10);
+    let bench = Bench::new(&[]);
+    let (made, bytes) = with_byte_code(&bench, &wheel, &[("__pycache__/alpha.cpython-312.pyc", "compiled")]);
+    lay_out(&bench.place(), "alpha", &made, std::slice::from_ref(&wheel));
+    testkit::write(&bench.place(), &blob_of(&Digest::of(&bytes)), &bytes);
+    install(&bench, &bench.place().display().to_string(), None, "alpha").unwrap();
+    let compiled = bench.overlay().join("__pycache__/alpha.cpython-312.pyc");
+    assert_eq!(fs::read_to_string(compiled).unwrap(), "compiled");
+}
+
+// attack E7
+#[test]
+fn attack_e7_byte_code_is_held_to_its_digest_and_brings_no_modules() {
+    let wheel = wheel("alpha", "1.0", 10);
+    for (path, damage, text) in [
+        ("__pycache__/other.cpython-312.pyc", None, "belongs to no module"),
+        ("alpha_data/__pycache__/alpha.cpython-312.pyc", None, "belongs to no module"),
+        ("alpha.pyc", None, "is no byte code"),
+        ("alpha.py", None, "is no byte code"),
+        ("sitecustomize.py", None, "is no byte code"),
+        ("__pycache__/alpha.cpython-312.pyc", Some("flipped"), "SHA-256"),
+        ("__pycache__/alpha.cpython-312.pyc", Some("missing"), "it is missing"),
+        ("__pycache__/alpha.cpython-312.pyc", Some("no archive"), "byte code of `alpha-1.0"),
+    ] {
+        let bench = Bench::new(&[]);
+        let (mut made, mut bytes) = with_byte_code(&bench, &wheel, &[(path, "compiled")]);
+        if damage == Some("no archive") {
+            bytes = b"no archive".to_vec();
+            made.files[0].byte_code = Some(ByteCodeFile { size: 10, sha256: Digest::of(&bytes) });
+        }
+        let key = blob_of(&Digest::of(&bytes));
+        if damage == Some("flipped") {
+            bytes[20] ^= 1;
+        }
+        lay_out(&bench.place(), "alpha", &made, std::slice::from_ref(&wheel));
+        if damage != Some("missing") {
+            testkit::write(&bench.place(), &key, &bytes);
+        }
+        let error = install(&bench, &bench.place().display().to_string(), None, "alpha").unwrap_err();
+        let said = told(error.as_ref());
+        assert_eq!((error.code(), error.exit()), ("E_ETL_DELTA_DAMAGED", Exit::Trust), "{path} {damage:?}: {said}");
+        assert!(said.contains(text) && said.contains("alpha-1.0"), "{path} {damage:?}: {said}");
+        bench.assert_nothing_is_installed();
+    }
+}
+
 #[test]
 fn the_record_is_what_its_page_shows() {
     let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = fs::read_to_string(repository.join("fixtures/delta/format-1.json")).unwrap();
-    let record = DeltaRecord::read(text.as_bytes()).unwrap();
-    assert_eq!(record.text(), text, "reading and writing changes no byte");
     let schema = fs::read_to_string(repository.join("schemas/delta.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
-    assert!(validator.is_valid(&serde_json::from_str(&text).unwrap()));
-    assert!(!validator.is_valid(&serde_json::from_str(&text.replace("linux-x64", "linux")).unwrap()));
+    for format in 1..=DELTA_FORMAT {
+        let text = fs::read_to_string(repository.join(format!("fixtures/delta/format-{format}.json"))).unwrap();
+        let record = DeltaRecord::read(text.as_bytes()).unwrap();
+        assert_eq!(record.text(), text, "reading and writing changes no byte");
+        assert_eq!(record.files.iter().any(|file| file.byte_code.is_some()), format > 1);
+        assert!(validator.is_valid(&serde_json::from_str(&text).unwrap()));
+        assert!(!validator.is_valid(&serde_json::from_str(&text.replace("linux-x64", "linux")).unwrap()));
+    }
 }

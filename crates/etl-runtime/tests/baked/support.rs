@@ -62,6 +62,7 @@ pub fn record(packages: &str, wheels: &[FixtureFile]) -> DeltaRecord {
         name: wheel.file_name.parse().unwrap(),
         size: wheel.size(),
         sha256: wheel.sha256(),
+        byte_code: None,
     };
     let mut lines: Vec<String> = requirements(packages).iter().map(requirement_line).collect();
     lines.sort();

@@ -63,15 +63,18 @@ fn a_delta_holds_what_the_runtime_lacks_and_pods_need_no_index() {
     let address = folder.path().join("place").display().to_string();
     let place = DeltaPlace::open(&address, "--to", &context).unwrap();
     let packages = requirements("alpha>=1,six");
-    let baked = delta::bake(&packages, &runtime, &place, &context).map_err(|error| told(error.as_ref()));
+    let baked = delta::bake(&packages, true, &runtime, &place, &context).map_err(|error| told(error.as_ref()));
     let baked = baked.unwrap().expect("the runtime lacks alpha");
     let names: Vec<&str> = baked.record.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["alpha-1.0-py3-none-any.whl", "beta-2.0-py3-none-any.whl"]);
     assert_eq!(baked.record.relies_on, [("six".parse().unwrap(), "1.16.0".to_owned())].into());
     assert!(baked.sent > 0);
     // Baked again it is the same, and nothing is sent.
-    let again = delta::bake(&packages, &runtime, &place, &context).unwrap().unwrap();
+    let again = delta::bake(&packages, true, &runtime, &place, &context).unwrap().unwrap();
     assert_eq!((again.sha256, again.sent), (baked.sha256, 0));
+    assert!(baked.record.files.iter().all(|file| file.byte_code.is_some()));
+    let plain = delta::bake(&packages, false, &runtime, &place, &context).unwrap().unwrap();
+    assert!(plain.sha256 != baked.sha256 && plain.record.files.iter().all(|file| file.byte_code.is_none()));
 
     // attack E8: the index is gone, and so is this machine's store.
     drop(served);
@@ -81,6 +84,11 @@ fn a_delta_holds_what_the_runtime_lacks_and_pods_need_no_index() {
     let overlay = folder.path().join("overlay");
     delta::install(&place, &found.record.files, &overlay, &runtime, &pod, None).unwrap();
     let say = "import alpha; print(alpha.beta.VERSION, alpha.six.VERSION)";
+    let output = Command::new(&runtime.interpreter).args(["-c", say]).env("PYTHONPATH", &overlay).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 1.16.0\n", "{}", String::from_utf8_lossy(&output.stderr));
+
+    // Modules are compiled: Python does not look at what they were made of.
+    std::fs::write(overlay.join("beta.py"), "raise SystemExit('not compiled')").unwrap();
     let output = Command::new(&runtime.interpreter).args(["-c", say]).env("PYTHONPATH", &overlay).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "2 1.16.0\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -93,7 +101,7 @@ fn what_cannot_be_baked_is_named_and_nothing_is_put() {
     let context = context(folder.path(), &served.simple_url());
     let address = folder.path().join("place");
     let place = DeltaPlace::open(&address.display().to_string(), "--to", &context).unwrap();
-    let bake = |packages: &str| delta::bake(&requirements(packages), &runtime, &place, &context);
+    let bake = |packages: &str| delta::bake(&requirements(packages), true, &runtime, &place, &context);
     // Its requirement would replace what the runtime has.
     for packages in ["gamma", "unknown-to-all"] {
         let error = bake(packages).unwrap_err();
@@ -103,5 +111,5 @@ fn what_cannot_be_baked_is_named_and_nothing_is_put() {
     assert!(bake("six").unwrap().is_none(), "the runtime has it");
     assert!(!address.exists());
     let server = DeltaPlace::open("https://etl.example.com/", "--to", &context).unwrap();
-    assert!(delta::bake(&requirements("alpha"), &runtime, &server, &context).is_err());
+    assert!(delta::bake(&requirements("alpha"), true, &runtime, &server, &context).is_err());
 }
