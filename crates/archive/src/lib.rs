@@ -66,6 +66,7 @@ mod finish_stage;
 mod judge;
 mod source;
 mod source_archive;
+mod tar_names;
 mod tar_stream;
 mod writes;
 
@@ -122,6 +123,7 @@ pub use seek_table::{FrameSize, read_seek_table};
 pub use source::format_of;
 pub use source_archive::{SourceTree, extract_source};
 pub use staged_names::sweep_artifacts;
+pub use tar_names::tar_names;
 pub use verify::{VerifyError, VerifyErrorKind, verify};
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
+use cli::{BaseOptions, ImageOptions};
 
 #[derive(Debug, Subcommand)]
 pub enum JobCommand {
@@ -43,7 +44,8 @@ Examples:
 Examples:
   builder job bake jobs/audio
   builder job bake jobs/audio --python 3.10 --extra-index-url https://python.example/simple
-  builder job bake jobs/audio --out out --lock out/job.lock --commands deny"
+  builder job bake jobs/audio --out out --lock out/job.lock --commands deny
+  builder job bake jobs/audio --base beam"
     )]
     Bake(Box<JobBakeArguments>),
     /// Bake a job and verify the runtime.
@@ -158,6 +160,7 @@ pub struct JobStageArguments {
 }
 
 #[derive(Args, Debug, Clone)]
+#[command(group(ArgGroup::new("stands_on").args(["base"])))]
 pub struct JobBakeArguments {
     #[command(flatten)]
     pub check: JobCheckArguments,
@@ -173,9 +176,12 @@ pub struct JobBakeArguments {
     /// Resolve again, to newer versions where there are some.
     #[arg(long)]
     pub update_lock: bool,
-    /// In worker.Dockerfile, link data files below /usr/local, for jobs with fixed paths.
+    /// In worker.Dockerfile and the image, link data files below /usr/local, for jobs with fixed paths.
     #[arg(long)]
     pub data_prefix_compat: bool,
+    /// Options of an image in the folder for results, `worker-image`.
+    #[command(flatten, next_help_heading = "Image")]
+    pub image: BaseOptions,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -201,27 +207,11 @@ pub struct JobImageArguments {
     /// The runtime that `builder job bake` made, with its manifests beside it.
     #[arg(value_name = "ARCHIVE")]
     pub archive: PathBuf,
-    /// A folder with the OCI image layout of Beam's image, or another with glibc and /opt/apache/beam/boot.
-    #[arg(long, value_name = "DIR", required_unless_present = "without_base")]
-    pub base: Option<PathBuf>,
-    /// Which image of that layout, if it has several.
-    #[arg(long, value_name = "NAME", requires = "base")]
-    pub base_name: Option<String>,
-    /// Only our own layers, to be stacked on a system by other means.
-    #[arg(long, conflicts_with = "base")]
-    pub without_base: bool,
-    /// Leave modules uncompiled: a smaller image, whose workers compile at every start.
-    #[arg(long)]
-    pub without_byte_code: bool,
     /// Link data files below /usr/local, for jobs with fixed paths.
     #[arg(long)]
     pub data_prefix_compat: bool,
-    /// Compress layers with gzip, for registries and tools that do not know zstd.
-    #[arg(long)]
-    pub gzip: bool,
-    /// The folder to write; it must not exist, or be empty.
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[command(flatten)]
+    pub image: ImageOptions,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -1,13 +1,13 @@
 //! `builder job bake`, `package`, `verify` and `image`; which function does a subcommand of `builder job`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use cli::Printer;
+use cli::{BaseOptions, Printer};
 use job::{
     BakeRequest, Baked, BaseImage, CheckReport, Finding, IndexStrategy, JobError, JobManifest, LayerCompression,
-    PackageSettings, VerifyOutcome, VerifyReport, WorkerImage,
+    PackageSettings, VerifyOutcome, VerifyReport, WorkerImage, WrittenImage,
 };
 use serde_json::json;
 use store::Context;
@@ -18,10 +18,14 @@ use crate::job_arguments::{JobBakeArguments, JobCommand, JobImageArguments, JobP
 use crate::job_commands::{self, checked, exit, out_of, show};
 use crate::session::UsageError;
 
+/// The image's layout, in the folder for results.
+const WORKER_IMAGE: &str = "worker-image";
+
 /// What a command did, for its last lines.
 struct Shown<'a> {
     report: &'a CheckReport,
     baked: Option<&'a Baked>,
+    image: Option<&'a WrittenImage>,
     verified: Option<&'a VerifyReport>,
 }
 
@@ -29,12 +33,19 @@ impl Shown<'_> {
     fn tell(&self, printer: &Printer, json: bool) {
         if json {
             let baked = self.baked.map(|it| json!({"archive": it.archive, "manifest": it.manifest}));
-            printer.json("baked", &json!({"report": self.report, "baked": baked, "verified": self.verified}));
+            printer.json(
+                "baked",
+                &json!({"report": self.report, "baked": baked, "image": self.image, "verified": self.verified}),
+            );
             return;
         }
         show(self.report, printer, false);
         for line in self.verified.iter().flat_map(|it| it.lines()) {
             printer.say(&vocab::foreign_text::printable(&line));
+        }
+        if let Some(image) = self.image {
+            tell_layers(image, printer);
+            printer.say(&format!("{WORKER_IMAGE} is sha256:{}", image.digest));
         }
         if let Some(baked) = self.baked {
             printer.data(&format!("{}\n", baked.archive.display()));
@@ -70,7 +81,8 @@ fn bake(
     json: bool,
 ) -> Result<Exit, Box<dyn Fault>> {
     let (report, baked) = baked(context, arguments)?;
-    Shown { report: &report, baked: baked.as_ref(), verified: None }.tell(printer, json);
+    let image = image_beside(context, arguments, baked.as_ref())?;
+    Shown { report: &report, baked: baked.as_ref(), image: image.as_ref(), verified: None }.tell(printer, json);
     Ok(exit(&report))
 }
 
@@ -89,7 +101,10 @@ fn package(
         job::keep_verified(baked, &made, &report.findings)?;
         verified = Some(made);
     }
-    Shown { report: &report, baked: baked.as_ref(), verified: verified.as_ref() }.tell(printer, json);
+    let passed = verified.as_ref().is_none_or(|it| it.outcome != VerifyOutcome::Failed);
+    let image = image_beside(context, &arguments.bake, baked.as_ref().filter(|_| passed))?;
+    let shown = Shown { report: &report, baked: baked.as_ref(), image: image.as_ref(), verified: verified.as_ref() };
+    shown.tell(printer, json);
     Ok(with_verified(exit(&report), verified.as_ref()))
 }
 
@@ -115,24 +130,55 @@ fn image(
     printer: &Printer,
     json: bool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let base = arguments.base.clone().map(|layout| BaseImage { layout, name: arguments.base_name.clone() });
-    let request = WorkerImage {
-        base,
-        byte_code: !arguments.without_byte_code,
-        data_prefix_compat: arguments.data_prefix_compat,
-        compression: if arguments.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
-        epoch: epoch(context)?,
-    };
-    let written = job::write_image(context, &arguments.archive, &request, &arguments.to)?;
+    let request = worker_image(context, &arguments.image.base, arguments.data_prefix_compat)?;
+    if let Some(base) = &request.base {
+        let findings = job::check_base(base, JobManifest::beside(&arguments.archive)?.python.platform)?;
+        if job::has_errors(&findings) {
+            job_commands::show_findings(&findings, printer, json);
+            return Ok(Exit::Build);
+        }
+    }
+    let written = job::write_image(context, &arguments.archive, &request, &arguments.image.to)?;
     if json {
         printer.json("image", &written);
         return Ok(Exit::Done);
     }
+    tell_layers(&written, printer);
+    printer.data(&format!("sha256:{}\n", written.digest));
+    Ok(Exit::Done)
+}
+
+fn worker_image(
+    context: &Context,
+    options: &BaseOptions,
+    data_prefix_compat: bool,
+) -> Result<WorkerImage, vocab::EpochError> {
+    let base = options.base.clone().map(|layout| BaseImage { layout, name: options.base_name.clone() });
+    Ok(WorkerImage {
+        base,
+        byte_code: !options.without_byte_code,
+        data_prefix_compat,
+        compression: if options.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
+        epoch: epoch(context)?,
+    })
+}
+
+/// The image that a bake was asked for, in place of the one that is there.
+fn image_beside(
+    context: &Context,
+    arguments: &JobBakeArguments,
+    baked: Option<&Baked>,
+) -> Result<Option<WrittenImage>, Box<dyn Fault>> {
+    let (Some(baked), Some(_)) = (baked, &arguments.image.base) else { return Ok(None) };
+    let request = worker_image(context, &arguments.image, arguments.data_prefix_compat)?;
+    let out = baked.archive.parent().unwrap_or(Path::new("."));
+    job::write_image_anew(context, &baked.archive, &request, &out.join(WORKER_IMAGE)).map(Some)
+}
+
+fn tell_layers(written: &WrittenImage, printer: &Printer) {
     for layer in &written.layers {
         printer.say(&format!("layer {}: {}, {} bytes", layer.digest.short(), layer.content, layer.size));
     }
-    printer.data(&format!("sha256:{}\n", written.digest));
-    Ok(Exit::Done)
 }
 
 fn epoch(context: &Context) -> Result<u64, vocab::EpochError> {
@@ -156,6 +202,10 @@ fn with_verified(exit: Exit, verified: Option<&VerifyReport>) -> Exit {
 fn baked(context: &Context, arguments: &JobBakeArguments) -> Result<(CheckReport, Option<Baked>), Box<dyn Fault>> {
     let request = request(context, arguments)?;
     let (folder, check, mut report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
+    if let Some(base) = worker_image(context, &arguments.image, false)?.base {
+        let findings = report.findings.into_iter().chain(job::check_base(&base, request.platform)?);
+        report.findings = job::judged(findings.collect(), check.strict, &check.allowed);
+    }
     let Some(place) = place.filter(|_| !report.has_errors()) else { return Ok((report, None)) };
     let out = out_of(&folder, &report, arguments.out.as_ref())?;
     let mut context = context.clone();

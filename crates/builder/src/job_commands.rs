@@ -244,6 +244,15 @@ fn listed(findings: &[Finding]) -> String {
     vocab::foreign_text::printable(&text)
 }
 
+/// Findings outside of any report.
+pub(crate) fn show_findings(findings: &[Finding], printer: &Printer, json: bool) {
+    if json {
+        printer.json("findings", &json!({"findings": findings}));
+    } else {
+        printer.data(&listed(findings));
+    }
+}
+
 pub(crate) fn show(report: &CheckReport, printer: &Printer, json: bool) {
     if json {
         printer.json("job", report);

@@ -31,6 +31,7 @@ mod completion;
 mod fault_text;
 mod github;
 mod given_quantity;
+mod image_options;
 mod lines;
 pub mod markdown;
 mod outlet;
@@ -49,6 +50,7 @@ pub use fault_text::{fault_json, render_fault};
 #[doc(hidden)]
 pub use git_version::git_version;
 pub use given_quantity::{QuantityError, parse_duration, parse_size};
+pub use image_options::{BaseOptions, ImageOptions};
 pub use printer::{Printer, finish};
 pub use program::{Process, run};
 pub use quantity::{bytes, duration, rate};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cli::{CommandLine, ShowOptions};
+use cli::{CommandLine, ImageOptions, ShowOptions};
 
 /// Serve AIStore ETL classes on a prebuilt Python runtime.
 ///
@@ -88,31 +88,14 @@ pub struct ImageArguments {
     /// Requirements between commas, installed into the image.
     #[arg(long, value_name = "LIST", default_value = "")]
     pub packages: String,
-    /// A folder with the OCI image layout of a system with glibc, such as `skopeo copy docker://debian:12-slim oci:FOLDER`
-    /// makes it.
-    #[arg(long, value_name = "DIR", required_unless_present = "without_base")]
-    pub base: Option<PathBuf>,
-    /// Which image of that layout, if it has several.
-    #[arg(long, value_name = "NAME", requires = "base")]
-    pub base_name: Option<String>,
-    /// Only our own layers, to be stacked on a system by other means.
-    #[arg(long, conflicts_with = "base")]
-    pub without_base: bool,
     /// The `etl-runtime` of the image's platform; defaults to this program.
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
     /// Who runs it; defaults to the base's user, mostly root. That user must be able to read the targets' mounts.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
-    /// Leave modules uncompiled: a smaller image, whose pods compile at every start.
-    #[arg(long)]
-    pub without_byte_code: bool,
-    /// Compress layers with gzip, for registries and tools that do not know zstd.
-    #[arg(long)]
-    pub gzip: bool,
-    /// The folder to write; it must not exist, or be empty.
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[command(flatten)]
+    pub image: ImageOptions,
 }
 
 /// Options of serving a class.

@@ -64,8 +64,8 @@ pub fn image(arguments: &ImageArguments, surroundings: &Surroundings, as_json: b
     let at = |path: &Path| surroundings.folder.join(path);
     let packages = package_list::parse(&arguments.packages)?;
     let context = surroundings.context(&surroundings.work(), &surroundings.folder)?;
-    let base =
-        arguments.base.as_deref().map(|layout| BaseImage { layout: at(layout), name: arguments.base_name.clone() });
+    let options = &arguments.image.base;
+    let base = options.base.as_deref().map(|layout| BaseImage { layout: at(layout), name: options.base_name.clone() });
     let program: Option<PathBuf> = arguments.program.as_deref().map(at);
     let request = RuntimeImage {
         runtime: &at(&arguments.runtime),
@@ -75,11 +75,11 @@ pub fn image(arguments: &ImageArguments, surroundings: &Surroundings, as_json: b
         program: program.as_deref(),
         own_program: surroundings.program.as_deref(),
         user: arguments.user.clone(),
-        byte_code: !arguments.without_byte_code,
-        compression: if arguments.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
+        byte_code: !options.without_byte_code,
+        compression: if options.gzip { LayerCompression::Gzip } else { LayerCompression::Zstd },
         mtime: surroundings.environment.source_date_epoch()?.unwrap_or(archive::DEFAULT_MTIME),
     };
-    let target = at(&arguments.to);
+    let target = at(&arguments.image.to);
     let written = runtime_image::write(&request, &target, &context)?;
     let printer = &surroundings.printer;
     if as_json {

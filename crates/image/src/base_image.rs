@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use vocab::{Digest, PlatformKey};
+use vocab::{Digest, PlatformKey, TreePath};
 
 use crate::blobs::BLOBS;
 use crate::error::ImageErrorKind;
@@ -17,6 +17,11 @@ use crate::oci::{
 const LARGEST: u64 = 4 << 20;
 /// An index in an index is legal; a longer row is a circle, or a joke.
 const DEEPEST: usize = 4;
+
+/// Before the name of what a layer hides.
+const WHITEOUT: &str = ".wh.";
+/// After it, in a folder of which nothing below is seen.
+const OPAQUE: &str = ".wh..opq";
 
 /// Where the base is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +50,39 @@ impl ReadBase {
     }
 }
 
+/// What a layer says about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Gone,
+    Here,
+}
+
 impl BaseImage {
+    /// Whether the image has this file, by the names in its layers.
+    ///
+    /// # Errors
+    /// If the layout has no such image, or a layer of it cannot be read.
+    pub fn has_file(&self, platform: PlatformKey, path: &TreePath) -> Result<bool, ImageErrorKind> {
+        let base = self.read(platform)?;
+        // The uppermost layer that says anything decides; a program that was added last is found first.
+        for layer in base.layers.iter().rev() {
+            let blob = base.blob(&layer.sha256().expect("layers were read"));
+            let mut said = Said::Nothing;
+            let read =
+                archive::tar_names(&blob, &mut |name, is_folder| match said_of(name, is_folder, path.as_str()) {
+                    Said::Here => said = Said::Here,
+                    Said::Gone if said == Said::Nothing => said = Said::Gone,
+                    _ => {}
+                });
+            read.map_err(ImageErrorKind::Part)?;
+            if said != Said::Nothing {
+                return Ok(said == Said::Here);
+            }
+        }
+        Ok(false)
+    }
+
     pub(crate) fn read(&self, platform: PlatformKey) -> Result<ReadBase, ImageErrorKind> {
         let layout = Layout { folder: &self.layout };
         if !self.layout.join(LAYOUT_FILE).is_file() {
@@ -83,6 +120,26 @@ impl BaseImage {
             manifest: descriptor,
         })
     }
+}
+
+/// What one name of a layer says about the file `wanted`. A whiteout, or a folder that is made anew, hides what is below.
+fn said_of(name: &[u8], is_folder: bool, wanted: &str) -> Said {
+    let Ok(name) = std::str::from_utf8(name) else { return Said::Nothing };
+    let name = name.trim_start_matches("./").trim_matches('/');
+    if name == wanted {
+        return if is_folder { Said::Gone } else { Said::Here };
+    }
+    let (folder, last) = name.rsplit_once('/').unwrap_or(("", name));
+    let is_above = |folder: &str| {
+        folder.is_empty() || wanted.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let hides = match last.strip_prefix(WHITEOUT) {
+        Some(OPAQUE) => is_above(folder),
+        Some(hidden) if folder.is_empty() => is_above(hidden),
+        Some(hidden) => is_above(&format!("{folder}/{hidden}")),
+        None => false,
+    };
+    if hides { Said::Gone } else { Said::Nothing }
 }
 
 struct Layout<'a> {
@@ -167,5 +224,32 @@ impl Layout<'_> {
         }
         .to_owned();
         Ok(layer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_layer_say_whether_a_file_is_there() {
+        let cases = [
+            ("opt/apache/beam/boot", false, Said::Here),
+            ("./opt/apache/beam/boot", false, Said::Here),
+            ("/opt/apache/beam/boot", false, Said::Here),
+            ("opt/apache/beam/boot/", true, Said::Gone),
+            ("opt/apache/beam/", true, Said::Nothing),
+            ("opt/apache/beam/boot2", false, Said::Nothing),
+            ("opt/apache/beam/.wh.boot", false, Said::Gone),
+            ("opt/apache/.wh.beam", false, Said::Gone),
+            ("opt/apache/.wh.bea", false, Said::Nothing),
+            (".wh.opt", false, Said::Gone),
+            ("opt/apache/.wh..wh..opq", false, Said::Gone),
+            ("opt/other/.wh..wh..opq", false, Said::Nothing),
+            (".wh..wh..opq", false, Said::Gone),
+        ];
+        for (name, is_folder, expected) in cases {
+            assert_eq!(said_of(name.as_bytes(), is_folder, "opt/apache/beam/boot"), expected, "for {name}");
+        }
     }
 }

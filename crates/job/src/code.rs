@@ -37,6 +37,7 @@ impl Code {
             KJ050 | KJ061 | KJ062 | KJ064 => &["bake"],
             KJ060 | KJ080 => &["check", "bake"],
             KJ070 | KJ072 | KJ074 => &["verify"],
+            KJ075 => &["bake", "image"],
             KJ071 => &["check", "verify"],
             _ => &["check"],
         }
@@ -182,6 +183,8 @@ codes! {
     KJ073 73 Warning "uses the fixed path {literal}; data files are at the runtime's prefix",
         "find it below sys.prefix, or with importlib.metadata.files", "";
     KJ074 74 Note "verification skipped: cannot run {platform} here", "verify it on such a machine", "";
+    KJ075 75 Error "the base {base} has no {boot}, which starts workers", "take Beam's image as base, or one that has it",
+        "Nothing is baked or written then. The names in its layers are read.";
     KJ080 80 Error "{a} and {b} both install {path}", "rename one of the two",
         "A warning where a module of the job hides one of the standard library or of a dependency.";
 }

@@ -88,5 +88,5 @@ pub use staged_packages::{IndexStrategy, PackageSettings};
 pub use target_python::target_python;
 pub use verify::verify;
 pub use verify_report::{VerifyOutcome, VerifyReport, VerifyStep};
-pub use worker_image::{WorkerImage, write_image};
+pub use worker_image::{WorkerImage, check_base, write_image, write_image_anew};
 pub use workplace::Workplace;

@@ -7,6 +7,8 @@ use image::{BaseImage, CompiledTree, ImageRequest, ImageSettings, LayerCompressi
 use store::{Context, PartStore};
 use vocab::{Fault, Manifest, Os, PlatformKey, TreeLayout, TreePath, manifest_beside};
 
+use crate::code;
+use crate::finding::Finding;
 use crate::job_error::JobError;
 use crate::job_manifest::JobManifest;
 use crate::worker::{BOOT, DEFAULT_ENVIRONMENT, PREFIX};
@@ -23,6 +25,19 @@ pub struct WorkerImage {
     pub compression: LayerCompression,
     /// Seconds since 1970, for every entry.
     pub epoch: u64,
+}
+
+/// KJ075, if the base lacks what starts workers.
+///
+/// # Errors
+/// If the base cannot be read.
+pub fn check_base(base: &BaseImage, platform: PlatformKey) -> Result<Vec<Finding>, Box<dyn Fault>> {
+    let path: TreePath = BOOT.trim_start_matches('/').parse().expect("letters between slashes");
+    if base.has_file(platform, &path)? {
+        return Ok(Vec::new());
+    }
+    let layout = base.layout.display().to_string();
+    Ok(vec![Finding::new(code::KJ075, [("base", layout.as_str()), ("boot", BOOT)])])
 }
 
 /// Writes the image of a baked job to `target`, which must be absent or an empty folder. `archive` is the runtime; the two
@@ -60,9 +75,6 @@ pub fn write_image(
         let links = job.data_files.iter().map(|file| link(&prefix, &file.path));
         extra.push(PartSource::new("links to data files", links.collect::<Result<_, _>>()?));
     }
-    if request.base.is_some() {
-        context.note(format!("the base has to have Beam's boot program at {BOOT}; that was not checked"));
-    }
     let packages: Vec<&str> = job.system_packages.iter().map(|package| package.name.as_str()).collect();
     if !packages.is_empty() {
         context.note(format!("the base has to have the OS packages that the job installs: {}", packages.join(", ")));
@@ -78,6 +90,24 @@ pub fn write_image(
         name: Some(job.job.version.clone()),
     };
     Ok(image::write(target, &image, &PartStore::new(context))?)
+}
+
+/// As [`write_image`], in place of the image that is at `target`.
+pub fn write_image_anew(
+    context: &Context,
+    archive: &Path,
+    request: &WorkerImage,
+    target: &Path,
+) -> Result<WrittenImage, Box<dyn Fault>> {
+    let out = target.parent().unwrap_or(Path::new("."));
+    let beside = tempfile::Builder::new().prefix(".image-").tempdir_in(out).map_err(JobError::disk("write", out))?;
+    let made = beside.path().join("image");
+    let written = write_image(context, archive, request, &made)?;
+    if target.exists() {
+        disk::remove_tree(target).map_err(JobError::disk("replace", target))?;
+    }
+    disk::rename(&made, target).map_err(JobError::disk("write", target))?;
+    Ok(written)
 }
 
 fn settings(job: &JobManifest) -> ImageSettings {

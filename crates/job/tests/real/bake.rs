@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use job::{
-    BakeRequest, Baked, CommandRule, Finding, JobIndexes, LayerCompression, Level, PackageSettings, VerifyOutcome,
-    WorkerImage, bake, stage, verify, write_image,
+    BakeRequest, Baked, CommandRule, ConfigRequest, Finding, JobIndexes, LayerCompression, Level, PackageSettings,
+    VerifyOutcome, WorkerImage, bake, stage, verify, write_image,
 };
 use testkit::images::{config_of, unpack_with_tar};
 use testkit::{FixtureIndex, WheelBuilder};
@@ -15,7 +15,7 @@ use vocab::{Digest, PlatformKey};
 use super::{CONTEXT, J1, Job};
 
 /// tinydep 1.0 and 2.0, and a Beam that has its name alone.
-fn index() -> FixtureIndex {
+pub(super) fn index() -> FixtureIndex {
     let mut index = FixtureIndex::new();
     for version in ["1.0", "2.0"] {
         let module = format!("version = '{version}'\n");
@@ -26,19 +26,23 @@ fn index() -> FixtureIndex {
 }
 
 /// A folder for results, and one with an index.
-struct Bench {
-    folder: tempfile::TempDir,
-    request: BakeRequest,
-    commands: CommandRule,
-    indexes: JobIndexes,
+pub(super) struct Bench {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) request: BakeRequest,
+    /// Of the target.
+    pub(super) python: &'static str,
+    /// In place of the default one.
+    pub(super) config: ConfigRequest,
+    pub(super) commands: CommandRule,
+    pub(super) indexes: JobIndexes,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(&index())
     }
 
-    fn with(index: &FixtureIndex) -> Self {
+    pub(super) fn with(index: &FixtureIndex) -> Self {
         let folder = tempfile::tempdir().expect("temporary folders can be made");
         index.write_to(&folder.path().join("index"));
         let url = format!("file://{}", folder.path().join("index/simple").display());
@@ -51,17 +55,18 @@ impl Bench {
             today: jiff::civil::date(2026, 1, 1),
         };
         let indexes = JobIndexes { default: Some(url), ..JobIndexes::default() };
-        Self { folder, request, commands: CommandRule::Translate, indexes }
+        let (python, config) = ("3.12", ConfigRequest::default());
+        Self { folder, request, python, config, commands: CommandRule::Translate, indexes }
     }
 
-    fn out(&self) -> PathBuf {
+    pub(super) fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
-    fn bake(&self, job: &Job) -> (Option<Baked>, Vec<Finding>) {
+    pub(super) fn bake(&self, job: &Job) -> (Option<Baked>, Vec<Finding>) {
         let before = job.tree();
         // The index of this machine has setuptools.
-        let (folder, mut request, report, place) = job.checked_so("3.12", |_| {});
+        let (folder, mut request, report, place) = job.checked_so(self.python, |it| it.config = self.config.clone());
         (request.commands, request.indexes) = (self.commands, self.indexes.clone());
         assert!(!report.has_errors(), "{:?}", super::told(&report));
         let place = place.expect("setup.py was asked");
@@ -73,20 +78,20 @@ impl Bench {
         baked
     }
 
-    fn baked(&self, job: &Job) -> Baked {
+    pub(super) fn baked(&self, job: &Job) -> Baked {
         let (baked, findings) = self.bake(job);
         baked.unwrap_or_else(|| panic!("{findings:?}"))
     }
 
     /// The codes of errors of a bake that makes nothing, with their messages.
-    fn refused(&self, job: &Job) -> Vec<String> {
+    pub(super) fn refused(&self, job: &Job) -> Vec<String> {
         let (baked, findings) = self.bake(job);
         assert!(baked.is_none() && !self.out().join("manifest.json").exists());
         let errors = findings.iter().filter(|it| it.level == Level::Error);
         errors.map(|it| format!("{} {}", it.code, it.message)).collect()
     }
 
-    fn unpacked(&self, baked: &Baked) -> PathBuf {
+    pub(super) fn unpacked(&self, baked: &Baked) -> PathBuf {
         let target = self.folder.path().join("un packed");
         archive::extract(&baked.archive, &target, &archive::ExtractOptions::default()).expect("it is an artifact");
         target
@@ -94,14 +99,14 @@ impl Bench {
 }
 
 /// What a baked runtime's Python prints.
-fn python(prefix: &Path, script: &str) -> String {
+pub(super) fn python(prefix: &Path, script: &str) -> String {
     let output = Command::new(prefix.join("bin/python")).args(["-I", "-B", "-c", script]).env_clear().output();
     let output = output.expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn j1() -> Job {
+pub(super) fn j1() -> Job {
     let job = Job::new(&J1.replace("[\"apache-beam==2.77.0\"]", "[\"apache-beam\", \"tinydep\"]"));
     job.write("run.py", "import tinydep\nimport transforms\n\n\ndef run(pcoll, config):\n    return transforms.x\n");
     job

@@ -4,6 +4,7 @@
 
 mod back_ends;
 mod bake;
+mod baked_kinds;
 mod configurations;
 mod faults;
 mod hostile;

@@ -25,7 +25,7 @@ setuptools.setup(
 )
 "#;
 
-fn j3() -> Job {
+pub(super) fn j3() -> Job {
     let job = Job::new(J3);
     job.write(
         "pyproject.toml",
@@ -46,7 +46,7 @@ fn j4() -> Job {
     job
 }
 
-fn j5() -> Job {
+pub(super) fn j5() -> Job {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let job = Job::new(J5);
     job.remove("my-model.h5")
