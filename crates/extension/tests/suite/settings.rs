@@ -1,6 +1,6 @@
 //! Settings from three origins, and the lines that are logged of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use extension::setting_keys::{self as keys, SETTING_KEYS};
@@ -92,6 +92,11 @@ fn l3_the_irregular_variable_and_what_nobody_reads() {
     assert_eq!((&**variable, &**other), ("PYSDK_PEL_AIRGAPPED", "did you mean PYSDK_PEL_AIR_GAPPED?"));
 }
 
+/// On Windows with the drive in front.
+fn absolute(path: &str) -> PathBuf {
+    std::path::absolute(path).unwrap()
+}
+
 /// PEL 51
 #[test]
 fn pel_51_the_public_lines_are_logged_byte_for_byte_and_only_when_something_was_set() {
@@ -109,15 +114,18 @@ fn pel_51_the_public_lines_are_logged_byte_for_byte_and_only_when_something_was_
     assert_eq!(
         lines_of_settings(&settings),
         [
-            "INFO: Disabled Python distribution Miniforge usage",
-            "INFO: Set Miniforge directory to /path/to/miniforge",
-            "INFO: Set Python distribution to air-gapped mode",
-            "INFO: Set Python resource lookup directory to /path/to/py-resource-loc",
-            "INFO: Set Python distribution lookup directory to /path/to/py-dists",
+            "INFO: Disabled Python distribution Miniforge usage".to_owned(),
+            format!("INFO: Set Miniforge directory to {}", absolute("/path/to/miniforge").display()),
+            "INFO: Set Python distribution to air-gapped mode".to_owned(),
+            format!("INFO: Set Python resource lookup directory to {}", absolute("/path/to/py-resource-loc").display()),
+            format!("INFO: Set Python distribution lookup directory to {}", absolute("/path/to/py-dists").display()),
         ]
     );
     let line = looking_for_extensions(&settings.extensions.value[0]);
-    assert_eq!(line, "INFO: Looking for Python extensions in /path/to/py-extensions");
+    assert_eq!(
+        line,
+        format!("INFO: Looking for Python extensions in {}", absolute("/path/to/py-extensions").display())
+    );
     assert_eq!(extension::FAILED_TO_LOAD, "Failed to load Python extensions");
     let off = sources(&[("pysdk.pel.disableMiniforge", "false"), ("pysdk.pel.airGapped", "no")], &[], &[]);
     assert_eq!(lines_of_settings(&read(&off)), [""; 0]);
@@ -163,7 +171,7 @@ fn values_are_read_as_the_page_says() {
         &[],
         &[],
     ));
-    assert_eq!(settings.extensions.value, [Path::new("/home/me/my extensions")]);
+    assert_eq!(settings.extensions.value, [absolute("/home/me/my extensions")]);
     assert_eq!((settings.debug_mode.value, settings.ports), (DebugMode::All, Some((5000, 65_535))));
     assert_eq!(settings.idle_shutdown.value, None);
     let allowed = |namespace: &str, version: Option<&str>| AllowedExtension {
