@@ -16,10 +16,12 @@
 
 mod in_place;
 mod mode;
+mod names;
 mod remove_tree;
 
 pub use in_place::{FileBeside, RANDOM_CHARACTERS, has_passing_name, hold, rename, sweep, sweep_idle, take_abandoned};
 pub use mode::{
     make_folder, make_folders, make_masked_folder, make_shared_folders, set_file_mode, set_mode, share_file,
 };
+pub use names::names_of;
 pub use remove_tree::remove_tree;

@@ -1,13 +1,13 @@
 //! How much is in the store.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::entries::{StoreEntry, entries, list};
+use disk::names_of;
 use store::{EntryKind, Store, StoreError};
 
 /// What is in the store, by kind.
@@ -118,16 +118,4 @@ impl SizeMeasure {
             }
         }
     }
-}
-
-/// What tells one file from another, and how many names it has. Windows tells neither here.
-#[cfg(unix)]
-pub(super) fn names_of(metadata: &Metadata) -> Option<((u64, u64), u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some(((metadata.dev(), metadata.ino()), metadata.nlink()))
-}
-
-#[cfg(not(unix))]
-pub(super) fn names_of(_: &Metadata) -> Option<((u64, u64), u64)> {
-    None
 }

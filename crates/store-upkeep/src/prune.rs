@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::entries::{StoreEntry, entries, facts, partial_blobs};
-use super::info::names_of;
+use disk::names_of;
 use store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
 
 /// A download that nobody went on with is begun anew.

@@ -84,7 +84,10 @@ fn crates_depend_only_as_the_architecture_says() {
                 "wheel",
             ],
         ),
-        ("store-upkeep", &["archive", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
+        (
+            "store-upkeep",
+            &["archive", "disk", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"],
+        ),
         ("export", &["config-merger", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         (
             "survey",
