@@ -24,12 +24,27 @@ pub struct Process {
     pub cancelled: Arc<AtomicBool>,
     /// Whether a person is at standard input and can be asked.
     pub interactive: bool,
+    /// Interrupts are for another program.
+    interrupts_left: Arc<AtomicBool>,
 }
 
 impl Process {
     /// A variable's value; `None` if it is unset or not Unicode.
     pub fn variable(&self, name: &str) -> Option<String> {
         text_of(&self.variables, name)
+    }
+
+    /// From now on interrupts neither end this process nor cancel its work: a program that it started, which receives
+    /// them as well, decides what they mean.
+    pub fn leave_interrupts(&self) {
+        self.interrupts_left.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends this process with the exit code of a program that it stood in for. Windows has codes of 32 bits, of which an
+    /// `Exit` has only our own.
+    pub fn end_as(&self, code: i32) -> ! {
+        self.printer.close();
+        std::process::exit(code)
     }
 }
 
@@ -103,17 +118,21 @@ fn surroundings(options: &ShowOptions) -> Process {
         width: variable("COLUMNS").and_then(|columns| columns.parse().ok()),
     };
     let printer = Arc::new(Printer::new(settings(&variable, terminal, options)));
-    let cancelled = watch_for_interrupts(&printer);
-    Process { variables, printer, cancelled, interactive: std::io::stdin().is_terminal() }
+    let interrupts_left = Arc::new(AtomicBool::new(false));
+    let cancelled = watch_for_interrupts(&printer, &interrupts_left);
+    Process { variables, printer, cancelled, interactive: std::io::stdin().is_terminal(), interrupts_left }
 }
 
 /// The first interrupt lets running work end cleanly, the second ends the process at once. What remains then has
 /// temporary names: everything is written under another name first.
-fn watch_for_interrupts(printer: &Printer) -> Arc<AtomicBool> {
+fn watch_for_interrupts(printer: &Printer, left: &Arc<AtomicBool>) -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&cancelled);
+    let (flag, left) = (Arc::clone(&cancelled), Arc::clone(left));
     #[expect(clippy::exit, reason = "work that does not look at the flag can be ended in no other way")]
     let handler = ctrlc::set_handler(move || {
+        if left.load(Ordering::Relaxed) {
+            return;
+        }
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(Exit::Interrupted.code().into());
         }

@@ -268,6 +268,33 @@ pub fn replace(work: &Work, invocation: &Invocation) -> ProcessError {
     ProcessError { program: invocation.program.clone(), kind: why_not_started(invocation, error) }
 }
 
+/// Like [`replace`]. Where a program cannot be replaced by another, it is started with this one's standard streams, and
+/// its exit code returned when it ends; it ends with this process, what it starts in the background does not. Interrupts
+/// reach it through the console, so the caller should not act on them.
+#[cfg(unix)]
+pub fn hand_over(work: &Work, invocation: &Invocation) -> Result<i32, ProcessError> {
+    Err(replace(work, invocation))
+}
+
+/// Starts it with this program's standard streams and waits for it.
+#[cfg(windows)]
+pub fn hand_over(work: &Work, invocation: &Invocation) -> Result<i32, ProcessError> {
+    use std::os::windows::io::AsRawHandle as _;
+
+    let failed = |kind| ProcessError { program: invocation.program.clone(), kind };
+    let mut command = command(work, invocation);
+    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let mut child = command.spawn().map_err(|error| failed(why_not_started(invocation, error)))?;
+    // Closed with this process, however that ends. Refused only inside a job that allows no nested ones.
+    let job = win32job::Job::create_with_limit_info(
+        win32job::ExtendedLimitInfo::new().limit_kill_on_job_close().limit_silent_breakaway_ok(),
+    );
+    let job = job.and_then(|job| job.assign_process(child.as_raw_handle() as isize).map(|()| job));
+    let status = child.wait().map_err(|error| failed(ProcessErrorKind::Output(error)))?;
+    drop(job);
+    Ok(status.code().unwrap_or(1))
+}
+
 /// Windows cannot replace a program by another.
 #[cfg(not(unix))]
 pub fn replace(_work: &Work, invocation: &Invocation) -> ProcessError {
