@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use catalogue::Moment;
-use cli::Printer;
+use cli::{Printer, TransferOptions};
 use fetch::{Deadline, FetchSettings, FetchWatch, Pace};
 use loader::{GetRequest, Home, InstallOutcome, PublicKey, TrustError, get};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub enum CommandError {
     #[fault("E_GET_PLATFORM", hint("name one with --platform"))]
     Host,
     #[error("cannot determine a folder to install into")]
-    #[fault("E_GET_HOME", hint("name the folder with --to"))]
+    #[fault("E_GET_HOME", hint("name it with --to, or set PYDIST_RUNTIMES"))]
     NoHome,
     #[error("this machine's clock is wrong: it shows a time before 1970")]
     #[fault("E_GET_CLOCK", hint("set it; expiry dates are compared with it"))]
@@ -55,16 +55,12 @@ pub fn run(
         allow_older,
         transfer,
     } = arguments;
-    let home = to
-        .clone()
-        .or_else(|| data_folder(environment).map(|data| data.join("runtimes")))
-        .ok_or(CommandError::NoHome)?;
     let request = GetRequest {
         version: version.clone(),
         platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
         channel: *channel,
         from: from.clone(),
-        home: Home::new(home),
+        home: home_of(to.as_deref(), environment)?,
         public_keys: public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?,
         offline: *offline,
         verify: *verify,
@@ -72,11 +68,7 @@ pub fn run(
         allow_older: *allow_older,
         now: now().ok_or(CommandError::Clock)?,
     };
-    let settings = FetchSettings {
-        pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
-        deadline: transfer.max_time.and_then(Deadline::after),
-        ..FetchSettings::of(environment)
-    };
+    let settings = settings_of(transfer, environment);
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, FetchWatch { tell: &tell, cancelled })?;
     let (fetched, resumed, size) = match got.installed {
@@ -107,7 +99,22 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-fn now() -> Option<Moment> {
+/// Where runtimes are installed.
+pub fn home_of(to: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<Home, CommandError> {
+    let named = || environment("PYDIST_RUNTIMES").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let default = || data_folder(environment).map(|data| data.join("runtimes"));
+    to.map(Path::to_owned).or_else(named).or_else(default).map(Home::new).ok_or(CommandError::NoHome)
+}
+
+pub fn settings_of(transfer: &TransferOptions, environment: &dyn Fn(&str) -> Option<String>) -> FetchSettings {
+    FetchSettings {
+        pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
+        deadline: transfer.max_time.and_then(Deadline::after),
+        ..FetchSettings::of(environment)
+    }
+}
+
+pub fn now() -> Option<Moment> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Moment::from_unix_seconds(i64::try_from(since.as_secs()).ok()?)
 }

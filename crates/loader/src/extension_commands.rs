@@ -3,7 +3,7 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cli::{Printer, Table};
 use extension::{
@@ -11,11 +11,11 @@ use extension::{
     vendor_extensions,
 };
 use loader::distribution::{DistributionError, NoEngine};
-use loader::{BuildRequest, ExtensionHost, Home, HostRequest};
+use loader::{BuildRequest, ExtensionHost, HostRequest, InstalledError};
 use serde_json::json;
 use vocab::{Environment, Event, Exit, Fault, Work};
 
-use crate::commands::{data_folder, key_of};
+use crate::commands::{data_folder, home_of, key_of};
 use crate::extension_arguments::{ExtensionCommand, ExtensionOptions};
 use crate::extension_text::{doctor_text, explanation, inspection, list_table};
 use crate::serve::{ServeRequest, serve};
@@ -72,8 +72,18 @@ fn serve_on_standard_streams(options: &ExtensionOptions, around: &Surroundings) 
 }
 
 impl Surroundings {
-    fn variable(&self) -> impl Fn(&str) -> Option<String> {
+    pub fn variable(&self) -> impl Fn(&str) -> Option<String> {
         |name| self.environment.text(name).map(str::to_owned)
+    }
+
+    /// Whether the user asks to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Between two builds.
+    pub fn check(&self) -> Result<(), InstalledError> {
+        if self.is_cancelled() { Err(InstalledError::Cancelled) } else { Ok(()) }
     }
 
     /// The user's own folder.
@@ -103,21 +113,14 @@ impl Surroundings {
         if settings.folders().is_none() {
             return Err(NoFolders.into());
         }
-        let runtimes = options.runtimes.clone();
-        let runtimes = runtimes.or_else(|| data_folder(&self.variable()).map(|data| data.join("runtimes")));
+        let runtimes = home_of(options.runtimes.as_deref(), &self.variable()).ok();
         let keys = settings.trusted_keys.value.iter().map(|key| key_of(key)).collect::<Result<Vec<_>, _>>()?;
         let more_folders = match (options.include_vendor_dirs, self.home()) {
             (true, Some(home)) => vendor_extensions(&home),
             _ => Vec::new(),
         };
         let machine = Machine::host();
-        let host = ExtensionHost::open(HostRequest {
-            settings,
-            machine,
-            more_folders,
-            runtimes: runtimes.map(Home::new),
-            keys,
-        });
+        let host = ExtensionHost::open(HostRequest { settings, machine, more_folders, runtimes, keys });
         for line in &host.log {
             self.printer.say(line);
         }

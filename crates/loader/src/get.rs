@@ -5,13 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use catalogue::{BuildQuery, Catalogue, CatalogueRow};
 use fetch::{FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of, without_secrets};
 use tree_table::{CompareDepth, TreeTable};
 use vocab::{Digest, Event, unencrypted_host};
 
+use crate::carry_over::carry_over;
 use crate::get_error::offline;
 use crate::get_job::{GetJob, GetRequest, compared};
 use crate::home::{HomeLock, STAGED_TREE};
@@ -52,7 +52,7 @@ pub fn get(
     settings: &FetchSettings,
     watch: FetchWatch<'_>,
 ) -> Result<InstalledRuntime, GetError> {
-    let job = GetJob { request, settings, watch };
+    let job = GetJob { request, settings, watch, repairs: false };
     job.run().map_err(|kind| GetError {
         version: request.version.clone(),
         platform: request.platform,
@@ -62,7 +62,7 @@ pub fn get(
 }
 
 /// A manifest with the catalogue's digest and, with a key, a verified signature.
-struct ManifestProof {
+pub(crate) struct ManifestProof {
     manifest: String,
     signature: Option<String>,
     verified_by: Option<String>,
@@ -148,7 +148,11 @@ impl GetJob<'_> {
 
     /// The manifest has the digests of everything else, so nothing is opened before it is verified. With a key that
     /// happens each time. `None` if nothing has to be proved: no key is given, and the record is of this manifest.
-    fn prove(&self, row: &CatalogueRow, record: Option<&InstallRecord>) -> Result<Option<ManifestProof>, GetErrorKind> {
+    pub(crate) fn prove(
+        &self,
+        row: &CatalogueRow,
+        record: Option<&InstallRecord>,
+    ) -> Result<Option<ManifestProof>, GetErrorKind> {
         let keys = &self.request.public_keys;
         if keys.is_empty() && record.is_some() && !self.request.reinstall {
             return Ok(None);
@@ -249,7 +253,7 @@ impl GetJob<'_> {
         Some(known)
     }
 
-    fn install(
+    pub(crate) fn install(
         &self,
         row: &CatalogueRow,
         folder: &Path,
@@ -267,7 +271,7 @@ impl GetJob<'_> {
         let _hold = self.hold()?;
         // The previous holder of the lock may have installed this very build.
         let record = self.record_of(row, folder);
-        let known = record.is_some() || home.has(folder);
+        let known = record.is_some() || home.has(folder) || self.repairs;
         if record.is_some() && self.as_installed(folder, record, Some(&proof))? {
             return Ok(InstallOutcome::Before);
         }
@@ -309,6 +313,11 @@ impl GetJob<'_> {
             tree: TreeTable::of(&tree).map_err(failed)?,
             source: Some(InstallSource::new(&self.request.from, self.request.channel)),
         };
+        if self.repairs
+            && let Some(former) = home.record(folder)
+        {
+            carry_over(&former.tree.added(folder), folder, &tree)?;
+        }
         // Before the tree: something beside a record that is not its tree is detected, and installed again.
         home.save_record(folder, &record).map_err(failed)?;
         home.exchange(stage.path(), folder).map_err(failed)?;
@@ -319,21 +328,8 @@ impl GetJob<'_> {
     fn hold(&self) -> Result<HomeLock, GetErrorKind> {
         let home = &self.request.home;
         let failed = |source| GetErrorKind::Write { path: home.root().to_owned(), source };
-        let mut told = false;
-        loop {
-            if let Some(hold) = home.hold().map_err(failed)? {
-                return Ok(hold);
-            }
-            if self.watch.cancelled.load(Ordering::Relaxed) {
-                return Err(GetErrorKind::Cancelled);
-            }
-            if !told {
-                let text = format!("waiting for another process that installs to `{}`", home.root().display());
-                (self.watch.tell)(Event::Note { text });
-                told = true;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let is_cancelled = || self.watch.cancelled.load(Ordering::Relaxed);
+        home.hold_when_free(self.watch.tell, &is_cancelled).map_err(failed)?.ok_or(GetErrorKind::Cancelled)
     }
 
     /// Room for the artifact and its content side by side. An update copies from its previous build in ways that may
@@ -355,7 +351,7 @@ impl GetJob<'_> {
     }
 
     /// With a key it does not matter how the bytes arrive.
-    fn warn_of_plain_http(&self) {
+    pub(crate) fn warn_of_plain_http(&self) {
         let GetRequest { from, public_keys, offline, .. } = self.request;
         let server = server_of(from, self.settings);
         let host = server.as_deref().and_then(unencrypted_host);
@@ -370,7 +366,7 @@ impl GetJob<'_> {
         });
     }
 
-    fn warn_of_retracted(&self, catalogue: &Catalogue) {
+    pub(crate) fn warn_of_retracted(&self, catalogue: &Catalogue) {
         let GetRequest { version, home, .. } = self.request;
         for row in &catalogue.retracted {
             let folder = home.folder(&row.entry.runtime, &row.entry.build_key);

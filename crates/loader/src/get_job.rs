@@ -37,6 +37,8 @@ pub(crate) struct GetJob<'a> {
     pub request: &'a GetRequest,
     pub settings: &'a FetchSettings,
     pub watch: FetchWatch<'a>,
+    /// The build is installed and damaged; what was added to it stays.
+    pub repairs: bool,
 }
 
 impl GetJob<'_> {

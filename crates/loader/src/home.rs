@@ -5,6 +5,7 @@
 //! where links need a privilege, it is a text file `<version>-current.txt` with the folder's name. `.installed` has a
 //! record of each build, `.catalogues` what was last read, `.partial` what an interrupted fetch received.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,12 +13,15 @@ use std::time::Duration;
 
 use disk::FileBeside;
 use vocab::INNER_MANIFEST;
-use vocab::{Digest, VersionString};
+use vocab::{Digest, Event, VersionString};
 
 use crate::install_record::InstallRecord;
 
 /// Trees and links are made under these names; after a kill they are useless.
-const STAGED: [&str; 2] = [".stage-", ".current-"];
+const STAGED: [&str; 3] = [".stage-", ".current-", REMOVED];
+
+/// A build is moved here before it is removed. It is not brought back.
+const REMOVED: &str = ".removed-";
 
 /// Inside a folder of [`STAGED`]. No build has such a name.
 pub(crate) const STAGED_TREE: &str = "tree";
@@ -71,15 +75,49 @@ impl Home {
         Ok(Some(HomeLock { _lock: lock }))
     }
 
+    /// Like [`hold`](Self::hold), waiting for other processes. `None` if the user asks to stop.
+    pub(crate) fn hold_when_free(
+        &self,
+        tell: &dyn Fn(Event),
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> io::Result<Option<HomeLock>> {
+        let mut told = false;
+        loop {
+            if let Some(hold) = self.hold()? {
+                return Ok(Some(hold));
+            }
+            if is_cancelled() {
+                return Ok(None);
+            }
+            if !told {
+                let text = format!("waiting for another process that installs to `{}`", self.0.display());
+                tell(Event::Note { text });
+                told = true;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whether another process installs or removes right now. Creates nothing.
+    pub(crate) fn is_held(&self) -> bool {
+        let lock = File::open(self.0.join(".lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Folders that killed processes left.
+    pub(crate) fn unfinished(&self) -> Vec<PathBuf> {
+        let items = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        // The folder may contain other things, too; a link is not ours.
+        let is_folder = |item: &fs::DirEntry| item.file_type().is_ok_and(|kind| kind.is_dir());
+        let staged = |item: &fs::DirEntry| is_folder(item) && item.file_name().to_str().is_some_and(is_staged);
+        items.filter(staged).map(|item| item.path()).collect()
+    }
+
     /// Removes what killed processes left. Only while no other process installs.
     fn clear_up(&self) -> io::Result<()> {
-        for item in fs::read_dir(&self.0)?.flatten() {
-            // The folder may contain other things, too; a link is not ours.
-            let is_folder = item.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder && item.file_name().to_str().is_some_and(is_staged) {
-                self.bring_back(&item.path())?;
-                fs::remove_dir_all(item.path())?;
-            }
+        for folder in self.unfinished() {
+            self.bring_back(&folder)?;
+            disk::remove_tree(&folder)?;
         }
         disk::sweep(&self.0.join(RECORDS), &[STAGED_RECORD]);
         if fs::symlink_metadata(self.partial()).is_ok_and(|metadata| metadata.is_symlink()) {
@@ -100,6 +138,9 @@ impl Home {
 
     /// Restores a build whose process was killed between the two steps of [`Home::exchange`].
     fn bring_back(&self, stage: &Path) -> io::Result<()> {
+        if stage.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(REMOVED)) {
+            return Ok(());
+        }
         let Ok(items) = fs::read_dir(stage) else { return Ok(()) };
         for item in items.flatten() {
             let place = self.0.join(item.file_name());
@@ -138,6 +179,12 @@ impl Home {
 
     /// The build that was installed last. `None` if there is none, or it is gone.
     pub fn current(&self, version: &VersionString) -> Option<PathBuf> {
+        let folder = self.0.join(self.current_name(version)?);
+        self.has(&folder).then_some(folder)
+    }
+
+    /// The name of the folder that was made current, whether or not it is there.
+    pub(crate) fn current_name(&self, version: &VersionString) -> Option<OsString> {
         let path = self.current_path(version);
         let name = if cfg!(windows) {
             PathBuf::from(fs::read_to_string(path).ok()?.trim())
@@ -145,8 +192,12 @@ impl Home {
             fs::read_link(path).ok()?
         };
         // A plain name, which cannot lead elsewhere.
-        let folder = self.0.join(name.file_name().filter(|plain| *plain == name.as_os_str())?);
-        self.has(&folder).then_some(folder)
+        name.file_name().filter(|plain| *plain == name.as_os_str()).map(OsStr::to_owned)
+    }
+
+    /// Removes the link or, on Windows, the text file.
+    pub(crate) fn clear_current(&self, version: &VersionString) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.current_path(version)))
     }
 
     /// The newest version with a current build whose artifacts have this key.
@@ -174,7 +225,11 @@ impl Home {
         self.0.join(".catalogues").join(format!("{}.json", id.short()))
     }
 
-    fn record_path(&self, folder: &Path) -> PathBuf {
+    pub(crate) fn records(&self) -> PathBuf {
+        self.0.join(RECORDS)
+    }
+
+    pub(crate) fn record_path(&self, folder: &Path) -> PathBuf {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         self.0.join(RECORDS).join(format!("{name}.json"))
     }
@@ -188,6 +243,18 @@ impl Home {
         let mut beside = FileBeside::within(&self.0.join(RECORDS), STAGED_RECORD)?;
         beside.write_all(serde_json::to_string(record)?.as_bytes())?;
         beside.replace(&self.record_path(folder))
+    }
+
+    /// Removes the record of a build.
+    pub(crate) fn forget(&self, folder: &Path) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(self.record_path(folder)))
+    }
+
+    /// Moves a build out of sight, in one step, into a folder that is removed with the value or by the next process.
+    pub(crate) fn take_away(&self, folder: &Path) -> io::Result<tempfile::TempDir> {
+        let taken = tempfile::Builder::new().prefix(REMOVED).tempdir_in(&self.0)?;
+        disk::rename(folder, &taken.path().join(folder.file_name().ok_or(io::ErrorKind::InvalidInput)?))?;
+        Ok(taken)
     }
 
     /// A tree is made in it as [`STAGED_TREE`]; removed with the value, or by the next process.
@@ -208,6 +275,13 @@ impl Home {
             disk::rename(&former, folder)?;
         }
         placed
+    }
+}
+
+fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

@@ -56,6 +56,11 @@ impl InstallSource {
 }
 
 impl InstallRecord {
+    /// Whether it is one that this program wrote and nobody changed the manifest in it.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.format == INSTALL_RECORD_FORMAT && Digest::of(&self.manifest) == self.manifest_sha256
+    }
+
     /// The manifest that the tree came from.
     pub(crate) fn is_of(&self, manifest_sha256: &Digest, build_key: &Digest) -> bool {
         self.format == INSTALL_RECORD_FORMAT && self.manifest_sha256 == *manifest_sha256 && self.build_key == *build_key

@@ -22,6 +22,7 @@
 //!
 //! Nothing here prints or reads the environment; the program `pydist` does.
 
+mod carry_over;
 pub mod distribution;
 mod extension_build;
 mod extension_host;
@@ -30,6 +31,15 @@ mod get_error;
 mod get_job;
 mod home;
 mod install_record;
+mod installed;
+mod installed_choice;
+mod installed_default;
+mod installed_error;
+mod installed_remove;
+mod installed_repair;
+mod installed_size;
+mod installed_use;
+mod installed_verify;
 mod kept_catalogue;
 mod offer;
 mod operator_error;
@@ -43,7 +53,16 @@ pub use get_error::{GetError, GetErrorKind};
 pub use get_job::GetRequest;
 pub use home::Home;
 pub use install_record::InstallSource;
+pub use installed::{BuildState, HomeRemains, Installed, InstalledBuild, RecordFault};
+pub use installed_choice::{AskedVersion, RequestOrigin};
+pub use installed_default::DefaultRuntime;
+pub use installed_error::InstalledError;
+pub use installed_remove::{HeldHome, PrunePlan, users_in_words};
+pub use installed_repair::{RepairRequest, repair};
+pub use installed_size::DiskUse;
+pub use installed_use::{RuntimeUse, RuntimeUser, users_of};
+pub use installed_verify::BuildVerdict;
 pub use operator_error::OperatorError;
 pub use operator_host::{OperatorHost, OperatorRequest};
-pub use tree_table::TreeDamage;
+pub use tree_table::{CompareDepth, TreeDamage};
 pub use trust::{PublicKey, TrustError};

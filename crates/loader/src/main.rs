@@ -9,28 +9,46 @@ mod extension_text;
 mod operator_commands;
 mod operator_files;
 mod serve;
+mod upkeep_commands;
+mod verbs_arguments;
+mod verbs_commands;
 
 use std::process::ExitCode;
 
 use std::sync::Arc;
 
 use arguments::{LoaderArguments, LoaderCommand};
+use cli::Process;
 use extension_commands::Surroundings;
-use vocab::Environment;
+use vocab::{Environment, Exit, Fault};
 
 fn main() -> ExitCode {
-    cli::run(&cli::build!(), |arguments: &LoaderArguments, process| match &arguments.command {
-        LoaderCommand::Get(get) => {
-            let is_json = arguments.show.json;
-            commands::run(get, is_json, &|name| process.variable(name), &process.printer, &process.cancelled)
-        }
-        LoaderCommand::Extension(command) => {
-            let around = Surroundings {
-                environment: Environment::new(process.variables.clone()),
-                printer: Arc::clone(&process.printer),
-                cancelled: Arc::clone(&process.cancelled),
-            };
-            extension_commands::run(command, arguments.show.json, &around)
-        }
+    cli::run(&cli::build!(), |arguments: &LoaderArguments, process| {
+        run_command(&arguments.command, arguments.show.json, process)
     })
+}
+
+fn run_command(command: &LoaderCommand, json: bool, process: &Process) -> Result<Exit, Box<dyn Fault>> {
+    let around = Surroundings {
+        environment: Environment::new(process.variables.clone()),
+        printer: Arc::clone(&process.printer),
+        cancelled: Arc::clone(&process.cancelled),
+    };
+    match command {
+        LoaderCommand::List(home) => verbs_commands::list(home, json, &around),
+        LoaderCommand::Which(which) => verbs_commands::which(which, json, &around),
+        LoaderCommand::Default(default) => verbs_commands::default(default, json, &around),
+        LoaderCommand::Run(run) => {
+            process.leave_interrupts();
+            process.end_as(verbs_commands::run(run, &around)?)
+        }
+        LoaderCommand::Verify(verify) => upkeep_commands::verify(verify, json, &around),
+        LoaderCommand::Repair(repair) => upkeep_commands::repair(repair, json, &around),
+        LoaderCommand::Remove(remove) => upkeep_commands::remove(remove, json, &around),
+        LoaderCommand::Prune(prune) => upkeep_commands::prune(prune, json, &around),
+        LoaderCommand::Extension(command) => extension_commands::run(command, json, &around),
+        LoaderCommand::Get(get) => {
+            commands::run(get, json, &|name| process.variable(name), &process.printer, &process.cancelled)
+        }
+    }
 }

@@ -18,6 +18,10 @@ mod site;
 mod trust;
 #[cfg(unix)]
 mod updates;
+#[cfg(unix)]
+mod upkeep;
+#[cfg(unix)]
+mod verbs;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -50,6 +54,7 @@ struct Place {
     hostile: bool,
     /// Another program, by path, with its text.
     program: Option<(String, String)>,
+    /// What is published and asked for.
     runtime: &'static str,
 }
 
@@ -86,7 +91,7 @@ impl Place {
         minisign::sign(Some(&self.pair.pk), &self.pair.sk, data, None, None).unwrap().into_string().into_bytes()
     }
 
-    /// 3.12.10-atls for linux-x64, whose one program is `text`.
+    /// `runtime` for linux-x64, whose one program is `text`.
     fn publish(&mut self, text: &str, day: u32, channel: Channel, signed: bool) -> ArtifactEntry {
         self.publish_as(text, text, day, channel, signed)
     }
@@ -184,7 +189,7 @@ impl Place {
 
     fn command(&self, from: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pydist"));
-        command.args(["get", "3.12.10-atls", "--platform", "linux-x64", "--from", from, "--to"]).arg(self.home());
+        command.args(["get", self.runtime, "--platform", "linux-x64", "--from", from, "--to"]).arg(self.home());
         command.args(more).env("NO_PROXY", "127.0.0.1").env("COLUMNS", "400");
         command
     }
