@@ -163,7 +163,7 @@ pub struct ExtensionOptions {
     /// Read settings from this TOML file, below `[settings]`.
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// Where `pydist get` installed runtimes; defaults to the user's data folder.
+    /// Where `pydist get` installed runtimes; defaults to PYDIST_RUNTIMES, else to the user's data folder.
     #[arg(long, value_name = "DIR")]
     pub runtimes: Option<PathBuf>,
     /// Also search the folders in which the vendor's products look for extensions.

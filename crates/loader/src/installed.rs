@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use catalogue::{Channel, Moment};
 use serde::Serialize;
@@ -29,7 +30,9 @@ pub struct InstalledBuild {
     pub folder: PathBuf,
     /// Whether its version leads to it.
     pub is_current: bool,
-    pub(crate) record: Result<Box<InstallRecord>, RecordFault>,
+    home: Home,
+    /// Read when it is first asked for: a record is long, and finding an interpreter needs none.
+    record: OnceLock<Result<Box<InstallRecord>, RecordFault>>,
 }
 
 /// Why nothing is known about the files of a build.
@@ -74,7 +77,7 @@ pub struct HomeRemains {
 }
 
 impl Installed {
-    /// Reads the folder and the records in it, and no file of a build. A home that does not exist is empty.
+    /// Reads which folders and records there are. A home that does not exist is empty.
     pub fn read(home: &Home) -> Result<Self, InstalledError> {
         let failed = |source| InstalledError::Read { path: home.root().to_owned(), source };
         let mut names = names_in(home.root()).map_err(failed)?;
@@ -88,14 +91,20 @@ impl Installed {
             let Some((version, build)) = read_name(&name) else { continue };
             let folder = home.root().join(&name);
             let is_folder = fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir());
-            let record = read_record(home, &folder);
             // What has neither a record nor a manifest only has such a name; a link is not ours.
-            if matches!(record, Err(RecordFault::Missing)) && !(is_folder && home.has(&folder)) {
+            if !(has_record(home, &folder) || is_folder && home.has(&folder)) {
                 continue;
             }
             let is_current = home.current_name(&version).is_some_and(|current| *current == *name);
-            let build = InstalledBuild { version: version.clone(), build: build.clone(), folder, is_current, record };
-            builds.insert((version, build.build.clone()), build);
+            let found = InstalledBuild {
+                version: version.clone(),
+                build: build.clone(),
+                folder,
+                is_current,
+                home: home.clone(),
+                record: OnceLock::new(),
+            };
+            builds.insert((version, build), found);
         }
         Ok(Self { home: home.clone(), builds: builds.into_values().collect() })
     }
@@ -126,6 +135,13 @@ impl Installed {
 }
 
 impl InstalledBuild {
+    pub(crate) fn record(&self) -> Result<&InstallRecord, RecordFault> {
+        match self.record.get_or_init(|| read_record(&self.home, &self.folder)) {
+            Ok(record) => Ok(record),
+            Err(fault) => Err(*fault),
+        }
+    }
+
     /// `3.12.10-atls-2f9c1d0e7a44`, the name of its folder.
     pub fn name(&self) -> String {
         format!("{}-{}", self.version, self.build)
@@ -133,7 +149,7 @@ impl InstalledBuild {
 
     /// Where it came from; `None` if that was not recorded.
     pub fn source(&self) -> Option<&InstallSource> {
-        self.record.as_ref().ok()?.source.as_ref()
+        self.record().ok()?.source.as_ref()
     }
 
     /// `None` if that was not recorded.
@@ -143,27 +159,27 @@ impl InstalledBuild {
 
     /// When it was published.
     pub fn created(&self) -> Option<Moment> {
-        Some(self.record.as_ref().ok()?.created)
+        Some(self.record().ok()?.created)
     }
 
     /// Whose signature was verified, in minisign's one-line form.
     pub fn verified_by(&self) -> Option<&str> {
-        self.record.as_ref().ok()?.verified_by.as_deref()
+        self.record().ok()?.verified_by.as_deref()
     }
 
     /// This machine's if that was not recorded.
     pub fn platform(&self) -> Option<PlatformKey> {
-        self.record.as_ref().map(|record| record.platform).ok().or_else(PlatformKey::host)
+        self.record().map(|record| record.platform).ok().or_else(PlatformKey::host)
     }
 
     /// How many files and links it consists of; 0 if that was not recorded.
     pub fn file_count(&self) -> usize {
-        self.record.as_ref().map_or(0, |record| record.tree.len())
+        self.record().map_or(0, |record| record.tree.len())
     }
 
     /// Whether this program installed it.
     pub fn is_ours(&self) -> bool {
-        !matches!(self.record, Err(RecordFault::Missing))
+        has_record(&self.home, &self.folder)
     }
 
     /// Its Python; an error if it is not there.
@@ -191,8 +207,8 @@ impl InstalledBuild {
 
     /// Compares it with its record.
     pub fn state(&self, depth: CompareDepth) -> BuildState {
-        match &self.record {
-            Err(fault) => BuildState::Unknown(*fault),
+        match self.record() {
+            Err(fault) => BuildState::Unknown(fault),
             Ok(_) if fs::read_dir(&self.folder).map_or(true, |mut items| items.next().is_none()) => BuildState::Gone,
             Ok(record) => match record.tree.compare(&self.folder, depth).damage {
                 damage if damage.is_empty() => BuildState::Intact,
@@ -220,11 +236,15 @@ fn read_name(name: &str) -> Option<(VersionString, String)> {
     Some((version, build.to_owned()))
 }
 
+fn has_record(home: &Home, folder: &Path) -> bool {
+    fs::symlink_metadata(home.record_path(folder)).is_ok()
+}
+
 fn read_record(home: &Home, folder: &Path) -> Result<Box<InstallRecord>, RecordFault> {
     match home.record(folder) {
         Some(record) if record.is_sound() => Ok(Box::new(record)),
         Some(_) => Err(RecordFault::Unreadable),
-        None if fs::symlink_metadata(home.record_path(folder)).is_ok() => Err(RecordFault::Unreadable),
+        None if has_record(home, folder) => Err(RecordFault::Unreadable),
         None => Err(RecordFault::Missing),
     }
 }

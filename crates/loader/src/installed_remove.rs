@@ -2,6 +2,7 @@
 //! the next command that writes here finishes the work.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use vocab::Event;
@@ -81,7 +82,14 @@ impl<'a> HeldHome<'a> {
             return Err(InstalledError::Foreign { folder: build.folder.clone() });
         }
         let taken = match fs::symlink_metadata(&build.folder) {
-            Ok(_) => Some(self.home.take_away(&build.folder).map_err(failed(&build.folder))?),
+            Ok(_) => Some(self.home.take_away(&build.folder).map_err(|source| match source.kind() {
+                // Windows moves no folder with open files in it.
+                ErrorKind::PermissionDenied if cfg!(windows) => {
+                    let users = "a program that has its files open, which --force cannot change".to_owned();
+                    InstalledError::InUse { name: build.name(), users }
+                }
+                _ => InstalledError::Write { path: build.folder.clone(), source },
+            })?),
             Err(_) => None,
         };
         self.home.forget(&build.folder).map_err(failed(&build.folder))?;

@@ -66,12 +66,12 @@ pub fn repair(
         return Err(InstalledError::NotOffered { name: build.name(), from });
     };
     let is_same = |record: &InstallRecord| record.is_of(&row.manifest.sha256, &row.build_key);
-    if build.record.as_ref().is_ok_and(|record| !is_same(record)) {
+    if build.record().is_ok_and(|record| !is_same(record)) {
         return Err(InstalledError::OtherManifest { name: build.name(), from });
     }
     job.warn_of_retracted(&offer.catalogue);
     let proof = job.prove(row, None).map_err(failed)?;
-    if let Ok(record) = &build.record {
+    if let Ok(record) = build.record() {
         restore_manifest(record, &build.folder);
     }
     job.install(row, &build.folder, proof).map_err(failed)

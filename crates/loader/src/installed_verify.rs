@@ -19,7 +19,7 @@ impl BuildVerdict {
     /// Reads every file of `build`.
     pub fn of(build: &InstalledBuild) -> Self {
         let state = build.state(CompareDepth::Digests);
-        let added = match (&state, &build.record) {
+        let added = match (&state, build.record()) {
             (BuildState::Intact | BuildState::Damaged(_), Ok(record)) => record.tree.added(&build.folder),
             _ => Vec::new(),
         };
