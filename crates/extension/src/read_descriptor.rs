@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use vocab::json::{JsonDocument, JsonFaultKind, JsonKind, JsonNode, below};
+use vocab::json::{JsonDocument, JsonFaultKind, JsonKind, JsonNode};
 use vocab::{Fault, SourceFile, TextPlace};
 
 use crate::descriptor::{Condition, Descriptor, ExtensionDependency, ExtensionHead, Operator, Parameter, Port};
@@ -70,80 +70,66 @@ struct DescriptorReader<'a> {
     document: &'a JsonDocument,
 }
 
-/// A node and the pointer to it.
-#[derive(Clone)]
-struct At<'a> {
-    node: &'a JsonNode,
-    pointer: String,
-}
-
 type Read<T> = Result<T, DescriptorError>;
 
 impl<'a> DescriptorReader<'a> {
-    fn fault<T>(&self, at: &At<'_>, text: impl Into<String>) -> Read<T> {
-        let place = Box::new(self.document.place(&at.pointer, at.node.span));
+    fn fault<T>(&self, at: &JsonNode, text: impl Into<String>) -> Read<T> {
+        let place = Box::new(self.document.place(&self.document.root.pointer_to(at.span), at.span));
         Err(DescriptorError::Content { place, text: text.into() })
     }
 
     fn descriptor(&self) -> Read<Descriptor> {
-        let root = At { node: &self.document.root, pointer: String::new() };
-        if depth(root.node) > MAX_DEPTH {
-            return self.fault(&root, format!("it is nested more than {MAX_DEPTH} levels deep"));
+        let root = &self.document.root;
+        if depth(root) > MAX_DEPTH {
+            return self.fault(root, format!("it is nested more than {MAX_DEPTH} levels deep"));
         }
-        let head = self.object(&root, vendor::EXTENSION)?;
-        let operators = self.object(&root, vendor::OPERATORS)?;
-        let found = operators.node.members().len();
+        let head = self.object(root, vendor::EXTENSION)?;
+        let operators = self.object(root, vendor::OPERATORS)?;
+        let found = operators.members().len();
         if found > MAX_OPERATORS {
-            return self.fault(&operators, format!("{found} operators; at most {MAX_OPERATORS} are read"));
+            return self.fault(operators, format!("{found} operators; at most {MAX_OPERATORS} are read"));
         }
-        let operators: Read<Vec<_>> = operators
-            .node
-            .members()
-            .iter()
-            .map(|member| {
-                let at = At { node: &member.value, pointer: below(&operators.pointer, &member.key) };
-                self.operator(&member.key, &at)
-            })
-            .collect();
-        let objects = vendor::OBJECTS.iter().find(|key| root.node.get(key).is_some());
+        let operators: Read<Vec<_>> =
+            operators.members().iter().map(|member| self.operator(&member.key, &member.value)).collect();
+        let objects = vendor::OBJECTS.iter().find(|key| root.get(key).is_some());
         let known: Vec<&str> = [vendor::EXTENSION, vendor::OPERATORS].into_iter().chain(objects.copied()).collect();
         Ok(Descriptor {
-            extension: self.head(&head)?,
+            extension: self.head(head)?,
             operators: operators?,
-            objects: objects.and_then(|key| root.node.get(key)).map(value_of),
-            unknown: unknown(root.node, &known),
+            objects: objects.and_then(|key| root.get(key)).map(value_of),
+            unknown: unknown(root, &known),
         })
     }
 
-    fn head(&self, at: &At<'a>) -> Read<ExtensionHead> {
+    fn head(&self, at: &'a JsonNode) -> Read<ExtensionHead> {
         let namespace = self.text(at, "namespace")?;
         let version = self.text(at, "version")?;
         if !is_namespace(&namespace) {
-            let at = At { node: at.node.get("namespace").unwrap_or(at.node), pointer: below(&at.pointer, "namespace") };
+            let at = at.get("namespace").unwrap_or(at);
             return self.fault(
-                &at,
+                at,
                 "a namespace has letters, digits, `_`, `-` and `.`, begins with a letter and is not longer than 64",
             );
         }
         if version.parse::<pep440_rs::Version>().is_err() {
-            let at = At { node: at.node.get("version").unwrap_or(at.node), pointer: below(&at.pointer, "version") };
+            let at = at.get("version").unwrap_or(at);
             return self.fault(
-                &at,
+                at,
                 format!("`{}` is not a version such as 1.2.0", version.chars().take(60).collect::<String>()),
             );
         }
         let module = self.text(at, "module")?;
         if !is_identifier(&module) {
-            let at = At { node: at.node.get("module").unwrap_or(at.node), pointer: below(&at.pointer, "module") };
-            return self.fault(&at, "the module is not a Python identifier");
+            let at = at.get("module").unwrap_or(at);
+            return self.fault(at, "the module is not a Python identifier");
         }
         let mut dependencies = Vec::new();
         for at in self.list(at, "dependencies")? {
-            let min_version = self.optional_text(&at, "min_version")?;
+            let min_version = self.optional_text(at, "min_version")?;
             if min_version.as_ref().is_some_and(|text| text.parse::<pep440_rs::Version>().is_err()) {
-                return self.fault(&at, "`min_version` is not a version such as 1.2.0");
+                return self.fault(at, "`min_version` is not a version such as 1.2.0");
             }
-            let (name, module) = (self.text(&at, "name")?, self.optional_text(&at, "module")?);
+            let (name, module) = (self.text(at, "name")?, self.optional_text(at, "module")?);
             dependencies.push(ExtensionDependency { name, min_version, module });
         }
         let known = [
@@ -167,19 +153,19 @@ impl<'a> DescriptorReader<'a> {
             dependencies,
             sdk_version: self.optional_text(at, "sdk_version")?,
             min_core_version: self.optional_text(at, "min_core_version")?,
-            unknown: unknown(at.node, &known),
+            unknown: unknown(at, &known),
         })
     }
 
-    fn operator(&self, key: &str, at: &At<'a>) -> Read<Operator> {
-        if !matches!(at.node.kind, JsonKind::Object(_)) {
-            return self.fault(at, format!("an object is expected, not {}", at.node.describe()));
+    fn operator(&self, key: &str, at: &'a JsonNode) -> Read<Operator> {
+        if !matches!(at.kind, JsonKind::Object(_)) {
+            return self.fault(at, format!("an object is expected, not {}", at.describe()));
         }
         let listed = self.list(at, "parameters")?;
         if listed.len() > MAX_PARAMETERS {
             return self.fault(at, format!("{} parameters; at most {MAX_PARAMETERS} are read", listed.len()));
         }
-        let parameters = listed.iter().map(|at| self.parameter(at)).collect::<Read<Vec<_>>>()?;
+        let parameters = listed.into_iter().map(|at| self.parameter(at)).collect::<Read<Vec<_>>>()?;
         let names: BTreeSet<&str> = parameters.iter().map(|parameter| &*parameter.name).collect();
         if names.len() < parameters.len() {
             return self.fault(at, "two of its parameters have one name");
@@ -189,7 +175,7 @@ impl<'a> DescriptorReader<'a> {
         if !is_identifier(&implementation) {
             return self.fault(at, "the implementation is not a Python identifier");
         }
-        let spelled = |keys: [&'static str; 2]| keys.into_iter().find(|key| at.node.get(key).is_some());
+        let spelled = |keys: [&'static str; 2]| keys.into_iter().find(|key| at.get(key).is_some());
         let (inputs, outputs) = (spelled(vendor::INPUTS), spelled(vendor::OUTPUTS));
         let known: Vec<&str> = ["name", "implementation", "description", "group", "icon", "parameters"]
             .into_iter()
@@ -206,13 +192,13 @@ impl<'a> DescriptorReader<'a> {
             inputs: self.ports(at, inputs)?,
             outputs: self.ports(at, outputs)?,
             parameters,
-            unknown: unknown(at.node, &known),
+            unknown: unknown(at, &known),
         })
     }
 
-    fn ports(&self, at: &At<'a>, key: Option<&str>) -> Read<Vec<Port>> {
+    fn ports(&self, at: &'a JsonNode, key: Option<&str>) -> Read<Vec<Port>> {
         let Some(key) = key else { return Ok(Vec::new()) };
-        let port = |at: &At<'a>| {
+        let port = |at: &'a JsonNode| {
             Ok(Port {
                 name: self.text(at, "name")?,
                 type_name: self.optional_text(at, "type")?,
@@ -220,24 +206,24 @@ impl<'a> DescriptorReader<'a> {
                 optional: self.flag(at, "optional")?,
             })
         };
-        self.list(at, key)?.iter().map(port).collect()
+        self.list(at, key)?.into_iter().map(port).collect()
     }
 
-    fn parameter(&self, at: &At<'a>) -> Read<Parameter> {
+    fn parameter(&self, at: &'a JsonNode) -> Read<Parameter> {
         let type_name = self.text(at, "type")?;
         let mut conditions = Vec::new();
         for at in self.list(at, "conditions")? {
-            let JsonKind::Array(items) = &at.node.kind else {
-                return self.fault(&at, "a condition is a list of comparison, parameter and value");
+            let JsonKind::Array(items) = &at.kind else {
+                return self.fault(at, "a condition is a list of comparison, parameter and value");
             };
             let [comparison, parameter, value] = &items[..] else {
-                return self.fault(&at, "a condition is a list of comparison, parameter and value");
+                return self.fault(at, "a condition is a list of comparison, parameter and value");
             };
             let (Some(comparison), Some(parameter)) = (comparison.as_str(), parameter.as_str()) else {
-                return self.fault(&at, "a condition begins with two texts: comparison and parameter");
+                return self.fault(at, "a condition begins with two texts: comparison and parameter");
             };
             if !COMPARISONS.contains(&comparison) {
-                return self.fault(&at, format!("a comparison is one of {}", COMPARISONS.join(" ")));
+                return self.fault(at, format!("a comparison is one of {}", COMPARISONS.join(" ")));
             }
             conditions.push(Condition {
                 comparison: comparison.to_owned(),
@@ -245,7 +231,7 @@ impl<'a> DescriptorReader<'a> {
                 value: value_of(value),
             });
         }
-        let categories = match at.node.get("categories").map(|node| &node.kind) {
+        let categories = match at.get("categories").map(|node| &node.kind) {
             None | Some(JsonKind::Null) => None,
             Some(JsonKind::Array(items)) => match items.iter().map(|item| item.as_str().map(str::to_owned)).collect() {
                 Some(names) => Some(names),
@@ -260,15 +246,15 @@ impl<'a> DescriptorReader<'a> {
             type_name,
             description: self.optional_text(at, "description")?,
             categories,
-            default: at.node.get("default").map(value_of).filter(|value| !value.is_null()),
+            default: at.get("default").map(value_of).filter(|value| !value.is_null()),
             optional: self.flag(at, "optional")?,
             conditions,
-            unknown: unknown(at.node, &known),
+            unknown: unknown(at, &known),
         })
     }
 
     /// Conditions name parameters that exist, and none waits for itself.
-    fn check_conditions(&self, at: &At<'_>, parameters: &[Parameter], names: &BTreeSet<&str>) -> Read<()> {
+    fn check_conditions(&self, at: &JsonNode, parameters: &[Parameter], names: &BTreeSet<&str>) -> Read<()> {
         let mut waits: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for parameter in parameters {
             for condition in &parameter.conditions {
@@ -300,57 +286,47 @@ impl<'a> DescriptorReader<'a> {
         }
     }
 
-    fn object(&self, at: &At<'a>, key: &str) -> Read<At<'a>> {
-        let Some(node) = at.node.get(key) else { return self.fault(at, format!("`{key}` is missing")) };
-        let found = At { node, pointer: below(&at.pointer, key) };
+    fn object(&self, at: &'a JsonNode, key: &str) -> Read<&'a JsonNode> {
+        let Some(node) = at.get(key) else { return self.fault(at, format!("`{key}` is missing")) };
         match node.kind {
-            JsonKind::Object(_) => Ok(found),
-            _ => self.fault(&found, format!("an object is expected, not {}", node.describe())),
+            JsonKind::Object(_) => Ok(node),
+            _ => self.fault(node, format!("an object is expected, not {}", node.describe())),
         }
     }
 
     /// Absent and null are an empty list.
-    fn list(&self, at: &At<'a>, key: &str) -> Read<Vec<At<'a>>> {
-        let Some(node) = at.node.get(key) else { return Ok(Vec::new()) };
-        let pointer = below(&at.pointer, key);
+    fn list(&self, at: &'a JsonNode, key: &str) -> Read<Vec<&'a JsonNode>> {
+        let Some(node) = at.get(key) else { return Ok(Vec::new()) };
         match &node.kind {
             JsonKind::Null => Ok(Vec::new()),
-            JsonKind::Array(items) => {
-                Ok(items.iter().enumerate().map(|(at, node)| At { node, pointer: below(&pointer, at) }).collect())
-            }
-            _ => self.fault(&At { node, pointer }, format!("a list is expected, not {}", node.describe())),
+            JsonKind::Array(items) => Ok(items.iter().collect()),
+            _ => self.fault(node, format!("a list is expected, not {}", node.describe())),
         }
     }
 
-    fn text(&self, at: &At<'a>, key: &str) -> Read<String> {
+    fn text(&self, at: &'a JsonNode, key: &str) -> Read<String> {
         match self.optional_text(at, key)? {
             Some(text) if !text.is_empty() => Ok(text),
             _ => self.fault(at, format!("`{key}` is missing")),
         }
     }
 
-    fn optional_text(&self, at: &At<'a>, key: &str) -> Read<Option<String>> {
-        match at.node.get(key) {
+    fn optional_text(&self, at: &'a JsonNode, key: &str) -> Read<Option<String>> {
+        match at.get(key) {
             None => Ok(None),
             Some(node) => match &node.kind {
                 JsonKind::Null => Ok(None),
                 JsonKind::String(text) => Ok(Some(text.clone())),
-                _ => {
-                    let found = At { node, pointer: below(&at.pointer, key) };
-                    self.fault(&found, format!("a text is expected, not {}", node.describe()))
-                }
+                _ => self.fault(node, format!("a text is expected, not {}", node.describe())),
             },
         }
     }
 
-    fn flag(&self, at: &At<'a>, key: &str) -> Read<bool> {
-        match at.node.get(key).map(|node| (node, &node.kind)) {
+    fn flag(&self, at: &'a JsonNode, key: &str) -> Read<bool> {
+        match at.get(key).map(|node| (node, &node.kind)) {
             None | Some((_, JsonKind::Null)) => Ok(false),
             Some((_, JsonKind::Bool(flag))) => Ok(*flag),
-            Some((node, _)) => {
-                let found = At { node, pointer: below(&at.pointer, key) };
-                self.fault(&found, format!("true or false is expected, not {}", node.describe()))
-            }
+            Some((node, _)) => self.fault(node, format!("true or false is expected, not {}", node.describe())),
         }
     }
 }

@@ -33,6 +33,7 @@ pub struct ExtensionHost {
     pub set: ExtensionSet,
     /// The lines that a log has of the scan.
     pub log: Vec<String>,
+    needs: Vec<DistributionNeed>,
     clashes: Vec<DistributionClash>,
     runtimes: Option<Home>,
     resources: FolderNames,
@@ -80,12 +81,12 @@ impl ExtensionHost {
         let clashes = clashes(needs.iter().map(|need| &need.id));
         let resources = FolderNames::read(&settings.resources.value);
         let distributions = FolderNames::read(&settings.distributions.value);
-        Self { settings, machine, set, log, clashes, runtimes, resources, distributions }
+        Self { settings, machine, set, log, needs, clashes, runtimes, resources, distributions }
     }
 
     /// What the available extensions need, by id.
     pub fn needs(&self) -> Vec<AskedDistribution> {
-        distribution_needs(&self.set).into_iter().map(|need| self.asked(need, Vec::new())).collect()
+        self.needs.iter().map(|need| self.asked(need.clone(), Vec::new())).collect()
     }
 
     /// An available extension.
@@ -114,7 +115,7 @@ impl ExtensionHost {
     }
 
     fn with_id(&self, id: DistributionId, chain: Vec<String>) -> AskedDistribution {
-        let need = distribution_needs(&self.set).into_iter().find(|need| need.id == id);
+        let need = self.needs.iter().find(|need| need.id == id).cloned();
         let alone = DistributionNeed { id, namespaces: Vec::new(), env_yml: None, conflicts: Vec::new() };
         self.asked(need.unwrap_or(alone), chain)
     }

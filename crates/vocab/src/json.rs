@@ -18,10 +18,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
+use crate::json_syntax::Syntax;
 use crate::{SourceFile, TextPlace, quoted};
 
 /// A file with more repeated keys than this is not a configuration.
@@ -29,6 +31,9 @@ const MAX_REPEATED: usize = 100;
 
 /// In characters; no key of a configuration comes near it.
 pub const MAX_KEY: usize = 200;
+
+/// Up to so many members are compared one by one for repeated keys; more of them are hashed.
+const FEW_MEMBERS: usize = 16;
 
 /// Byte offset and length.
 pub type JsonSpan = (usize, usize);
@@ -114,7 +119,7 @@ impl JsonFaultKind {
 impl JsonDocument {
     /// The document, absent when the text is not JSON, and every fault. If a key is repeated, the first one counts.
     pub fn parse(source: &SourceFile) -> (Option<Self>, Vec<JsonFault>) {
-        if let Err(error) = serde_json::from_str::<Value>(&source.text) {
+        if let Err(error) = serde_json::from_str::<Syntax>(&source.text) {
             return (None, vec![syntax_fault(source, &error)]);
         }
         let mut scanner = JsonScanner { text: &source.text, at: 0, repeated: Vec::new() };
@@ -178,6 +183,29 @@ impl JsonNode {
         }
     }
 
+    /// The JSON pointer (RFC 6901) to the value with this place. Below a repeated key it leads to the first of them.
+    pub fn pointer_to(&self, span: JsonSpan) -> String {
+        let (mut node, mut pointer) = (self, String::new());
+        let holds = |node: &Self| node.span.0 <= span.0 && span.0 + span.1 <= node.span.0 + node.span.1;
+        while node.span != span {
+            let inner = match &node.kind {
+                JsonKind::Array(items) => {
+                    let found = items.iter().enumerate().find(|(_, item)| holds(item));
+                    found.map(|(index, item)| (index.to_string(), item))
+                }
+                JsonKind::Object(members) => {
+                    let found = members.iter().find(|member| holds(&member.value));
+                    found.map(|member| (short(&member.key).to_owned(), &member.value))
+                }
+                _ => None,
+            };
+            let Some((step, inner)) = inner else { break };
+            push_step(&mut pointer, &step);
+            node = inner;
+        }
+        pointer
+    }
+
     /// A node without a file, for values that a program made; every span is empty.
     pub fn from_value(value: &Value) -> Self {
         let kind = match value {
@@ -219,8 +247,21 @@ pub fn short(key: &str) -> &str {
 }
 
 /// Appends one step to a JSON pointer (RFC 6901), escaping `~` and `/`.
-pub fn below(pointer: &str, step: impl std::fmt::Display) -> String {
-    format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
+pub fn below(pointer: &str, step: impl fmt::Display) -> String {
+    let mut longer = pointer.to_owned();
+    push_step(&mut longer, &step.to_string());
+    longer
+}
+
+fn push_step(pointer: &mut String, step: &str) {
+    pointer.push('/');
+    for character in step.chars() {
+        match character {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+    }
 }
 
 fn line_starts(text: &str) -> Vec<usize> {
@@ -274,7 +315,8 @@ impl JsonScanner<'_> {
     }
 
     fn object(&mut self, pointer: &mut String) -> JsonKind {
-        let mut members = Vec::new();
+        let mut members: Vec<JsonMember> = Vec::new();
+        // Filled once there are many members.
         let mut seen = HashMap::new();
         self.at += 1;
         loop {
@@ -293,9 +335,18 @@ impl JsonScanner<'_> {
             self.skip_blanks();
             self.at += 1; // the colon
             let length = pointer.len();
-            *pointer = below(pointer, short(&key));
-            let first = *seen.entry(key.clone()).or_insert(key_span);
-            if first != key_span && self.repeated.len() < MAX_REPEATED {
+            push_step(pointer, short(&key));
+            if members.len() == FEW_MEMBERS {
+                // The first of several keys stays.
+                seen.extend(members.iter().rev().map(|member| (member.key.clone(), member.key_span)));
+            }
+            let first = match members.len() {
+                FEW_MEMBERS.. => Some(*seen.entry(key.clone()).or_insert(key_span)).filter(|first| *first != key_span),
+                _ => members.iter().find(|member| member.key == key).map(|member| member.key_span),
+            };
+            if let Some(first) = first
+                && self.repeated.len() < MAX_REPEATED
+            {
                 self.repeated.push((pointer.clone(), first, key_span));
             }
             let value = self.value(pointer);
@@ -316,7 +367,8 @@ impl JsonScanner<'_> {
                 b',' => self.at += 1,
                 _ => {
                     let length = pointer.len();
-                    pointer.push_str(&format!("/{}", items.len()));
+                    // Writing to a text cannot fail.
+                    let _ = write!(pointer, "/{}", items.len());
                     items.push(self.value(pointer));
                     pointer.truncate(length);
                 }
@@ -329,14 +381,21 @@ impl JsonScanner<'_> {
     fn string(&mut self) -> String {
         let start = self.at;
         self.at += 1;
+        let mut is_plain = true;
         loop {
             match self.peek() {
-                b'\\' => self.at += 2,
+                b'\\' => {
+                    is_plain = false;
+                    self.at += 2;
+                }
                 b'"' | 0 => break,
                 _ => self.at += 1,
             }
         }
         self.at += 1;
+        if is_plain {
+            return self.text.get(start + 1..self.at - 1).unwrap_or_default().to_owned();
+        }
         self.text.get(start..self.at).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
@@ -389,5 +448,41 @@ mod tests {
         assert_eq!(text, "x\"y");
         assert_eq!(faults[0].place.to_string(), "a.json:3:3 /é");
         assert_eq!(faults[0].kind, JsonFaultKind::RepeatedKey { line: 2, column: 3 });
+    }
+
+    #[test]
+    fn a_pointer_leads_to_each_value() {
+        let text = r#"{"a/b": [0, [{"~": null}], {}], "c": {"d": "e"}}"#;
+        let (document, _) = JsonDocument::parse(&SourceFile::new("a.json", text));
+        let root = document.unwrap().root;
+        fn pointers(root: &JsonNode, node: &JsonNode, found: &mut Vec<String>) {
+            found.push(root.pointer_to(node.span));
+            let JsonKind::Array(items) = &node.kind else {
+                node.members().iter().for_each(|member| pointers(root, &member.value, found));
+                return;
+            };
+            items.iter().for_each(|item| pointers(root, item, found));
+        }
+        let mut found = Vec::new();
+        pointers(&root, &root, &mut found);
+        assert_eq!(found, ["", "/a~1b", "/a~1b/0", "/a~1b/1", "/a~1b/1/0", "/a~1b/1/0/~0", "/a~1b/2", "/c", "/c/d"]);
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert!(found.iter().all(|pointer| value.pointer(pointer).is_some()));
+    }
+
+    #[test]
+    fn keys_are_found_repeated_in_small_and_large_objects() {
+        for count in [2, FEW_MEMBERS - 1, FEW_MEMBERS, FEW_MEMBERS + 1, 3 * FEW_MEMBERS] {
+            let members: Vec<String> = (0..count).map(|number| format!("\"k{number}\": 0")).collect();
+            let text = format!("{{{}, \"k0\": 1, \"k{}\": 2, \"k0\": 3}}", members.join(", "), count - 1);
+            let (document, faults) = JsonDocument::parse(&SourceFile::new("a.json", &text));
+            let columns: Vec<_> =
+                faults.iter().map(|fault| (fault.place.pointer.clone(), fault.kind.clone())).collect();
+            let first = |key: usize| 2 + members[..key].iter().map(|member| member.len() + 2).sum::<usize>();
+            let expected = [0, count - 1, 0]
+                .map(|key| (format!("/k{key}"), JsonFaultKind::RepeatedKey { line: 1, column: first(key) }));
+            assert_eq!(columns, expected, "for {count}");
+            assert!(document.is_some_and(|document| document.root.members().len() == count + 3));
+        }
     }
 }

@@ -37,6 +37,7 @@ mod fault;
 mod file_name;
 pub mod foreign_text;
 pub mod json;
+mod json_syntax;
 mod manifest;
 mod part_kind;
 mod platform_key;
