@@ -15,6 +15,14 @@ use crate::server_error::ServerError;
 /// The server's program.
 pub(crate) const PROGRAM: &str = include_str!("../python/operator_server.py");
 
+/// Starts it as a module, whose byte code Python keeps. To compile it takes longer than anything else of a start.
+const START: &str = "import importlib.util, sys
+spec = importlib.util.spec_from_file_location('pydist_operator_server', sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = module
+spec.loader.exec_module(module)
+sys.exit(module.main())";
+
 /// Variables that a server inherits; everything else of the host's environment could change what Python does.
 const INHERITED: [&str; 24] = [
     "PATH",
@@ -133,13 +141,84 @@ pub(crate) fn placed_program(cache: &Path) -> Result<PathBuf, ServerError> {
 pub(crate) fn invocation(work: &Work, settings: &ServerSettings, program: &Path, first_line: &str) -> Invocation {
     let mut invocation = Invocation::new(&settings.python, &settings.scratch)
         // No variables of Python, no folder of the user, UTF-8 everywhere, nothing held back.
-        .args(["-I", "-X", "utf8", "-u", "-X"])
-        .arg(prefixed("pycache_prefix=", &settings.cache.join("byte-code")))
-        .arg(program);
+        .args(["-I", "-X", "utf8", "-u"]);
+    invocation = match byte_code_folder(&settings.cache) {
+        Some(folder) => {
+            let invocation = invocation.args(["-X"]).arg(prefixed("pycache_prefix=", &folder));
+            invocation.args(["-c", START]).arg(program)
+        }
+        // Byte code of the runtime's own modules is used where it lies, and none is written.
+        None => invocation.args(["-B"]).arg(program),
+    };
     invocation.clear_environment = true;
     invocation.stdin = format!("{first_line}\n").into_bytes();
     invocation.environment = server_environment(work, settings);
     invocation
+}
+
+/// Where Python keeps byte code, by the path, time and size of its source, whose name has its digest. `None` where another
+/// user could put something there: Python runs byte code as it finds it.
+fn byte_code_folder(cache: &Path) -> Option<PathBuf> {
+    let folder = cache.join("byte-code");
+    create_private(&folder).ok()?;
+    is_ours_alone(&folder).unwrap_or(false).then_some(folder)
+}
+
+#[cfg(unix)]
+fn create_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        // Made by a former version, it may be readable by others; only its owner can change that.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = fs::symlink_metadata(folder)?;
+            if found.is_dir() && found.permissions().mode() & 0o077 != 0 {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+            }
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+#[cfg(not(unix))]
+fn create_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+/// Whether nobody but this user and the system's administrator can write there, or exchange a folder on the way to it.
+#[cfg(unix)]
+fn is_ours_alone(folder: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    // What this process makes belongs to this user.
+    let own = tempfile::tempfile_in(folder)?.metadata()?.uid();
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() || found.uid() != own || found.mode() & 0o077 != 0 {
+        return Ok(false);
+    }
+    // From the root on: what is below a closed folder is out of reach.
+    let whole = fs::canonicalize(folder)?;
+    let mut parents: Vec<&Path> = whole.ancestors().skip(1).collect();
+    while let Some(parent) = parents.pop() {
+        let found = fs::symlink_metadata(parent)?;
+        let is_open = found.mode() & WRITABLE_BY_OTHERS != 0 && found.mode() & STICKY == 0;
+        if is_open || ![0, own].contains(&found.uid()) {
+            return Ok(false);
+        }
+        if found.uid() == own && found.mode() & 0o077 == 0 {
+            break;
+        }
+    }
+    Ok(true)
+}
+
+/// Folders of a user are closed to others by the lists that they inherit.
+#[cfg(not(unix))]
+fn is_ours_alone(folder: &Path) -> io::Result<bool> {
+    Ok(fs::symlink_metadata(folder)?.is_dir())
 }
 
 fn prefixed(text: &str, path: &Path) -> OsString {
@@ -196,6 +275,45 @@ mod tests {
         assert!(kept.iter().all(|name| names.contains(name)) && names.contains(&"PYTHONNOUSERSITE"), "{names:?}");
         let path = &given.iter().find(|(name, _)| name == "PATH").unwrap().1;
         assert_eq!(std::env::split_paths(path).next(), Some(PathBuf::from("runtime-bin")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn byte_code_is_kept_only_where_nobody_else_can_write() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let root = tempfile::tempdir().unwrap();
+        let shared = root.path().join("shared");
+        let cache = shared.join("cache");
+        fs::create_dir_all(&cache).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+        set(root.path(), 0o755);
+        let kept = Some(cache.join("byte-code"));
+        assert_eq!(byte_code_folder(&cache), kept);
+        assert_eq!(mode(&cache.join("byte-code")), 0o700);
+        // One of a former version is closed.
+        set(&cache.join("byte-code"), 0o777);
+        assert_eq!(byte_code_folder(&cache), kept);
+        assert_eq!(mode(&cache.join("byte-code")), 0o700);
+        for open in [&cache, &shared] {
+            set(open, 0o777);
+            assert_eq!(byte_code_folder(&cache), None, "for {}", open.display());
+            let settings = ServerSettings::new("python", &cache, root.path());
+            let arguments = invocation(&Work::quiet(), &settings, Path::new("p.py"), "").arguments;
+            assert_eq!(arguments, ["-I", "-X", "utf8", "-u", "-B", "p.py"]);
+            // Others cannot get there, or cannot exchange what is not theirs.
+            set(root.path(), 0o700);
+            assert_eq!(byte_code_folder(&cache), kept, "for {}", open.display());
+            set(root.path(), 0o755);
+            set(open, 0o1777);
+            assert_eq!(byte_code_folder(&cache), kept, "for {}", open.display());
+            set(open, 0o755);
+        }
+        fs::remove_dir(cache.join("byte-code")).unwrap();
+        std::os::unix::fs::symlink(root.path(), cache.join("byte-code")).unwrap();
+        assert_eq!(byte_code_folder(&cache), None, "a link");
+        assert_eq!(mode(root.path()), 0o755);
     }
 
     #[test]
