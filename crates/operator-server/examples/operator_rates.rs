@@ -18,6 +18,9 @@ use vocab::Work;
 const OPERATORS: &str = r#"
 import numpy
 import pandas
+import pyarrow
+
+KEPT = {}
 
 
 def nothing():
@@ -32,7 +35,21 @@ def makes(rows: int, columns: int):
     return pandas.DataFrame({f"c{number}": numpy.linspace(0.0, 1.0, rows) for number in range(columns)})
 
 
-def takes(table):
+def keeps(rows: int, columns: int):
+    """Made once, so that what is measured is the way to the host alone."""
+    KEPT["pandas"] = makes(rows, columns)
+    KEPT["arrow"] = pyarrow.table({f"c{number}": numpy.linspace(0.0, 1.0, rows) for number in range(columns)})
+
+
+def gives(form: str):
+    return KEPT[form]
+
+
+def takes_pandas(table):
+    return None
+
+
+def takes_arrow(table: pyarrow.Table):
     return None
 "#;
 
@@ -102,18 +119,25 @@ fn measure() -> Result<Value, Box<dyn Error>> {
     }
     let memory_after_calls = memory_of(server.welcome().pid);
 
-    let rows = 10_000_000;
-    let (mut made, mut taken, mut size) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..3 {
-        let (seconds, outputs) = timed(&mut server, call("makes", json!({ "rows": rows, "columns": 10 }), None))?;
-        made.push(seconds);
-        let (codec, content) = content(outputs)?;
-        size = content.length();
-        taken.push(timed(&mut server, call("takes", json!({}), Some((codec, content))))?.0);
+    let mut large = Map::new();
+    let mut size = 0;
+    timed(&mut server, call("keeps", json!({ "rows": 10_000_000, "columns": 10 }), None))?;
+    for form in ["pandas", "arrow"] {
+        let (mut given, mut taken) = (Vec::new(), Vec::new());
+        for _ in 0..5 {
+            let (seconds, outputs) = timed(&mut server, call("gives", json!({ "form": form }), None))?;
+            given.push(seconds);
+            let (codec, content) = content(outputs)?;
+            size = content.length();
+            let takes = format!("takes_{form}");
+            taken.push(timed(&mut server, call(&takes, json!({}), Some((codec, content))))?.0);
+        }
+        large.insert(format!("{form}_out"), json!(given));
+        large.insert(format!("{form}_in"), json!(taken));
     }
     Ok(json!({
         "first_result": starts, "call": calls, "table_of_10_rows": small, "bytes_of_large_table": size,
-        "large_table_out": made, "large_table_in": taken, "host_peak_bytes": peak(), "server_bytes": memory_after_calls,
+        "large_table": large, "host_peak_bytes": peak(), "server_bytes": memory_after_calls,
     }))
 }
 

@@ -14,6 +14,7 @@ import inspect
 import io
 import json
 import logging
+import mmap
 import os
 import pathlib
 import queue
@@ -70,12 +71,14 @@ class Connection:
 
     def __init__(self, sock, largest_body):
         self.sock = sock
-        self.stream = sock.makefile("rb", buffering=1 << 20)
+        # Small, because bodies are read past it, into their place.
+        self.stream = sock.makefile("rb", buffering=1 << 16)
         self.sending = threading.Lock()
         self.largest_body = largest_body
+        self.bodies = {}
 
-    def receive(self):
-        """The next header and body, or None at the end of the connection."""
+    def receive(self, place=None):
+        """The next header and body, or None at the end of the connection. `place(header, size)` may give memory for the body."""
         start = self.stream.read(FRAME.size)
         if not start:
             return None
@@ -87,8 +90,7 @@ class Connection:
         if header_size > LARGEST_HEADER or body_size > LARGEST_CHUNK:
             raise ProtocolError("a frame is larger than allowed")
         header = self.stream.read(header_size)
-        body = self.stream.read(body_size)
-        if len(header) < header_size or len(body) < body_size:
+        if len(header) < header_size:
             raise ProtocolError("a frame was cut")
         try:
             header = json.loads(header)
@@ -96,6 +98,14 @@ class Connection:
             raise ProtocolError("a header is not JSON") from None
         if not isinstance(header, dict) or not isinstance(header.get("t"), str):
             raise ProtocolError("a header has no message name")
+        body = place(header, body_size) if place else None
+        if body is None:
+            body = self.stream.read(body_size)
+            received = len(body)
+        else:
+            received = self.stream.readinto(body)
+        if received < body_size:
+            raise ProtocolError("a frame was cut")
         return header, body
 
     def send(self, header, body=b""):
@@ -131,14 +141,29 @@ class ReceivedBody:
     """A value on its way in: in memory, as a table will be anyway, or in a file if it is very large."""
 
     IN_MEMORY = 2 << 30
+    # Smaller ones are not worth pages of their own.
+    SMALL = 1 << 20
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, announced):
         self.scratch, self.parts, self.size, self.is_complete = scratch, 0, 0, False
-        self.chunks, self.file = [], None
+        self.chunks, self.file, self.memory = [], None, None
+        if self.SMALL < announced <= self.IN_MEMORY:
+            self.memory = memoryview(fresh_memory(announced))
+
+    def room(self, size):
+        """Where the next bytes go, if their place is known before they come."""
+        if self.memory is None:
+            return None
+        if size > len(self.memory) - self.size:
+            raise ProtocolError("a body is longer than announced")
+        return self.memory[self.size : self.size + size]
 
     def append(self, chunk):
         self.parts += 1
         self.size += len(chunk)
+        if self.memory is not None:
+            # It was received there.
+            return
         if self.file is None and self.size > self.IN_MEMORY:
             self.file = tempfile.TemporaryFile(dir=self.scratch or None)
             self.file.writelines(self.chunks)
@@ -148,16 +173,33 @@ class ReceivedBody:
         else:
             self.file.write(chunk)
 
-    def opened(self):
+    def content(self):
+        """All bytes, or an open file with them."""
         if self.file is not None:
             self.file.seek(0)
             return self.file
+        if self.memory is not None:
+            content, self.memory = self.memory[: self.size], None
+            return content
         content, self.chunks = b"".join(self.chunks), []
-        return io.BytesIO(content)
+        return memoryview(content)
+
+
+def fresh_memory(size):
+    """Pages that the system fills with zeros when they are touched, large ones where it has such."""
+    if os.name == "nt":
+        return mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANON)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
 
 
 class BodySink:
-    """A file-like object that sends what is written to it, in chunks of the protocol's size."""
+    """A file-like object that sends what is written to it, small pieces together."""
+
+    LARGE = 1 << 16
 
     def __init__(self, connection, number):
         self.connection, self.number = connection, number
@@ -181,17 +223,21 @@ class BodySink:
         self.total += len(view)
         if self.total > self.connection.largest_body:
             raise SerializeError(f"a value is larger than {self.connection.largest_body} bytes (loader.maxBody)")
-        if not self.pending and len(view) >= LARGEST_CHUNK:
-            whole = len(view) - len(view) % LARGEST_CHUNK
-            for begin in range(0, whole, LARGEST_CHUNK):
+        if len(view) >= self.LARGE:
+            # Sent from where it lies.
+            self._send_pending()
+            for begin in range(0, len(view), LARGEST_CHUNK):
                 self._send(view[begin : begin + LARGEST_CHUNK], False)
-            self.pending += view[whole:]
         else:
             self.pending += view
-            while len(self.pending) >= LARGEST_CHUNK:
-                self._send(bytes(self.pending[:LARGEST_CHUNK]), False)
-                del self.pending[:LARGEST_CHUNK]
+            if len(self.pending) >= LARGEST_CHUNK // 2:
+                self._send_pending()
         return len(view)
+
+    def _send_pending(self):
+        if self.pending:
+            self._send(self.pending, False)
+            self.pending = bytearray()
 
     def _send(self, chunk, last):
         self.connection.send({"t": "BODY", "id": self.number, "part": self.part, "last": last}, chunk)
@@ -200,7 +246,7 @@ class BodySink:
     def close(self):
         if not self.closed:
             self.closed = True
-            self._send(bytes(self.pending), True)
+            self._send(self.pending, True)
 
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
@@ -229,11 +275,14 @@ class LogHandler(logging.Handler):
 class Server:
     def __init__(self, settings):
         self.settings = settings
+        self.largest_body = int(settings.get("max_body", 8 << 30))
         self.connection = None
+        # Whose call is worked on: its answer goes nowhere else, even if another host is there by then.
+        self.caller = None
         self.calls = queue.SimpleQueue()
-        self.bodies = {}
         self.modules = {}
         self.handles = {}
+        self.hints = {}
         self.run = None
         self.codecs = {}
         self.cancelled = set()
@@ -258,7 +307,7 @@ class Server:
     def greet(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(HELLO_LIMIT)
-        connection = Connection(sock, int(self.settings.get("max_body", 8 << 30)))
+        connection = Connection(sock, self.largest_body)
         limit = threading.Timer(HELLO_LIMIT, connection.close)
         limit.daemon = True
         limit.start()
@@ -301,12 +350,11 @@ class Server:
             connection.close()
             with self.lock:
                 self.connection = None
-            self.bodies.clear()
             self.interrupt(self.run)
 
     def read(self, connection):
         while True:
-            frame = connection.receive()
+            frame = connection.receive(self.place_of_body)
             if frame is None:
                 return
             header, body = frame
@@ -316,28 +364,49 @@ class Server:
                 continue
             self.activity = time.monotonic()
             if name == "BODY":
-                self.take_body(connection, header, body)
-            elif name in ("LOAD", "RUN", "RELEASE"):
-                self.calls.put((name, header))
+                self.take_body(header, body)
+            elif name in ("LOAD", "RUN"):
+                number_of_run(header)
+                self.calls.put((name, header, connection))
+            elif name == "RELEASE":
+                handles = header.get("handles")
+                if not isinstance(handles, list) or not all(isinstance(handle, str) for handle in handles):
+                    raise ProtocolError("RELEASE has no list of handles")
+                self.calls.put((name, header, connection))
             elif name == "CANCEL":
-                self.cancelled.add(header.get("run"))
-                self.interrupt(header.get("run"))
+                run = number_of_run(header)
+                self.cancelled.add(run)
+                self.interrupt(run)
             elif name == "SHUTDOWN":
-                self.stop("shutdown", float(header.get("grace") or 0))
+                grace = header.get("grace") or 0
+                if not isinstance(grace, (int, float)):
+                    raise ProtocolError("the grace of SHUTDOWN is not a number")
+                self.stop("shutdown", min(float(grace), 3600.0))
             else:
                 raise ProtocolError(f"unknown message {name[:40]!r}")
 
-    def take_body(self, connection, header, body):
-        number, part = header.get("id"), header.get("part")
-        entry = self.bodies.get(number)
+    def place_of_body(self, header, size):
+        """Checks a part of a body before it is received, and says where it goes if that is known."""
+        if header["t"] != "BODY":
+            return None
+        bodies, number, part, largest = self.connection.bodies, header.get("id"), header.get("part"), self.largest_body
+        if not isinstance(number, int):
+            raise ProtocolError("a body has no number")
+        entry = bodies.get(number)
         if entry is None:
             if part != 0:
                 raise ProtocolError("a body does not begin with its first part")
-            entry = self.bodies[number] = ReceivedBody(self.settings.get("scratch"))
+            announced = header.get("size")
+            announced = announced if isinstance(announced, int) and announced <= largest else 0
+            entry = bodies[number] = ReceivedBody(self.settings.get("scratch"), announced)
         if part != entry.parts or entry.is_complete:
             raise ProtocolError("parts of a body are not in order")
-        if entry.size + len(body) > connection.largest_body:
+        if entry.size + size > largest:
             raise ProtocolError("a body is larger than loader.maxBody")
+        return entry.room(size)
+
+    def take_body(self, header, body):
+        entry = self.connection.bodies[header["id"]]
         entry.append(body)
         entry.is_complete = bool(header.get("last"))
 
@@ -397,8 +466,10 @@ class Server:
     def serve(self):
         while True:
             try:
-                name, header = self.calls.get()
-                getattr(self, "do_" + name.lower())(header)
+                name, header, self.caller = self.calls.get()
+                # What a host asked that is gone by now is not begun.
+                if self.caller is self.connection:
+                    getattr(self, "do_" + name.lower())(header)
             except KeyboardInterrupt:
                 # Came after the run that it was for.
                 continue
@@ -409,9 +480,8 @@ class Server:
                 self.activity = time.monotonic()
 
     def send(self, header, body=b""):
-        connection = self.connection
-        if connection is not None:
-            connection.send(header, body)
+        if self.caller is not None:
+            self.caller.send(header, body)
 
     def log(self, level, logger, text, moment=None):
         run = self.run
@@ -435,6 +505,7 @@ class Server:
             with self.lock:
                 self.run = run
             self.modules[extension] = self.in_extension(run, importlib.import_module, module)
+            self.hints.clear()
             answer = {"t": "LOADED", "run": run, "ext": extension, "file": getattr(self.modules[extension], "__file__", None)}
         except KeyboardInterrupt:
             answer = failure(run, "cancelled", Cancelled("loading was cancelled"), extension)
@@ -493,7 +564,10 @@ class Server:
         with contextlib.suppress(OSError):
             os.chdir(here)
         if not self.settings.get("keep_runs"):
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                os.rmdir(folder)
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
         self.send(answer)
 
     def mark_end(self, run):
@@ -512,12 +586,15 @@ class Server:
         if module is None:
             raise SerializeError(f"extension {extension!r} is not loaded in this server")
         function = getattr(module, header["function"])
-        hints = type_hints(function)
+        name = (extension, header["function"])
+        if name not in self.hints:
+            self.hints[name] = type_hints(function)
+        hints = self.hints[name]
         arguments = {}
         for name, value in header.get("params", {}).items():
             arguments[name] = from_parameter(value, hints.get(name))
         for value in header.get("inputs", []):
-            arguments[value["port"]] = self.from_host(value, folder, 0)
+            arguments[value["port"]] = self.from_host(value, folder, 0, wants_arrow(hints.get(value["port"])))
         seed = header.get("seed")
         if seed is not None:
             kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
@@ -536,14 +613,14 @@ class Server:
 
     # Values.
 
-    def from_host(self, value, folder, depth):
+    def from_host(self, value, folder, depth, as_arrow):
         form = value.get("form")
         if form == "none":
             return None
         if form == "list":
             if depth >= DEEPEST_LIST:
                 raise SerializeError(f"port {value.get('port')}: lists are nested deeper than {DEEPEST_LIST}")
-            return [self.from_host(item, folder, depth + 1) for item in value.get("items", [])]
+            return [self.from_host(item, folder, depth + 1, as_arrow) for item in value.get("items", [])]
         if form == "handle":
             try:
                 return self.handles[value["handle"]]
@@ -555,26 +632,27 @@ class Server:
             return HostConnection(value.get("values", {}), value.get("secrets", []))
         if form == "file" and "path" in value:
             return pathlib.Path(value["path"])
-        entry = self.bodies.get(value.get("body"))
+        bodies = self.caller.bodies
+        entry = bodies.get(value.get("body"))
         if entry is None or not entry.is_complete:
             raise SerializeError(f"port {value.get('port')}: its content was not sent")
-        del self.bodies[value["body"]]
-        stream = entry.opened()
+        del bodies[value["body"]]
+        content = entry.content()
         try:
             if form == "bytes":
-                return stream if isinstance(stream, io.BytesIO) else io.BytesIO(stream.read())
+                return io.BytesIO(all_of(content))
             if form == "file":
                 path = pathlib.Path(folder, "in-" + safe_name(value.get("name") or value["port"]))
                 with open(path, "xb") as file:
-                    shutil.copyfileobj(stream, file, 1 << 20)
+                    shutil.copyfileobj(opened(content), file, 1 << 20)
                 return path
             if form == "table":
-                return read_table(value.get("codec"), stream, value["port"])
+                return read_table(value.get("codec"), content, value["port"], as_arrow)
             if form == "object":
-                return read_object(value, stream.read())
+                return read_object(value, bytes(all_of(content)))
         finally:
-            if form != "bytes" and not isinstance(stream, io.BytesIO):
-                stream.close()
+            if not isinstance(content, memoryview):
+                content.close()
         raise SerializeError(f"port {value.get('port')}: unknown form {form!r}")
 
     def to_host(self, port, value, folder, depth=0):
@@ -586,14 +664,22 @@ class Server:
             return {"port": port, "form": "file", "body": self.send_file(port, value, folder), "name": value.name}
         if isinstance(value, io.BytesIO):
             number = next(self.numbers)
-            self.connection.send_body(number, [value.getbuffer()])
+            self.caller.send_body(number, [value.getbuffer()])
             return {"port": port, "form": "bytes", "body": number}
-        if is_frame(value):
+        if is_frame(value) or is_arrow_table(value):
             number = next(self.numbers)
             codec = self.codecs.get(port) or self.codec()
-            sink = BodySink(self.connection, number)
-            table = HostTable(value, port, lambda text: self.log(logging.WARNING, "pydist", text))
-            facts = table.write(codec, sink)
+            sink = BodySink(self.caller, number)
+
+            def warn(text):
+                self.log(logging.WARNING, "pydist", text)
+
+            if is_frame(value):
+                facts = HostTable(value, port, warn).write(codec, sink)
+            elif codec == "arrow":
+                facts = write_arrow_table(value, port, warn, sink)
+            else:
+                facts = HostTable(frame_of_arrow(value, f"output {port}"), port, warn).write(codec, sink)
             sink.close()
             return {"port": port, "form": "table", "body": number, "codec": codec, **facts}
         if isinstance(value, list) and value and all(is_port_value(item) for item in value):
@@ -603,7 +689,7 @@ class Server:
         blob = write_object(value)
         if blob is not None:
             number = next(self.numbers)
-            self.connection.send_body(number, [blob])
+            self.caller.send_body(number, [blob])
             return {"port": port, "form": "object", "type": type_name(type(value)), "body": number}
         handle = secrets.token_hex(8)
         self.handles[handle] = value
@@ -631,12 +717,19 @@ class Server:
                 raise SerializeError(f"output {port}: {str(path)!r} is not a file")
             number = next(self.numbers)
             with open(real, "rb") as file:
-                self.connection.send_body(number, iter(lambda: file.read(LARGEST_CHUNK), b""))
+                self.caller.send_body(number, iter(lambda: file.read(LARGEST_CHUNK), b""))
             return number
         except OSError as error:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise
             raise SerializeError(f"output {port}: cannot read {str(path)!r}: {error}") from None
+
+
+def number_of_run(header):
+    run = header.get("run")
+    if not isinstance(run, int) or isinstance(run, bool):
+        raise ProtocolError(f"{header['t']} has no number of a run")
+    return run
 
 
 class HostConnection(dict):
@@ -702,6 +795,14 @@ def from_parameter(value, hint):
 # --- Objects --------------------------------------------------------------------------------------------------------
 
 
+def opened(content):
+    return io.BytesIO(content) if isinstance(content, memoryview) else content
+
+
+def all_of(content):
+    return content if isinstance(content, memoryview) else content.read()
+
+
 def type_name(kind):
     return f"{kind.__module__}.{kind.__qualname__}"
 
@@ -727,8 +828,23 @@ def is_frame(value):
     return pandas is not None and isinstance(value, getattr(pandas, "DataFrame", ()))
 
 
+def is_arrow_table(value):
+    pyarrow = sys.modules.get("pyarrow")
+    return pyarrow is not None and isinstance(value, getattr(pyarrow, "Table", ()))
+
+
+def wants_arrow(hint):
+    """Whether an argument is annotated as a table of pyarrow, a list of them, or either of these or None."""
+    return is_arrow_class(hint) or any(wants_arrow(kind) for kind in typing.get_args(hint))
+
+
+def is_arrow_class(hint):
+    pyarrow = sys.modules.get("pyarrow")
+    return pyarrow is not None and hint is getattr(pyarrow, "Table", None) and hint is not None
+
+
 def is_port_value(value):
-    return isinstance(value, (pathlib.PurePath, io.BytesIO, list)) or is_frame(value)
+    return isinstance(value, (pathlib.PurePath, io.BytesIO, list)) or is_frame(value) or is_arrow_table(value)
 
 
 def pipe_identity(descriptor):
@@ -775,38 +891,72 @@ TYPE_ALIASES = {
 }
 
 
-def read_table(codec, stream, port):
-    if not has_module("pandas"):
-        raise SerializeError(f"port {port} is a table, and pandas is not installed in this distribution")
+def read_table(codec, content, port, as_arrow=False):
+    """A DataFrame, or a table of pyarrow for operators that ask for one."""
     if codec == "arrow":
         if not has_module("pyarrow"):
             raise SerializeError(f"port {port} came as Arrow, and pyarrow is not installed in this distribution")
-        return read_arrow(stream, port)
+        table = read_arrow(content, port)
+        if as_arrow:
+            return table
+    if not has_module("pandas"):
+        raise SerializeError(f"port {port} is a table, and pandas is not installed in this distribution")
+    if codec == "arrow":
+        return frame_of_arrow(table, f"port {port}")
     if codec == "json":
-        return read_json_table(stream, port)
-    if codec == "csv":
-        return read_csv(stream, port)
-    raise SerializeError(f"port {port}: unknown codec {codec!r}")
+        frame = read_json_table(opened(content), port)
+    elif codec == "csv":
+        frame = read_csv(opened(content), port)
+    else:
+        raise SerializeError(f"port {port}: unknown codec {codec!r}")
+    return HostTable(frame, port, lambda _: None).arrow_table() if as_arrow else frame
 
 
-def read_arrow(stream, port):
-    import pandas
+def read_arrow(content, port):
     import pyarrow
 
     try:
-        table = pyarrow.ipc.open_stream(pyarrow.py_buffer(stream.getbuffer() if isinstance(stream, io.BytesIO) else stream.read())).read_all()
-    except pyarrow.ArrowInvalid as error:
+        table = pyarrow.ipc.open_stream(pyarrow.py_buffer(all_of(content))).read_all()
+    except (pyarrow.ArrowException, OSError) as error:
         raise SerializeError(f"port {port}: not an Arrow stream: {error}") from None
+    if len(set(table.column_names)) != table.num_columns:
+        raise SerializeError(f"port {port}: two columns have one name")
+    return table
+
+
+def facts_of_field(field):
+    """What the metadata of a column says: its type and its role."""
+    metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items() if key.startswith(b"pydist.")}
+    return metadata.get("pydist.type"), metadata.get("pydist.role")
+
+
+# From this many values on, a frame keeps its columns as they were received instead of copying them together.
+MANY_VALUES = 1 << 20
+
+
+def frame_of_arrow(table, place):
+    import pandas
+
     columns, facts = {}, {}
     for field, column in zip(table.schema, table.columns):
-        metadata = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-        columns[field.name], kind = series_of_arrow(column, metadata.get("pydist.type"), field.name, port)
-        facts[field.name] = {"type": kind, **({"role": metadata["pydist.role"]} if metadata.get("pydist.role") else {})}
-    if len(columns) != table.num_columns:
-        raise SerializeError(f"port {port}: two columns have one name")
-    frame = pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows))
+        declared, role = facts_of_field(field)
+        columns[field.name], kind = series_of_arrow(column, declared, field.name, place)
+        facts[field.name] = {"type": kind, **({"role": role} if role else {})}
+    together = {"copy": False} if table.num_rows * table.num_columns >= MANY_VALUES else {}
+    frame = pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows), **together)
     frame.attrs["pydist"] = facts
     return frame
+
+
+def numbers_of_arrow(column, kind):
+    """A column without missing values as an array of its own, which operators may change."""
+    import numpy
+
+    values, at = numpy.empty(len(column), kind), 0
+    for chunk in column.chunks:
+        values[at : at + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        at += len(chunk)
+    return values
 
 
 def read_csv(stream, port):
@@ -819,7 +969,7 @@ def read_csv(stream, port):
         raise SerializeError(f"port {port}: not a table of comma-separated values: {error}") from None
 
 
-def series_of_arrow(column, declared, name, port):
+def series_of_arrow(column, declared, name, place):
     """The values as pandas has them, and the host's type."""
     import numpy
     import pandas
@@ -828,13 +978,17 @@ def series_of_arrow(column, declared, name, port):
     kind = TYPE_ALIASES.get(declared, declared)
     arrow = column.type
     if kinds.is_floating(arrow) or kinds.is_decimal(arrow):
-        return pandas.Series(column.cast("float64").to_numpy()), "real"
+        if not kinds.is_float64(arrow):
+            column = column.cast("float64")
+        # A missing value is NaN.
+        return numbers_of_arrow(column, "float64"), "real"
     if kinds.is_integer(arrow):
-        column = column.cast("int64")
+        if not kinds.is_int64(arrow):
+            column = column.cast("int64")
         if not column.null_count:
-            return pandas.Series(column.to_numpy()), "integer"
+            return numbers_of_arrow(column, "int64"), "integer"
         mask = numpy.asarray(column.is_null().to_numpy(), dtype=bool)
-        return pandas.Series(pandas.arrays.IntegerArray(column.fill_null(0).to_numpy().copy(), mask)), "integer"
+        return pandas.arrays.IntegerArray(column.fill_null(0).to_numpy().copy(), mask), "integer"
     if kinds.is_boolean(arrow):
         return pandas.Series(column.to_pandas(), dtype="boolean"), "nominal"
     if kinds.is_dictionary(arrow):
@@ -856,7 +1010,7 @@ def series_of_arrow(column, declared, name, port):
         return pandas.Series(values, dtype="object"), kind or "text-list"
     if kinds.is_null(arrow):
         return pandas.Series([float("nan")] * len(column)), "real"
-    raise SerializeError(f"port {port}: column {name!r} has the Arrow type {arrow}, which no table of the host has")
+    raise SerializeError(f"{place}: column {name!r} has the Arrow type {arrow}, which no table of the host has")
 
 
 def kinds_timestamp(unit):
@@ -933,18 +1087,17 @@ class HostTable:
         if isinstance(frame.columns, pandas.MultiIndex):
             raise SerializeError(f"output {port}: the table has more than one level of column names")
         names = [column_name(name, port) for name in frame.columns]
-        for name in names:
-            if names.count(name) > 1:
-                raise SerializeError(f"output {port}: two columns are called {name!r}")
+        refuse_repeated(names, port)
         index = frame.index
-        if not (isinstance(index, pandas.RangeIndex) and index.start == 0 and index.step == 1) and len(frame):
+        is_counted = isinstance(index, pandas.RangeIndex) and index.start == 0 and index.step == 1
+        if not is_counted and len(frame):
             warn(f"output {port}: the index of the table is dropped")
         known = frame.attrs.get("pydist")
         known = known if isinstance(known, dict) else {}
         self.rows = len(frame)
         self.columns = [
-            HostColumn(name, frame.iloc[:, number], known.get(name) or {}, port, warn)
-            for number, name in enumerate(names)
+            HostColumn(name, series if is_counted else series.reset_index(drop=True), known.get(name) or {}, port, warn)
+            for name, (_, series) in zip(names, frame.items())
         ]
 
     def write(self, codec, sink):
@@ -960,21 +1113,16 @@ class HostTable:
             self.write_json(sink)
         return {"rows": self.rows, "columns": [column.facts() for column in self.columns]}
 
-    def write_arrow(self, sink):
+    def arrow_table(self):
         import pyarrow
 
         arrays = [column.arrow() for column in self.columns]
-        fields = []
-        for column, array in zip(self.columns, arrays):
-            metadata = {"pydist.type": column.kind, **({"pydist.role": column.role} if column.role else {})}
-            fields.append(pyarrow.field(column.name, array.type, metadata=metadata))
+        fields = [field_of(column.name, array.type, column.kind, column.role) for column, array in zip(self.columns, arrays)]
         schema = pyarrow.schema(fields)
-        if arrays:
-            table = pyarrow.Table.from_arrays(arrays, schema=schema)
-        else:
-            table = schema.empty_table()
-        with pyarrow.PythonFile(sink, mode="w") as file, pyarrow.ipc.new_stream(file, schema) as writer:
-            writer.write_table(table, max_chunksize=1 << 20)
+        return pyarrow.Table.from_arrays(arrays, schema=schema) if arrays else schema.empty_table()
+
+    def write_arrow(self, sink):
+        write_stream(self.arrow_table(), sink)
 
     def write_csv(self, sink):
         import pandas
@@ -999,6 +1147,95 @@ class HostTable:
             for begin in range(0, self.rows, ROWS_IN_GROUP):
                 group = [column.values(begin, begin + ROWS_IN_GROUP) for column in self.columns]
                 lines.write(json.dumps(group).encode() + b"\n")
+
+
+def field_of(name, arrow, kind, role):
+    import pyarrow
+
+    return pyarrow.field(name, arrow, metadata={"pydist.type": kind, **({"pydist.role": role} if role else {})})
+
+
+def write_stream(table, sink):
+    """An Arrow IPC stream. A small one is written at once, a large one without a copy of its columns."""
+    import pyarrow
+
+    if table.nbytes < BodySink.LARGE:
+        whole = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(whole, table.schema) as writer:
+            writer.write_table(table)
+        sink.write(whole.getvalue())
+        return
+    with pyarrow.PythonFile(sink, mode="w") as file, pyarrow.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=1 << 20)
+
+
+def write_arrow_table(table, port, warn, sink):
+    """A table that an operator returned as pyarrow has it; pandas is not needed."""
+    import pyarrow
+
+    names = [column_name(name, port) for name in table.column_names]
+    refuse_repeated(names, port)
+    columns, fields, facts = [], [], []
+    for field, column in zip(table.schema, table.columns):
+        declared, role = facts_of_field(field)
+        column, kind = host_column(column, TYPE_ALIASES.get(declared, declared), field.name, port, warn)
+        columns.append(column)
+        fields.append(field_of(field.name, column.type, kind, role))
+        facts.append({"name": field.name, "type": kind, **({"role": role} if role else {})})
+    schema = pyarrow.schema(fields)
+    write_stream(pyarrow.Table.from_arrays(columns, schema=schema) if columns else schema.empty_table(), sink)
+    return {"rows": table.num_rows, "columns": facts}
+
+
+def host_column(column, wanted, name, port, warn):
+    """A column in the one Arrow type that the host has for its values, and the host's type."""
+    import pyarrow
+    import pyarrow.compute
+    import pyarrow.types as kinds
+
+    def cast(kind):
+        return column if column.type == kind else column.cast(kind)
+
+    arrow = column.type
+    if kinds.is_floating(arrow) or kinds.is_decimal(arrow) or kinds.is_null(arrow):
+        return cast(pyarrow.float64()), "real"
+    if kinds.is_integer(arrow):
+        bounds = pyarrow.compute.min_max(column).as_py()
+        if bounds["min"] is not None and (bounds["min"] < -LARGEST_INTEGER or bounds["max"] > LARGEST_INTEGER):
+            warn(f"output {port}: column {name!r} has integers beyond 53 bits; it became real and may have lost digits")
+            return column.cast(pyarrow.float64(), safe=False), "real"
+        return cast(pyarrow.int64()), "integer"
+    if kinds.is_boolean(arrow):
+        return column.cast(pyarrow.string()).dictionary_encode(), "nominal"
+    if kinds.is_dictionary(arrow) and kinds.is_string(arrow.value_type):
+        return column.unify_dictionaries(), "nominal"
+    if kinds.is_dictionary(arrow) and kinds.is_large_string(arrow.value_type):
+        return column.cast(pyarrow.string()).dictionary_encode().unify_dictionaries(), "nominal"
+    if kinds.is_string(arrow) or kinds.is_large_string(arrow):
+        if wanted == "text":
+            return column, "text"
+        return cast(pyarrow.string()).dictionary_encode().unify_dictionaries(), "nominal"
+    if kinds.is_date(arrow):
+        return column.cast(pyarrow.timestamp("ms")).cast(kinds_timestamp("us")), "date-time"
+    if kinds.is_timestamp(arrow):
+        if arrow.tz is None:
+            warn(f"output {port}: column {name!r} has times without a zone; they were taken as UTC")
+        return cast(kinds_timestamp("ns" if arrow.unit == "ns" else "us")), "date-time"
+    if kinds.is_time(arrow):
+        return cast(pyarrow.time64("ns")), "time"
+    if kinds.is_list(arrow) and kinds.is_string(arrow.value_type):
+        if any(item is None for value in column.to_pylist() for item in value or ()):
+            raise SerializeError(f"output {port}: column {name!r} has an item that is not a text")
+        return column, "text-set" if wanted == "text-set" else "text-list"
+    raise SerializeError(f"output {port}: column {name!r} has the Arrow type {arrow}, which no table of the host has")
+
+
+def refuse_repeated(names, port):
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise SerializeError(f"output {port}: two columns are called {name!r}")
+        seen.add(name)
 
 
 def column_name(name, port):
@@ -1027,11 +1264,16 @@ class HostColumn:
 
     def settle(self, series):
         """The host's type, and the values in the one form that the rest of this class knows."""
+        import numpy
         import pandas
         from pandas.api import types as kinds
 
         dtype = series.dtype
-        series = series.reset_index(drop=True)
+        # Most columns are one of these, and to ask pandas takes longer than to send ten rows.
+        if isinstance(dtype, numpy.dtype) and dtype.kind == "f":
+            return "real", series if dtype == numpy.float64 else series.astype("float64")
+        if isinstance(dtype, numpy.dtype) and dtype.kind in "iu":
+            return self.settle_integers(series)
         if isinstance(dtype, pandas.CategoricalDtype):
             categories = series.cat.categories
             if not all(isinstance(value, str) for value in categories):
@@ -1063,14 +1305,16 @@ class HostColumn:
         raise self.refuse(f"has the type {dtype}, which no table of the host has")
 
     def settle_integers(self, series):
+        import numpy
         import pandas
 
-        if len(series) and series.notna().any():
+        has_missing = not isinstance(series.dtype, numpy.dtype) and bool(series.isna().any())
+        if len(series) and not (has_missing and series.isna().all()):
             low, high = int(series.min()), int(series.max())
             if low < -LARGEST_INTEGER or high > LARGEST_INTEGER:
                 self.tell("has integers beyond 53 bits; it became real and may have lost digits")
                 return "real", pandas.Series(series.to_numpy("float64", na_value=float("nan")))
-        return "integer", series.astype("Int64") if series.isna().any() else series.astype("int64")
+        return "integer", series.astype("Int64") if has_missing else series if series.dtype == "int64" else series.astype("int64")
 
     def settle_objects(self, series):
         import datetime

@@ -61,17 +61,24 @@ pub fn read_frame(reader: &mut impl Read) -> Result<Option<Frame>, FrameError> {
     if magic != MAGIC {
         return Err(FrameError::Magic { found: magic });
     }
-    let header = bytes(reader, number(4), LARGEST_HEADER, "header")?;
-    let body = bytes(reader, number(8), LARGEST_CHUNK, "body")?;
+    let header = bytes(reader, number(4), LARGEST_HEADER, 1 << 20, "header")?;
+    // Most are as long as they may be; to let them grow would copy each of them.
+    let body = bytes(reader, number(8), LARGEST_CHUNK, LARGEST_CHUNK, "body")?;
     Ok(Some(Frame { header, body }))
 }
 
-/// Memory grows with what arrives, not with what is announced.
-fn bytes(reader: &mut impl Read, length: u32, largest: u32, part: &'static str) -> Result<Vec<u8>, FrameError> {
+/// Beyond `reserved` bytes, memory grows with what arrives, not with what is announced.
+fn bytes(
+    reader: &mut impl Read,
+    length: u32,
+    largest: u32,
+    reserved: u32,
+    part: &'static str,
+) -> Result<Vec<u8>, FrameError> {
     if length > largest {
         return Err(FrameError::TooLarge { part, length, largest });
     }
-    let mut bytes = Vec::with_capacity((length as usize).min(1 << 20));
+    let mut bytes = Vec::with_capacity(length.min(reserved) as usize);
     reader.by_ref().take(u64::from(length)).read_to_end(&mut bytes)?;
     if bytes.len() < length as usize {
         return Err(FrameError::Cut);

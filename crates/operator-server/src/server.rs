@@ -94,7 +94,7 @@ impl OperatorServer {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(settings.start_limit))?;
             write_frame(&mut stream, &json!({ "t": "HELLO", "token": token, "protocol": PROTOCOL }), &[])?;
-            let mut reader = BufReader::with_capacity(1 << 20, stream.try_clone()?);
+            let mut reader = BufReader::with_capacity(1 << 16, stream.try_clone()?);
             let frame = read_frame(&mut reader)?.ok_or(FrameError::Cut)?;
             stream.set_read_timeout(None)?;
             match frame.message()? {
@@ -169,8 +169,7 @@ impl OperatorServer {
             "paths": paths,
         });
         self.imports.begin(request);
-        self.send(&header, &[])?;
-        self.attend(work, run, None, &Redaction::default(), on_event)?;
+        self.ask(work, (run, &header), None, &Redaction::default(), on_event)?;
         self.imports.done(request);
         Ok(())
     }
@@ -193,8 +192,7 @@ impl OperatorServer {
             "t": "RUN", "run": run, "ext": call.extension, "function": call.function, "params": call.parameters,
             "inputs": inputs, "outputs": call.outputs, "codecs": call.codecs, "seed": call.seed,
         });
-        self.send(&header, &[])?;
-        let (outputs, mut bodies) = self.attend(work, run, call.limit, &redaction, on_event)?;
+        let (outputs, mut bodies) = self.ask(work, (run, &header), call.limit, &redaction, on_event)?;
         let server = self.welcome.pid;
         let outputs = outputs
             .into_iter()
@@ -284,6 +282,8 @@ impl OperatorServer {
         self.bodies += 1;
         let id = self.bodies;
         let mut chunk = vec![0; (content.length() as usize).clamp(1, LARGEST_CHUNK as usize)];
+        // A file may have another length by now; what is read counts.
+        let mut left = content.length();
         for part in 0_u64.. {
             let mut length = 0;
             while length < chunk.len() {
@@ -292,8 +292,13 @@ impl OperatorServer {
                     read => length += read,
                 }
             }
-            let last = length < chunk.len();
-            self.send(&json!({ "t": "BODY", "id": id, "part": part, "last": last }), &chunk[..length])?;
+            left = left.saturating_sub(length as u64);
+            let last = left == 0 || length < chunk.len();
+            let mut header = json!({ "t": "BODY", "id": id, "part": part, "last": last });
+            if part == 0 {
+                header["size"] = content.length().into();
+            }
+            self.send(&header, &chunk[..length])?;
             if last {
                 break;
             }
@@ -301,24 +306,26 @@ impl OperatorServer {
         Ok(id)
     }
 
-    /// Hears the server until it answers this run.
-    fn attend(
+    /// Sends a message and hears the server until it answers this run.
+    fn ask(
         &mut self,
         work: &Work,
-        run: u64,
+        (run, header): (u64, &Value),
         limit: Option<Duration>,
         redaction: &Redaction,
         on_event: &mut dyn FnMut(RunEvent),
     ) -> Result<(Vec<OutputHeader>, BTreeMap<u64, Content>), RunError> {
+        // Before it is sent: a quick operator has printed by the time that sending returns.
         self.gate.open();
-        let answer = self.attend_until_answered(work, run, limit, redaction, on_event);
+        let sent = self.send(header, &[]);
+        let answer = sent.and_then(|()| self.attend(work, run, limit, redaction, on_event));
         self.gate.close();
         // A line that was on its way would keep the server waiting.
         while self.heard.try_recv().is_ok() {}
         answer
     }
 
-    fn attend_until_answered(
+    fn attend(
         &mut self,
         work: &Work,
         run: u64,

@@ -3,5 +3,6 @@
 
 mod calls;
 mod ends;
+mod hostile_frames;
 mod support;
 mod values;
