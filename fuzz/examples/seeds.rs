@@ -55,6 +55,57 @@ fn seeds() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
         seeds.push(("manifest", format!("{format}-dense"), dense.into_bytes()));
         seeds.push(("manifest", format.to_owned(), text.into_bytes()));
     }
+    seeds.extend(extension_seeds());
+    seeds.extend(frame_seeds()?);
+    Ok(seeds)
+}
+
+const DESCRIPTOR: &str = r#"{"extension":{"name":"Demo","namespace":"demo","version":"1.0","module":"demo",
+"environment":"dep::base","dependencies":[{"name":"base","min_version":"1.0"}],"sdk_version":"1.0"},
+"operators":{"run":{"name":"Run","parameters":[{"type":"integer","name":"a","default":1,"optional":true},
+{"type":"category","name":"b","categories":["x"],"conditions":[["==","a",1]]}],
+"inputs":[{"name":"t","type":"table"}],"outputs":[{"name":"o"}]}}}"#;
+
+const BUILD_INPUT: &str = "[extension]\nname = 'Demo'\nnamespace = 'demo'\nversion = '1.0'\nmodule = 'demo'\n\
+    [operator.run]\nname = 'Run'\n[operators.go]\noutputs = ['a']\n[[dependencies]]\nname = 'base'\n";
+
+fn extension_seeds() -> Vec<Seed> {
+    let zip = |descriptor: &[u8]| {
+        let row = |name: &str, content: &[u8]| ZipRow::new(name, content, ZipKind::File);
+        let rows = vec![row("demo/__init__.py", b""), row("demo.json", descriptor), row("env.yaml", b"name: x\r\n")];
+        ZipPlan { rows, patches: Vec::new(), comment: Vec::new() }.bytes()
+    };
+    let first = |first: u8, rest: &[u8]| [&[first], rest].concat();
+    let seed = |target, name: &str, bytes| (target, name.to_owned(), bytes);
+    vec![
+        seed("descriptor", "json", first(0, DESCRIPTOR.as_bytes())),
+        seed("descriptor", "toml", first(1, BUILD_INPUT.as_bytes())),
+        seed("extension_zip", "zip", first(0, &zip(DESCRIPTOR.as_bytes()))),
+        seed("extension_zip", "plan", first(1, &[0x55; 300])),
+        seed("extension_zip", "descriptor", first(2, DESCRIPTOR.as_bytes())),
+    ]
+}
+
+fn frame_seeds() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
+    let headers = [
+        r#"{"t":"WELCOME","protocol":1,"pid":7,"python":"3.12.1","platform":"linux","codecs":["arrow"]}"#,
+        r#"{"t":"LOADED","run":1,"ext":"e","file":null,"marks":2}"#,
+        r#"{"t":"LOG","run":1,"level":20,"logger":"l","time":1.5,"text":"t"}"#,
+        r#"{"t":"PROGRESS","run":1,"fraction":0.5,"text":""}"#,
+        r#"{"t":"BODY","id":1,"part":0,"last":true}"#,
+        r#"{"t":"RESULT","run":1,"outputs":[{"port":"o","form":"list","items":[{"port":"o","form":"table","body":1,"codec":"json","rows":1,"columns":[{"name":"a"}]}]}],"marks":2}"#,
+        r#"{"t":"ERROR","run":null,"kind":"handle_lost","type":"T","message":"m","traceback":[{"file":"f","line":1,"function":"f","text":""}],"notes":["n"]}"#,
+        r#"{"t":"BYE","reason":"idle"}"#,
+    ];
+    let mut seeds = Vec::new();
+    let mut all = Vec::new();
+    for (index, header) in headers.into_iter().enumerate() {
+        let mut bytes = Vec::new();
+        operator_server::frame::write_frame(&mut bytes, &serde_json::from_str(header)?, &[0; 9])?;
+        all.extend(&bytes);
+        seeds.push(("frames", index.to_string(), bytes));
+    }
+    seeds.push(("frames", "all".to_owned(), all));
     Ok(seeds)
 }
 
@@ -115,17 +166,7 @@ fn odd() -> Vec<u8> {
 }
 
 fn stored_zip() -> Vec<u8> {
-    let row = |name: &str, content: &[u8], deflated, kind| ZipRow {
-        name: name.to_owned(),
-        content: content.to_vec(),
-        deflated,
-        descriptor: None,
-        kind,
-        extra: Vec::new(),
-        other_local_name: None,
-        flags: 0,
-        lie: 0,
-    };
+    let row = |name: &str, content: &[u8], deflated, kind| ZipRow { deflated, ..ZipRow::new(name, content, kind) };
     let rows = vec![
         row("bin/", b"", false, ZipKind::Folder),
         row("bin/run", b"#!/bin/sh\n", false, ZipKind::Program),

@@ -30,6 +30,23 @@ pub struct ZipRow {
     pub lie: u8,
 }
 
+impl ZipRow {
+    /// A sound one.
+    pub fn new(name: &str, content: &[u8], kind: ZipKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            content: content.to_vec(),
+            deflated: false,
+            descriptor: None,
+            kind,
+            extra: Vec::new(),
+            other_local_name: None,
+            flags: 0,
+            lie: 0,
+        }
+    }
+}
+
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum ZipKind {
     File,
