@@ -2,15 +2,13 @@
 
 Standard library only, Python 3.8 and newer. The protocol is described in docs/formats/operator-protocol.md. The main
 thread runs operators, one after another; one thread reads the connection, one watches whether the host is still there.
+Modules that not every call needs are imported where they are used, since a host waits for the start.
 """
 
 import contextlib
 import enum
-import gzip
-import hmac
 import importlib
 import importlib.util
-import inspect
 import io
 import json
 import logging
@@ -18,8 +16,6 @@ import mmap
 import os
 import pathlib
 import queue
-import random
-import secrets
 import shutil
 import signal
 import socket
@@ -31,6 +27,12 @@ import time
 import traceback
 import types
 import typing
+
+try:
+    # What hmac has, without the library for digests that it loads.
+    from _operator import _compare_digest as compare_digest
+except ImportError:
+    from hmac import compare_digest
 
 PROTOCOL = 1
 MAGIC = b"PDL1"
@@ -317,7 +319,7 @@ class Server:
             frame = None
         limit.cancel()
         token = frame and frame[0].get("t") == "HELLO" and frame[0].get("token")
-        accepted = isinstance(token, str) and hmac.compare_digest(token.encode(), self.settings["token"].encode())
+        accepted = isinstance(token, str) and compare_digest(token.encode(), self.settings["token"].encode())
         with self.lock:
             accepted = accepted and self.connection is None
             if accepted:
@@ -597,6 +599,8 @@ class Server:
             arguments[value["port"]] = self.from_host(value, folder, 0, wants_arrow(hints.get(value["port"])))
         seed = header.get("seed")
         if seed is not None:
+            import inspect
+
             kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
             if inspect.Parameter.VAR_KEYWORD in kinds and "random_seed" not in arguments:
                 arguments["random_seed"] = seed
@@ -691,7 +695,7 @@ class Server:
             number = next(self.numbers)
             self.caller.send_body(number, [blob])
             return {"port": port, "form": "object", "type": type_name(type(value)), "body": number}
-        handle = secrets.token_hex(8)
+        handle = os.urandom(8).hex()
         self.handles[handle] = value
         return {"port": port, "form": "handle", "handle": handle, "type": type_name(type(value))}
 
@@ -1020,6 +1024,8 @@ def kinds_timestamp(unit):
 
 
 def read_json_table(stream, port):
+    import gzip
+
     import pandas
 
     with gzip.open(stream, "rt", encoding="utf-8") as lines:
@@ -1135,6 +1141,8 @@ class HostTable:
         text.detach()
 
     def write_json(self, sink):
+        import gzip
+
         class Plain:
             """Keeps gzip from closing the sink."""
 
@@ -1508,7 +1516,7 @@ def bind(low, high):
         listener.bind(("127.0.0.1", 0))
         return listener
     ports = list(range(low, high + 1))
-    start = random.SystemRandom().randrange(len(ports))
+    start = int.from_bytes(os.urandom(8), "big") % len(ports)
     for port in ports[start:] + ports[:start]:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if os.name == "nt":
