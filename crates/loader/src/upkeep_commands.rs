@@ -189,7 +189,7 @@ pub fn remove(arguments: &RemoveArguments, json: bool, around: &Surroundings) ->
 fn told_removed(build: &InstalledBuild, json: bool, printer: &Printer) {
     match json {
         true => {
-            printer.json("removed", &json!({ "version": build.version, "build": build.build, "path": build.folder }))
+            printer.json("removed", &json!({ "version": build.version, "build": build.build, "path": build.folder }));
         }
         false => printer.data(&build.folder.display().to_string()),
     }
