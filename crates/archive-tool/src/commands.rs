@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use archive::{ExtractOptions, LinkHandling, ListedEntry, ListedKind, ListingDepth, TopFolder};
 use cli::{Printer, Table, TransferOptions};
-use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace};
+use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace, ReuseMode};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest, manifest_beside};
 
@@ -72,6 +72,7 @@ pub fn run(
                 expected: *sha256,
                 expected_manifest: *manifest_sha256,
                 keep: None,
+                reuse: ReuseMode::Own,
             };
             session.fetch(&request, transfer)
         }

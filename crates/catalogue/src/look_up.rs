@@ -41,6 +41,15 @@ impl Catalogue {
         found.ok_or_else(|| LookUpError { query: query.clone(), kind: self.why_missing(query) })
     }
 
+    /// Versions with a build for this platform in this channel or a higher one, in ascending order.
+    pub fn versions_for(&self, platform: PlatformKey, channel: Channel) -> Vec<&VersionString> {
+        let rows = self.entries.iter().filter(|row| row.platform == platform && row.channel >= channel);
+        let mut versions: Vec<&VersionString> = rows.map(|row| &row.runtime).collect();
+        versions.sort();
+        versions.dedup();
+        versions
+    }
+
     fn why_missing(&self, query: &BuildQuery) -> LookUpErrorKind {
         let of_runtime: Vec<&CatalogueRow> = self.entries.iter().filter(|row| row.runtime == query.runtime).collect();
         let of_platform: Vec<&&CatalogueRow> = of_runtime.iter().filter(|row| row.platform == query.platform).collect();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use objects::PlaceErrorKind;
 use vocab::{Digest, Fault};
 
 use archive::VerifyErrorKind;
@@ -77,6 +78,10 @@ pub enum FetchErrorKind {
     #[error("{reason}")]
     #[fault("E_FETCH")]
     Refused { reason: String },
+    /// A bucket, or what it needs.
+    #[error(transparent)]
+    #[fault(transparent)]
+    Bucket(Box<PlaceErrorKind>),
     /// The reason includes the rate.
     #[error("{reason}")]
     #[fault(

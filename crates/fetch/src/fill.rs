@@ -1,6 +1,7 @@
 //! Carries out a plan: pieces that are here are copied and digested, the others are requested by range and digested as
 //! they arrive.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -65,10 +66,10 @@ impl Filler<'_> {
     pub(super) fn fill(&self, plan: &DeltaPlan) -> Result<FillOutcome, FetchErrorKind> {
         self.file.set_len(plan.size).map_err(|source| self.write_fault(source))?;
         let mut plan = plan.clone();
-        let resumed = if self.begun { self.take_up(&mut plan)? } else { 0 };
+        let begun = if self.begun { self.take_up(&mut plan)? } else { BegunPieces::default() };
         let reused = self.copy(&mut plan)?;
-        let ranges = plan.ranges(FETCH_GAP);
-        let mut filled = FillOutcome { reused, resumed, ..FillOutcome::default() };
+        let ranges = begun.ranges(&plan);
+        let mut filled = FillOutcome { reused, resumed: begun.whole, ..FillOutcome::default() };
         if ranges.is_empty() {
             return Ok(filled);
         }
@@ -79,28 +80,47 @@ impl Filler<'_> {
         let outcome = line.fetch(&ranges);
         tell(Event::TransferFinished { id: TRANSFER });
         filled.whole = outcome?;
+        if !filled.whole {
+            filled.resumed += begun.parts_of().sum::<u64>();
+        }
         filled.fetched = line.received.into_inner();
         filled.requests = line.requests.into_inner();
         Ok(filled)
     }
 
-    /// Finds the parts that are at their place already. Returns their bytes.
-    fn take_up(&self, plan: &mut DeltaPlan) -> Result<u64, FetchErrorKind> {
-        let stands =
-            side_by_side(thread_count(0), plan.pieces.len(), || (), |(), index| self.stands(&plan.pieces[index]))?;
-        let mut bytes = 0;
-        for (piece, stands) in plan.pieces.iter_mut().zip(stands) {
-            if stands {
+    /// Finds the parts that are at their place already, and how much is there of others.
+    fn take_up(&self, plan: &mut DeltaPlan) -> Result<BegunPieces, FetchErrorKind> {
+        let looked =
+            side_by_side(thread_count(0), plan.pieces.len(), || (), |(), index| self.arrived(&plan.pieces[index]))?;
+        let mut begun = BegunPieces::default();
+        for (index, (piece, arrived)) in plan.pieces.iter_mut().zip(looked).enumerate() {
+            if arrived == piece.size {
                 piece.from = PieceOrigin::Kept;
-                bytes += piece.size;
+                begun.whole += piece.size;
+            } else if arrived > 0 && piece.from == PieceOrigin::Remote {
+                begun.partly.insert(index, arrived);
             }
         }
-        Ok(bytes)
+        Ok(begun)
     }
 
-    fn stands(&self, piece: &PlanPiece) -> Result<bool, FetchErrorKind> {
-        let Some(expected) = piece.sha256 else { return Ok(false) };
-        Ok(self.blocks(self.file, piece.at, piece.size, |_, _| Ok(()))? == Some(expected))
+    /// How many bytes of the piece an interrupted fetch has written: all of them if they have its digest. A piece is
+    /// written from its start on into a file of zeros, so what was written ends at the last byte that is not zero. None
+    /// of it is trusted before the whole piece has its digest.
+    fn arrived(&self, piece: &PlanPiece) -> Result<u64, FetchErrorKind> {
+        let Some(expected) = piece.sha256 else { return Ok(0) };
+        let end = AtomicU64::new(0);
+        let look = |bytes: &[u8], done: u64| {
+            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                end.store(done + last as u64 + 1, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        if self.blocks(self.file, piece.at, piece.size, look)? == Some(expected) {
+            return Ok(piece.size);
+        }
+        // All of it is there, and some of it is wrong; or it is cheaper to ask for it again.
+        Ok(Some(end.into_inner()).filter(|end| *end < piece.size && *end >= FETCH_GAP).unwrap_or_default())
     }
 
     /// The digest of `size` bytes of `file` from `start` on; `take` receives each block, and the number of bytes before
@@ -160,6 +180,44 @@ impl Filler<'_> {
 
     fn write_fault(&self, source: io::Error) -> FetchErrorKind {
         FetchErrorKind::Write { path: self.artifact.file.clone().into(), source }
+    }
+}
+
+/// What an interrupted fetch has left at its place.
+#[derive(Default)]
+struct BegunPieces {
+    /// Bytes of pieces that are complete.
+    whole: u64,
+    /// How much has arrived of others, by index.
+    partly: BTreeMap<usize, u64>,
+}
+
+impl BegunPieces {
+    fn parts_of(&self) -> impl Iterator<Item = u64> {
+        self.partly.values().copied()
+    }
+
+    /// The requests of the plan; a piece that has begun is the first of its request, which begins where it ended.
+    fn ranges(&self, plan: &DeltaPlan) -> Vec<FetchRange> {
+        let mut ranges = Vec::new();
+        for range in plan.ranges(FETCH_GAP) {
+            for index in range.pieces {
+                let piece = &plan.pieces[index];
+                let (end, arrived) = (piece.offset + piece.size, self.partly.get(&index).copied());
+                let is_next = |last: &FetchRange| arrived.is_none() && last.start >= range.start;
+                match ranges.last_mut().filter(|last| is_next(last)) {
+                    Some(last) => {
+                        last.end = end;
+                        last.pieces.push(index);
+                    }
+                    None => {
+                        let start = piece.offset + arrived.unwrap_or_default();
+                        ranges.push(FetchRange { start, end, pieces: vec![index] });
+                    }
+                }
+            }
+        }
+        ranges
     }
 }
 
@@ -251,14 +309,34 @@ impl<'a> PlanRequests<'a> {
         self.tell_start(artifact.size);
     }
 
-    /// True if the server sent everything, and everything was used.
+    /// As [`PlanRequests::range_once`]; if what an interrupted fetch had left of a piece turns out to be damaged, the
+    /// piece is fetched from its start.
     fn range(&self, range: &FetchRange) -> Result<bool, RangeHalt> {
+        let first = range.pieces.first().map(|index| &self.plan.pieces[*index]);
+        let begun = first.filter(|piece| piece.offset < range.start);
+        match (self.range_once(range), begun) {
+            (
+                Err(RangeHalt::Fault(FetchErrorKind::Untrusted(VerifyErrorKind::PartDigest { part, .. }))),
+                Some(piece),
+            ) if part == piece.content => {
+                self.filler
+                    .watch
+                    .note(format!("what had arrived of the part `{part}` is damaged; it is fetched again"));
+                self.range_once(&FetchRange { start: piece.offset, ..range.clone() })
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// True if the server sent everything, and everything was used.
+    fn range_once(&self, range: &FetchRange) -> Result<bool, RangeHalt> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(FetchErrorKind::Cancelled.into());
         }
         let Filler { settings, watch, .. } = self.filler;
         let mut landing =
             RangeLanding::new(self, range.start, range.pieces.iter().map(|index| &self.plan.pieces[*index]));
+        landing.take_up()?;
         let mut whole = None;
         let mut no_range = None;
         repeat(settings, watch, &self.filler.origin.place(), || {
@@ -345,6 +423,21 @@ struct RangeLanding<'a> {
 impl<'a> RangeLanding<'a> {
     fn new(line: &'a PlanRequests<'a>, position: u64, pieces: impl Iterator<Item = &'a PlanPiece>) -> Self {
         Self { line, position, pieces: pieces.collect(), digest: DigestWriter::new(io::sink()), next: 0 }
+    }
+
+    /// Digests what there is already of the first piece.
+    fn take_up(&mut self) -> Result<(), FetchErrorKind> {
+        let Some(piece) = self.pieces.first().filter(|piece| piece.offset < self.position) else { return Ok(()) };
+        let (filler, mut buffer) = (self.line.filler, vec![0; BUFFER]);
+        let (mut at, end) = (piece.at, piece.at + (self.position - piece.offset));
+        while at < end {
+            let length = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let read = read_exact_at(filler.file, &mut buffer[..length], at);
+            let taken = read.and_then(|()| self.digest.write_all(&buffer[..length]));
+            taken.map_err(|source| filler.write_fault(source))?;
+            at += length as u64;
+        }
+        Ok(())
     }
 
     fn short(&self, end: u64) -> String {

@@ -40,6 +40,7 @@
 //! ```
 
 mod answer;
+mod bucket;
 mod cluster;
 mod delta_plan;
 mod diff;
@@ -50,14 +51,16 @@ mod older;
 mod origin;
 mod prefix;
 mod server;
+mod share;
 mod tree;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell, manifest_beside};
+use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell, TreePath, manifest_beside};
 
 use archive::VerifyErrorKind;
 use archive::pieces::check_places;
@@ -73,15 +76,16 @@ use fill::{FillOutcome, Filler};
 use kept::GrowingFile;
 use older::OlderArtifacts;
 use origin::ArtifactOrigin;
-pub use origin::server_of;
+pub use origin::{check_place, is_bucket, is_remote, remembered, server_of};
 pub use server::FetchSettings;
+pub use share::ReuseMode;
 pub use web::{Deadline, Pace, Proxies, without_secrets};
 
 /// What to fetch, and into what.
 #[derive(Clone, Debug)]
 pub struct FetchRequest {
-    /// Location of the artifact: `http`, `https` or `file`, a plain path, or `ais://bucket/name?endpoint=…` in an AIStore
-    /// cluster. Its manifest has the same name and `.json`. User and password are used and never shown.
+    /// Location of the artifact: `http`, `https` or `file`, a plain path, `s3://bucket/name` or
+    /// `ais://bucket/name?endpoint=…` in an AIStore cluster. Its manifest has the same name and `.json`. User and password are used and never shown.
     pub place: String,
     /// Older artifacts, each with its manifest beside it, and installed prefixes, which are useful only for
     /// [`FetchTarget::Folder`].
@@ -94,6 +98,8 @@ pub struct FetchRequest {
     /// With [`FetchTarget::Folder`]: what has arrived stays in this folder when the work is interrupted, and the next
     /// fetch continues with it. The caller ensures that only one fetch at a time uses the folder.
     pub keep: Option<PathBuf>,
+    /// What becomes of files that an installed prefix has already.
+    pub reuse: ReuseMode,
 }
 
 /// What becomes of the artifact.
@@ -128,6 +134,10 @@ pub struct FetchOutcome {
     pub requests: u32,
     /// Whether the server does not support byte ranges, so that everything was sent.
     pub whole: bool,
+    /// Bytes of files that the new tree and a prefix have on disk once.
+    pub shared: u64,
+    /// Digests of the files that came from prefixes, as they were read for this.
+    pub digests: HashMap<TreePath, Digest>,
 }
 
 /// Where events go, and what ends the work early.
@@ -305,9 +315,12 @@ impl FetchJob<'_> {
         let tree = staging.tree();
         let extracted = extract_parts(&growing.path, artifact.format, &tree);
         Self::settled(growing, extracted.map_err(FetchErrorKind::from))?;
-        tree::place(&tree, &reused, &self.watch)?;
+        let shared = tree::place(&tree, &reused, self.request.reuse, &self.watch)?;
         archive::pieces::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
-        Ok(self.summary(folder, described, reused.len() + filled.reused, &filled))
+        let digests = reused.iter().flat_map(|part| &part.digests);
+        let digests = digests.map(|(path, file)| (path.clone(), file.sha256)).collect();
+        let summary = self.summary(folder, described, reused.len() + filled.reused, &filled);
+        Ok(FetchOutcome { shared, digests, ..summary })
     }
 
     fn fill(
@@ -333,6 +346,8 @@ impl FetchJob<'_> {
             resumed: filled.resumed,
             requests: filled.requests,
             whole: filled.whole,
+            shared: 0,
+            digests: HashMap::new(),
         }
     }
 }

@@ -10,14 +10,16 @@ use url::Url;
 use vocab::{Event, manifest_beside, manifest_name, open_regular};
 use web::{Retries, WebAnswer, WebFailure, header, may_pass, without_secrets};
 
-use super::answer::{MAX_MANIFEST, RangeAnswer, read_bounded};
+use super::answer::{MAX_MANIFEST, RangeAnswer, content_range, read_bounded};
+use super::bucket::{self, BucketObject};
 use super::cluster::ClusterObject;
 use super::server::{ServerSetback, WebOrigin};
-use super::{FetchErrorKind, FetchSettings, FetchWatch};
+use super::{FetchError, FetchErrorKind, FetchSettings, FetchWatch};
 
 pub(super) enum ArtifactOrigin {
     Web(Box<WebOrigin>),
     Cluster(Box<ClusterObject>),
+    Bucket(Box<BucketObject>),
     Disk(PathBuf),
 }
 
@@ -26,6 +28,9 @@ impl ArtifactOrigin {
         if place.starts_with(CLUSTER) {
             return Ok(Self::Cluster(Box::new(ClusterObject::new(place, settings)?)));
         }
+        if is_bucket(place) {
+            return Ok(Self::Bucket(Box::new(BucketObject::new(place, settings)?)));
+        }
         if let Some(path) = path_of(place) {
             return Ok(Self::Disk(path));
         }
@@ -33,7 +38,7 @@ impl ArtifactOrigin {
         let url = Url::parse(place).map_err(|error| refuse(error.to_string()))?;
         match url.scheme() {
             "http" | "https" => Ok(Self::Web(Box::new(WebOrigin::new(url, settings)))),
-            other => Err(refuse(format!("the URL scheme is `{other}`; use http, https, ais or file"))),
+            other => Err(refuse(format!("the URL scheme is `{other}`; use http, https, file, s3 or ais"))),
         }
     }
 
@@ -43,6 +48,7 @@ impl ArtifactOrigin {
             Self::Disk(path) => path.display().to_string(),
             Self::Web(web) => without_secrets(web.url().as_str()),
             Self::Cluster(cluster) => cluster.place(),
+            Self::Bucket(bucket) => bucket.place().to_owned(),
         }
     }
 
@@ -59,6 +65,11 @@ impl ArtifactOrigin {
                 let manifest = cluster.manifest();
                 let place = manifest.place();
                 let text = repeat(settings, watch, &place, || manifest.small())?;
+                text.ok_or(FetchErrorKind::NoManifest { place })
+            }
+            Self::Bucket(bucket) => {
+                let place = manifest_name(bucket.place());
+                let text = repeat(settings, watch, &place, || bucket.small(true))?;
                 text.ok_or(FetchErrorKind::NoManifest { place })
             }
         }
@@ -80,6 +91,10 @@ impl ArtifactOrigin {
                 let text = repeat(settings, watch, &self.place(), || cluster.small())?;
                 text.ok_or_else(|| FetchErrorKind::Status { status: 404, place: self.place() })
             }
+            Self::Bucket(bucket) => {
+                let text = repeat(settings, watch, &self.place(), || bucket.small(false))?;
+                text.ok_or_else(|| FetchErrorKind::Status { status: 404, place: self.place() })
+            }
         }
     }
 
@@ -97,6 +112,7 @@ impl ArtifactOrigin {
                 range_of(web, web.get(web.url(), &headers)?, &range, size, tag)
             }
             Self::Cluster(cluster) => cluster.range(&range, tag),
+            Self::Bucket(bucket) => bucket.range(&range, size, tag),
         }
     }
 
@@ -108,6 +124,7 @@ impl ArtifactOrigin {
                 answer => Err(status_setback(&answer, web.url())),
             },
             Self::Cluster(cluster) => cluster.whole(),
+            Self::Bucket(bucket) => bucket.whole(),
         }
     }
 }
@@ -115,9 +132,47 @@ impl ArtifactOrigin {
 /// How the address of a place in an AIStore cluster begins.
 const CLUSTER: &str = "ais://";
 
+/// Whether the place is in a bucket, so that its address has settings in its query and no escapes.
+pub fn is_bucket(place: &str) -> bool {
+    bucket::SCHEMES.iter().any(|scheme| place.starts_with(scheme))
+}
+
+/// Whether a network is needed to read it.
+pub fn is_remote(place: &str) -> bool {
+    let place = place.to_ascii_lowercase();
+    is_bucket(&place) || ["http://", "https://", CLUSTER].iter().any(|scheme| place.starts_with(scheme))
+}
+
+/// The place as it may be remembered and compared: without user and password, and without the query of a web address,
+/// which may hold a token. A path becomes absolute.
+pub fn remembered(place: &str) -> String {
+    let text = if place.starts_with(CLUSTER) || is_bucket(place) {
+        // The query has the server and its settings; a user or password in it is refused.
+        web::without_credentials(place)
+    } else if is_remote(place) {
+        without_secrets(place)
+    } else {
+        let absolute = path_of(place).and_then(|path| std::path::absolute(path).ok());
+        return absolute.map_or_else(|| without_secrets(place), |path| path.display().to_string());
+    };
+    text.trim_end_matches('/').to_owned()
+}
+
+/// Whether this is a place that something can be fetched from; makes no request.
+pub fn check_place(place: &str, settings: &FetchSettings) -> Result<(), FetchError> {
+    // An object's name, since places of objects are not objects themselves.
+    let (base, query) = place.split_at(place.find('?').unwrap_or(place.len()));
+    let object = if is_remote(place) { format!("{}/x{query}", base.trim_end_matches('/')) } else { place.to_owned() };
+    let checked = ArtifactOrigin::new(&object, settings);
+    checked.map(drop).map_err(|kind| FetchError { place: without_secrets(place), kind })
+}
+
 /// The URL of the server that a place is asked of, for those that want to know how the bytes come. `None` for this
 /// machine, and where no server is named.
 pub fn server_of(place: &str, settings: &FetchSettings) -> Option<String> {
+    if is_bucket(place) {
+        return bucket::endpoint_of(place, settings);
+    }
     if !place.starts_with(CLUSTER) {
         // A `file:` URL that is not a path on this system, such as one without a drive on Windows, names no server either.
         let is_file = place.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
@@ -207,9 +262,7 @@ fn range_of(
     }
     let sent = header_text(&answer, &header::CONTENT_RANGE).and_then(content_range);
     match sent {
-        Some(sent)
-            if sent.start == range.start && sent.end <= range.end && sent.total.is_none_or(|total| total == size) =>
-        {
+        Some(sent) if sent.is_of(range, size) => {
             Ok(RangeAnswer::Range { body: Box::new(answer.into_body()), end: sent.end, tag: its_tag })
         }
         _ => Ok(RangeAnswer::NoRange { why: "the server sends other ranges than it is asked for" }),
@@ -223,24 +276,6 @@ fn whole_of(answer: WebAnswer, why: &'static str) -> RangeAnswer {
 
 fn header_text<'a>(answer: &'a WebAnswer, name: &header::HeaderName) -> Option<&'a str> {
     answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-}
-
-struct ContentRange {
-    start: u64,
-    /// The position after the last byte.
-    end: u64,
-    /// Absent for `*`.
-    total: Option<u64>,
-}
-
-/// `bytes 100-199/200`
-fn content_range(text: &str) -> Option<ContentRange> {
-    let (range, total) = text.strip_prefix("bytes")?.trim_start().split_once('/')?;
-    let (start, last) = range.split_once('-')?;
-    let (start, last): (u64, u64) = (start.parse().ok()?, last.parse().ok()?);
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-    let end = last.checked_add(1).filter(|end| *end > start)?;
-    Some(ContentRange { start, end, total })
 }
 
 fn status_setback(answer: &WebAnswer, url: &Url) -> ServerSetback {
@@ -267,27 +302,4 @@ pub(super) fn repeat<T>(
         ServerSetback::Final(kind) => kind,
         ServerSetback::Passing { reason, .. } => FetchErrorKind::Unreachable { reason, attempts },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges_are_read_strictly() {
-        let cases = [
-            ("bytes 0-9/10", Some((0, 10, Some(10)))),
-            ("bytes 5-9/*", Some((5, 10, None))),
-            ("bytes 9-5/10", None),
-            ("bytes */10", None),
-            ("bytes 0-18446744073709551615/*", None),
-            ("items 0-9/10", None),
-            ("bytes 0-9", None),
-            ("", None),
-        ];
-        for (text, expected) in cases {
-            let read = content_range(text).map(|range| (range.start, range.end, range.total));
-            assert_eq!(read, expected, "for {text:?}");
-        }
-    }
 }

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::time::SystemTime;
 
 use vocab::record_format::record_lines;
 use vocab::{Artifact, Digest, DistributionName, Manifest, PartKind, TreeLayout, TreePath};
@@ -14,6 +16,7 @@ use vocab::{INNER_MANIFEST, side_by_side};
 
 use super::FetchErrorKind;
 use super::older::OlderPrefix;
+use super::share::stamp;
 use archive::pieces::thread_count;
 use archive::{EntryIdentity, EntryKind, FileContent, TreeEntry, identity_of, scan};
 
@@ -27,8 +30,34 @@ const MAX_RECORD: u64 = 64 << 20;
 pub(super) struct ReusedPart {
     /// Its index in the artifact's list.
     pub index: usize,
+    pub kind: PartKind,
     /// Files of an older prefix; sorted by path.
     pub entries: Vec<TreeEntry>,
+    /// What they were found to hold.
+    pub digests: HashMap<TreePath, DigestedFile>,
+}
+
+/// A file as it was when it was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DigestedFile {
+    pub sha256: Digest,
+    /// In bytes.
+    pub size: u64,
+    pub modified: SystemTime,
+}
+
+impl DigestedFile {
+    /// An error if it changes meanwhile.
+    fn read(place: &Path) -> io::Result<Self> {
+        let file = File::open(place)?;
+        let before = stamp(&file.metadata()?);
+        let (sha256, _) = Digest::of_reader(&file)?;
+        let after = stamp(&file.metadata()?);
+        match before.filter(|before| Some(*before) == after) {
+            Some((size, modified)) => Ok(Self { sha256, size, modified }),
+            None => Err(io::Error::other("it changed while it was read")),
+        }
+    }
 }
 
 /// The parts that any of the prefixes has, in the artifact's order.
@@ -88,7 +117,9 @@ impl<'a> HeldFiles<'a> {
             let right = |paths: &BTreeSet<TreePath>| self.identity(paths, &digests) == identity;
             let paths = candidate.choices.into_iter().find(right)?;
             let entries = paths.iter().filter_map(|path| self.entries.get(path)).cloned().collect();
-            Some(ReusedPart { index: candidate.index, entries })
+            let known = paths.iter().filter_map(|path| Some((path.clone(), *digests.get(path)?)));
+            let kind = artifact.parts[candidate.index].kind();
+            Some(ReusedPart { index: candidate.index, kind, entries, digests: known.collect() })
         };
         candidates.into_iter().filter_map(part).collect()
     }
@@ -175,13 +206,11 @@ impl<'a> HeldFiles<'a> {
     }
 
     /// Identity of files; an unreadable one has none, and its part is fetched.
-    fn digests(&self, paths: &[&TreePath]) -> HashMap<TreePath, Digest> {
+    fn digests(&self, paths: &[&TreePath]) -> HashMap<TreePath, DigestedFile> {
         let digest = |(): &mut (), index: usize| -> Result<_, std::convert::Infallible> {
             let content = self.entries.get(paths[index]).map(|entry| &entry.kind);
             Ok(match content {
-                Some(EntryKind::File { content: FileContent::Disk(place), .. }) => {
-                    File::open(place).and_then(Digest::of_reader).ok().map(|(digest, _)| digest)
-                }
+                Some(EntryKind::File { content: FileContent::Disk(place), .. }) => DigestedFile::read(place).ok(),
                 _ => None,
             })
         };
@@ -191,13 +220,13 @@ impl<'a> HeldFiles<'a> {
     }
 
     /// `None` if something is missing.
-    fn identity(&self, paths: &BTreeSet<TreePath>, digests: &HashMap<TreePath, Digest>) -> Option<Digest> {
+    fn identity(&self, paths: &BTreeSet<TreePath>, digests: &HashMap<TreePath, DigestedFile>) -> Option<Digest> {
         let mut rows = Vec::new();
         for path in paths {
             let identity = match &self.entries.get(path)?.kind {
                 EntryKind::Directory => EntryIdentity::Directory,
                 EntryKind::File { executable, .. } => {
-                    EntryIdentity::File { sha256: *digests.get(path)?, executable: *executable }
+                    EntryIdentity::File { sha256: digests.get(path)?.sha256, executable: *executable }
                 }
                 // If extraction copied the links, none of the packed ones is left.
                 EntryKind::Symlink { .. } if cfg!(windows) => return None,

@@ -1,8 +1,10 @@
 //! An artifact on a web server: how long to wait for it, and what a missing answer means.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use aistore_client::Variables;
+use vocab::Environment;
 use web::{
     Credentials, Deadline, FailureKind, HeaderName, Method, Pace, Proxies, Retries, RetryChance, WebAnswer, WebClient,
     WebFailure, WebLimits, WebRequest,
@@ -17,6 +19,8 @@ pub struct FetchSettings {
     pub proxies: Proxies,
     /// For `ais://`: the endpoint where an address names none, the token, TLS.
     pub cluster: Variables,
+    /// For `s3://`: AWS's variables, and where profiles are.
+    pub buckets: Environment,
     /// Limit for finding the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
@@ -33,12 +37,28 @@ pub struct FetchSettings {
     pub at_once: usize,
 }
 
+/// What reading from a bucket asks the environment for, proxies aside.
+const BUCKET_VARIABLES: [&str; 11] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "HOME",
+    "USERPROFILE",
+];
+
 impl Default for FetchSettings {
     fn default() -> Self {
         let retries = Retries::default();
         Self {
             proxies: Proxies::default(),
             cluster: Variables::default(),
+            buckets: Environment::default(),
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
@@ -51,9 +71,16 @@ impl Default for FetchSettings {
 }
 
 impl FetchSettings {
-    /// The default, with the proxies and AIStore's variables that `variable` gives the values of.
+    /// The default, with the proxies and the variables of AIStore and AWS that `variable` gives the values of.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        Self { proxies: Proxies::of(variable), cluster: Variables::of(variable), ..Self::default() }
+        let of_buckets =
+            BUCKET_VARIABLES.iter().filter_map(|name| Some((OsString::from(name), variable(name)?.into())));
+        Self {
+            proxies: Proxies::of(variable),
+            cluster: Variables::of(variable),
+            buckets: Environment::new(of_buckets),
+            ..Self::default()
+        }
     }
 }
 

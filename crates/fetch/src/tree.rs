@@ -2,14 +2,14 @@
 //! from one archive, so nothing is written over another part's file or through a link.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, FileTimes};
-use std::io;
+use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
 use vocab::{TreePath, side_by_side};
 
 use super::prefix::ReusedPart;
+use super::share::{ReuseMode, ReusedBytes, ReusedFile, is_edited_in_place, set_time};
 use super::{FetchErrorKind, FetchWatch, tree_fault};
 use archive::EntryFault;
 use archive::pieces::DestinationFolder;
@@ -18,8 +18,14 @@ use archive::pieces::{NodeKind, TreeRecord};
 use archive::{EntryKind, ExtractErrorKind, FileContent, NameRules, TreeEntry, scan};
 use vocab::INNER_MANIFEST;
 
-/// Copies the files of `parts` into `tree`, where everything else has been extracted.
-pub(super) fn place(tree: &Path, parts: &[ReusedPart], watch: &FetchWatch<'_>) -> Result<(), FetchErrorKind> {
+/// Brings the files of `parts` into `tree`, where everything else has been extracted. Gives the bytes that are now in
+/// both trees and on disk once.
+pub(super) fn place(
+    tree: &Path,
+    parts: &[ReusedPart],
+    mode: ReuseMode,
+    watch: &FetchWatch<'_>,
+) -> Result<u64, FetchErrorKind> {
     let in_tree = |kind| tree_fault(tree, kind);
     let mut record = TreeRecord::new(NameRules::of_host());
     let extracted = scan(tree)?;
@@ -28,12 +34,12 @@ pub(super) fn place(tree: &Path, parts: &[ReusedPart], watch: &FetchWatch<'_>) -
     }
     let place = DestinationFolder::new(tree).map_err(in_tree)?;
     let mut folders: Vec<String> = Vec::new();
-    let mut files: Vec<(&TreeEntry, &Path)> = Vec::new();
-    for entry in parts.iter().flat_map(|part| &part.entries) {
+    let mut files: Vec<(&ReusedPart, &TreeEntry, &Path)> = Vec::new();
+    for (part, entry) in parts.iter().flat_map(|part| part.entries.iter().map(move |entry| (part, entry))) {
         add(&mut record, entry, &mut |folder| folders.push(folder.to_owned()))
             .map_err(|fault| in_tree(refusal(&entry.path, fault)))?;
         if let EntryKind::File { content: FileContent::Disk(from), .. } = &entry.kind {
-            files.push((entry, from));
+            files.push((part, entry, from));
         }
     }
     let links = record.resolved_links().map_err(|(path, fault)| in_tree(refusal(&path, fault)))?;
@@ -41,15 +47,28 @@ pub(super) fn place(tree: &Path, parts: &[ReusedPart], watch: &FetchWatch<'_>) -
         place.directory(folder).map_err(in_tree)?;
     }
     let time = time_of(tree);
-    side_by_side(
+    let shared = side_by_side(
         thread_count(0),
         files.len(),
         || (),
         |(), index| {
             watch.check()?;
-            let (entry, from) = files[index];
+            let (part, entry, from) = files[index];
             let to = entry.path.below(tree);
-            copy(from, &to, entry, time).map_err(|source| FetchErrorKind::Write { path: to, source })
+            let looked_at = part.digests.get(&entry.path).map(|file| (file.size, file.modified));
+            let size = looked_at.map_or(0, |(size, _)| size);
+            let file = ReusedFile {
+                from,
+                to: &to,
+                executable: matches!(entry.kind, EntryKind::File { executable: true, .. }),
+                may_share: mode == ReuseMode::Shared && !is_edited_in_place(part.kind, &entry.path, size),
+                looked_at,
+            };
+            match file.bring(time) {
+                Ok(ReusedBytes::Shared) => Ok(size),
+                Ok(ReusedBytes::Copied) => Ok(0),
+                Err(source) => Err(FetchErrorKind::Write { path: to, source }),
+            }
         },
     )?;
     // Links come last: until here none was in the way of a file.
@@ -61,7 +80,7 @@ pub(super) fn place(tree: &Path, parts: &[ReusedPart], watch: &FetchWatch<'_>) -
         let path = entry.path.below(tree);
         set_time(&path, time).map_err(|source| FetchErrorKind::Write { path, source })?;
     }
-    Ok(())
+    Ok(shared.into_iter().sum())
 }
 
 fn refusal(path: &TreePath, fault: EntryFault) -> ExtractErrorKind {
@@ -79,38 +98,4 @@ fn add(record: &mut TreeRecord, entry: &TreeEntry, made: &mut dyn FnMut(&str)) -
 /// All entries of an artifact have one time; it is taken from the inner manifest, which is never reused.
 fn time_of(tree: &Path) -> Option<SystemTime> {
     fs::metadata(tree.join(INNER_MANIFEST)).and_then(|metadata| metadata.modified()).ok()
-}
-
-/// Makes a copy that shares at most disk blocks with the original. Nothing may exist at `to`.
-fn copy(from: &Path, to: &Path, entry: &TreeEntry, time: Option<SystemTime>) -> io::Result<()> {
-    reflink_copy::reflink_or_copy(from, to)?;
-    let executable = matches!(entry.kind, EntryKind::File { executable: true, .. });
-    make_own(to, executable)?;
-    match time {
-        Some(_) => set_time(to, time),
-        None => Ok(()),
-    }
-}
-
-#[cfg(unix)]
-fn make_own(path: &Path, executable: bool) -> io::Result<()> {
-    let mode = if executable { 0o755 } else { 0o644 };
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
-}
-
-/// The copy of a read-only file is read-only, too.
-#[cfg(not(unix))]
-fn make_own(path: &Path, _: bool) -> io::Result<()> {
-    let mut permissions = fs::metadata(path)?.permissions();
-    if permissions.readonly() {
-        permissions.set_readonly(false);
-        fs::set_permissions(path, permissions)?;
-    }
-    Ok(())
-}
-
-fn set_time(path: &Path, time: Option<SystemTime>) -> io::Result<()> {
-    let Some(time) = time else { return Ok(()) };
-    let file = if path.is_dir() { File::open(path)? } else { File::options().write(true).open(path)? };
-    file.set_times(FileTimes::new().set_modified(time))
 }

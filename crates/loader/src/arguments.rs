@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use catalogue::Channel;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use cli::{CommandLine, ShowOptions, TransferOptions};
-use vocab::{PlatformKey, VersionString};
+use fetch::ReuseMode;
+use vocab::{PlatformKey, RuntimeRequest};
 
 use crate::extension_arguments::ExtensionCommand;
 use crate::verbs_arguments::{
@@ -38,9 +39,12 @@ pub enum LoaderCommand {
     /// It is installed as `DIR/VERSION-BUILD`; `DIR/VERSION-current` points to it. An update fetches only the parts
     /// that the previous one lacks. The last line of the output is the installed folder.
     #[command(after_help = "Examples:
+  pydist get 3.12
+  pydist get latest-atls --channel candidate
   pydist get 3.12.10 --from https://runtimes.example.com
   pydist get 3.12.10 --from 'ais://runtimes/python?endpoint=http://ais.example.com:8080'
-  pydist get 3.12.10-atls --from published --to runtimes --public-key pydist.pub")]
+  pydist get 3.12.10-atls --from published --to runtimes --public-key pydist.pub
+  pydist get 3.12.10 --from s3://bucket/runtimes --link-mode copy")]
     Get(GetArguments),
     /// Show what is installed: every build, its size, where it came from, and whether it is damaged.
     ///
@@ -98,6 +102,21 @@ pub enum LoaderCommand {
   pydist prune --dry-run
   pydist prune")]
     Prune(PruneArguments),
+    /// Bring installed runtimes to the newest build of the same version, from where they came.
+    ///
+    /// Only what changed is fetched; unchanged files are shared with the previous build, which stays installed.
+    #[command(after_help = "Examples:
+  pydist update
+  pydist update 3.12 --dry-run")]
+    Update(UpdateArguments),
+    /// Show or change the remembered source of runtimes and its public keys.
+    ///
+    /// A source that is remembered with keys is never used without them, however it is named.
+    #[command(after_help = "Examples:
+  pydist source
+  pydist source set https://runtimes.example.com --public-key pydist.pub
+  pydist source remove https://runtimes.example.com")]
+    Source(SourceArguments),
     /// Python extensions in zips, and the Python distribution that each runs on.
     ///
     /// Settings, names and folders are those of the Python Extension Loader of AI Studio and AI Hub.
@@ -108,12 +127,13 @@ pub enum LoaderCommand {
 /// What `pydist get` takes.
 #[derive(Args, Debug)]
 pub struct GetArguments {
-    /// Such as 3.12.10 or 3.12.10-atls.
-    pub version: VersionString,
-    /// Where it was published: the URL or folder with catalogue.json, or a place in an AIStore cluster,
-    /// `ais://bucket/prefix?endpoint=http://host:port`.
+    /// 3.12.10, 3.12 for its newest release, latest; with a variant as in 3.12-atls.
+    pub version: RuntimeRequest,
+    /// Where it was published: the URL or folder with catalogue.json, a bucket `s3://bucket/prefix`, or a place in an
+    /// AIStore cluster, `ais://bucket/prefix?endpoint=http://host:port`. Defaults to PYDIST_FROM, then to the source that
+    /// `pydist source set` remembered.
     #[arg(long, value_name = "URL|DIR")]
-    pub from: String,
+    pub from: Option<String>,
     /// Where to install runtimes; defaults to PYDIST_RUNTIMES, else to the user's data folder.
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
@@ -124,6 +144,7 @@ pub struct GetArguments {
     #[arg(long, value_name = "KEY")]
     pub platform: Option<PlatformKey>,
     /// A minisign public key, or a file with one; anything it did not sign is refused. May be repeated to accept several.
+    /// Not needed for a source that is remembered with keys.
     #[arg(long, value_name = "FILE|KEY")]
     pub public_key: Vec<String>,
     /// Use no network: use what is installed, according to the catalogue that was read last.
@@ -138,8 +159,85 @@ pub struct GetArguments {
     /// Allow a build that is older than the current one, or one that was retracted.
     #[arg(long)]
     pub allow_older: bool,
+    /// auto: files that an installed build has already are shared with it where possible; copy: each runtime has its
+    /// own files.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub link_mode: LinkMode,
     #[command(flatten)]
     pub transfer: TransferOptions,
+}
+
+/// What `pydist update` takes.
+#[derive(Args, Debug)]
+pub struct UpdateArguments {
+    /// Which ones, such as 3.12 or 3.12.10-atls; all installed runtimes by default.
+    pub versions: Vec<RuntimeRequest>,
+    /// Where runtimes are installed; defaults to the user's data folder.
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// Show what would change and how many bytes would be fetched; change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// auto: files that an installed build has already are shared with it where possible; copy: each runtime has its
+    /// own files.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub link_mode: LinkMode,
+    #[command(flatten)]
+    pub transfer: TransferOptions,
+}
+
+/// What `pydist source` takes; without a command it shows what is remembered.
+#[derive(Args, Debug)]
+pub struct SourceArguments {
+    #[command(subcommand)]
+    pub command: Option<SourceCommand>,
+}
+
+/// Changes of what is remembered.
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Remember a source, and use it where none is named.
+    ///
+    /// Known keys of the source stay unless others are given.
+    #[command(after_help = "Examples:
+  pydist source set https://runtimes.example.com --public-key pydist.pub
+  pydist source set s3://bucket/runtimes --unsigned")]
+    Set {
+        /// The URL or folder with catalogue.json, or a place in a bucket or a cluster.
+        #[arg(value_name = "URL|DIR")]
+        from: String,
+        /// A minisign public key, or a file with one; anything it did not sign is refused. May be repeated to accept
+        /// several.
+        #[arg(long, value_name = "FILE|KEY", conflicts_with = "unsigned")]
+        public_key: Vec<String>,
+        /// Forget the keys of this source, and believe what is served there.
+        #[arg(long)]
+        unsigned: bool,
+    },
+    /// Forget a source and its keys.
+    #[command(after_help = "Examples:
+  pydist source remove https://runtimes.example.com")]
+    Remove {
+        /// As `pydist source` shows it.
+        #[arg(value_name = "URL|DIR")]
+        from: String,
+    },
+}
+
+/// What becomes of files that an installed build has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LinkMode {
+    Auto,
+    Copy,
+}
+
+impl LinkMode {
+    pub fn reuse(self) -> ReuseMode {
+        match self {
+            Self::Auto => ReuseMode::Shared,
+            Self::Copy => ReuseMode::Own,
+        }
+    }
 }
 
 impl CommandLine for LoaderArguments {

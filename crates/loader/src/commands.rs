@@ -8,11 +8,12 @@ use std::time::SystemTime;
 use catalogue::Moment;
 use cli::{Printer, TransferOptions};
 use fetch::{Deadline, FetchSettings, FetchWatch, Pace};
-use loader::{GetRequest, Home, InstallOutcome, PublicKey, TrustError, get};
+use loader::{GetRequest, Home, InstallOutcome, InstalledRuntime, PublicKey, TrustError, get};
 use serde_json::json;
-use vocab::{Event, Exit, Fault, PlatformKey};
+use vocab::{Event, Exit, Fault, PlatformKey, RuntimeRequest};
 
 use crate::arguments::GetArguments;
+use crate::source_choice;
 
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
@@ -26,6 +27,9 @@ pub enum CommandError {
     #[error("this machine's clock is wrong: it shows a time before 1970")]
     #[fault("E_GET_CLOCK", hint("set it; expiry dates are compared with it"))]
     Clock,
+    #[error("no {asked} is installed")]
+    #[fault("E_UPDATE_MISSING", hint("installed, nearest first: {nearest}"))]
+    NoneInstalled { asked: RuntimeRequest, nearest: String },
     #[error("--public-key: {source}")]
     #[fault("E_GET_PUBLIC_KEY", hint("give the line that begins with RW, or the file that `minisign -G` wrote"))]
     PublicKey { source: TrustError },
@@ -53,37 +57,53 @@ pub fn run(
         verify,
         reinstall,
         allow_older,
+        link_mode,
         transfer,
     } = arguments;
+    let given = public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
+    let source = source_choice::chosen(from.as_deref(), given, environment)?;
     let request = GetRequest {
-        version: version.clone(),
+        asked: version.clone(),
         platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
         channel: *channel,
-        from: from.clone(),
+        from: source.place,
         home: home_of(to.as_deref(), environment)?,
-        public_keys: public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?,
+        public_keys: source.public_keys,
         offline: *offline,
         verify: *verify,
         reinstall: *reinstall,
         allow_older: *allow_older,
+        reuse: link_mode.reuse(),
         now: now().ok_or(CommandError::Clock)?,
     };
     let settings = settings_of(transfer, environment);
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, FetchWatch { tell: &tell, cancelled })?;
-    let (fetched, resumed, size) = match got.installed {
-        InstallOutcome::Before => (0, 0, 0),
-        InstallOutcome::Now { fetched, resumed, size } => (fetched, resumed, size),
+    if version.exact().is_none() {
+        let GetRequest { platform, channel, .. } = &request;
+        let reason = format!("the newest {version} on offer for {platform} in the channel {channel}");
+        printer.say(&format!("{}: {reason}", got.version));
+    }
+    report(&got, is_json, printer);
+    Ok(Exit::Done)
+}
+
+/// Prints what was installed, its folder last.
+pub fn report(got: &InstalledRuntime, is_json: bool, printer: &Printer) {
+    let (fetched, resumed, size, shared) = match got.installed {
+        InstallOutcome::Before => (0, 0, 0, 0),
+        InstallOutcome::Now { fetched, resumed, size, shared } => (fetched, resumed, size, shared),
     };
+    let version = &got.version;
     if is_json {
         let row = json!({
-            "path": got.folder, "current": got.current, "build_key": got.build_key,
+            "version": version, "path": got.folder, "current": got.current, "build_key": got.build_key,
             "manifest_sha256": got.manifest_sha256, "signed": got.verified_by.is_some(), "verified_by": got.verified_by,
             "installed": matches!(got.installed, InstallOutcome::Now { .. }), "fetched": fetched,
-            "resumed": resumed, "size": size,
+            "resumed": resumed, "size": size, "shared": shared,
         });
         printer.json("got", &row);
-        return Ok(Exit::Done);
+        return;
     }
     match got.installed {
         InstallOutcome::Before => printer.say(&format!("{version} is installed and up to date")),
@@ -92,11 +112,15 @@ pub fn run(
                 0 => String::new(),
                 bytes => format!(", {} had arrived before", cli::bytes(bytes)),
             };
-            printer.say(&format!("{} of {} fetched{before}, installed", cli::bytes(fetched), cli::bytes(size)));
+            let common = match shared {
+                0 => String::new(),
+                bytes => format!(", {} shared with installed runtimes", cli::bytes(bytes)),
+            };
+            let (fetched, size) = (cli::bytes(fetched), cli::bytes(size));
+            printer.say(&format!("{fetched} of {size} fetched{before}, installed{common}"));
         }
     }
     printer.data(&got.folder.display().to_string());
-    Ok(Exit::Done)
 }
 
 /// Where runtimes are installed.

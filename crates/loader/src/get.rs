@@ -6,23 +6,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use catalogue::{BuildQuery, Catalogue, CatalogueRow};
-use fetch::{FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of, without_secrets};
+use catalogue::{BuildQuery, Catalogue, CatalogueRow, Channel};
+use fetch::{FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of};
 use tree_table::{CompareDepth, TreeTable};
-use vocab::{Digest, Event, unencrypted_host};
+use vocab::{Digest, Event, Manifest, PlatformKey, RuntimeRequest, VersionString, unencrypted_host};
 
 use crate::carry_over::carry_over;
-use crate::get_error::offline;
+use crate::get_error::{NotOffered, offline};
 use crate::get_job::{GetJob, GetRequest, compared};
 use crate::home::{HomeLock, STAGED_TREE};
 use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord, InstallSource};
 use crate::offer::{CatalogueOffer, is_build};
+use crate::reusable::{builds_to_reuse, without};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind};
 
 /// The installed runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledRuntime {
+    pub version: VersionString,
     /// The installed tree.
     pub folder: PathBuf,
     /// The link, on Windows the text file, that leads to `folder`.
@@ -43,7 +45,8 @@ pub enum InstallOutcome {
     /// It was installed already, and is unchanged.
     Before,
     /// `fetched` of `size` bytes were transferred, `resumed` remained from an interrupted attempt, the rest was here.
-    Now { fetched: u64, resumed: u64, size: u64 },
+    /// `shared` bytes of the new tree are also another build's, and on disk once.
+    Now { fetched: u64, resumed: u64, size: u64, shared: u64 },
 }
 
 /// Installs what `request` asks for and makes it current. An error leaves the current build as it was.
@@ -53,12 +56,7 @@ pub fn get(
     watch: FetchWatch<'_>,
 ) -> Result<InstalledRuntime, GetError> {
     let job = GetJob { request, settings, watch, repairs: false };
-    job.run().map_err(|kind| GetError {
-        version: request.version.clone(),
-        platform: request.platform,
-        from: without_secrets(&request.from),
-        kind: Box::new(kind),
-    })
+    job.run().map_err(|kind| request.failed(kind))
 }
 
 /// A manifest with the catalogue's digest and, with a key, a verified signature.
@@ -70,11 +68,12 @@ pub(crate) struct ManifestProof {
 
 impl GetJob<'_> {
     fn run(&self) -> Result<InstalledRuntime, GetErrorKind> {
-        let GetRequest { version, platform, channel, home, .. } = self.request;
+        let home = &self.request.home;
         self.warn_of_plain_http();
         let mut offer = self.offer()?;
         offer.keep(self, None);
-        let row = offer.catalogue.look_up(&BuildQuery::new(version.clone(), *platform, *channel))?.clone();
+        let row = self.choose(&offer.catalogue)?.clone();
+        let version = &row.runtime;
         let folder = home.folder(version, &row.build_key);
         self.warn_of_retracted(&offer.catalogue);
         self.check_not_older(&row, &folder, &offer)?;
@@ -91,6 +90,8 @@ impl GetJob<'_> {
         };
         let installed = if as_installed? { InstallOutcome::Before } else { self.install(&row, &folder, proof)? };
         if home.current(version).as_ref() != Some(&folder) {
+            // Another process that begins to install removes what it takes for left over.
+            let _hold = self.hold()?;
             let failed = |source| GetErrorKind::Write { path: home.current_path(version), source };
             home.set_current(version, &folder).map_err(failed)?;
         }
@@ -99,7 +100,24 @@ impl GetJob<'_> {
         }
         let (build_key, manifest_sha256) = (row.build_key, row.manifest.sha256);
         let current = home.current_path(version);
-        Ok(InstalledRuntime { folder, current, build_key, installed, manifest_sha256, verified_by })
+        let version = version.clone();
+        Ok(InstalledRuntime { version, folder, current, build_key, installed, manifest_sha256, verified_by })
+    }
+
+    /// The build to install: of the newest version that is meant, the newest build.
+    pub(crate) fn choose<'c>(&self, catalogue: &'c Catalogue) -> Result<&'c CatalogueRow, GetErrorKind> {
+        let GetRequest { asked, platform, channel, home, .. } = self.request;
+        let version = match asked.exact() {
+            Some(version) => version,
+            None => {
+                let offered = catalogue.versions_for(*platform, *channel);
+                // What is not installed cannot be had without a network, however new it is.
+                let here = offered.iter().filter(|it| !self.needs_network_and_has_none() || home.current(it).is_some());
+                let newest = asked.newest(here.copied()).or_else(|| asked.newest(offered.iter().copied()));
+                newest.ok_or_else(|| not_offered(catalogue, asked, *platform, *channel))?.clone()
+            }
+        };
+        Ok(catalogue.look_up(&BuildQuery::new(version, *platform, *channel))?)
     }
 
     /// `None` also if it is of another manifest than the catalogue's.
@@ -109,14 +127,14 @@ impl GetJob<'_> {
     }
 
     /// Whether `current` would go back in time. A build that stays current is not moved.
-    fn check_not_older(
+    pub(crate) fn check_not_older(
         &self,
         row: &CatalogueRow,
         folder: &Path,
         offer: &CatalogueOffer<'_>,
     ) -> Result<(), GetErrorKind> {
-        let GetRequest { version, platform, home, .. } = self.request;
-        let current = home.current(version).filter(|current| current != folder);
+        let GetRequest { platform, home, .. } = self.request;
+        let current = home.current(&row.runtime).filter(|current| current != folder);
         let was_retracted = offer.known_retractions.iter().find(|known| is_build(known, row));
         let retracted = was_retracted.filter(|_| current.is_some() || !home.has(folder));
         let mut reason = retracted.map(|known| format!("it was retracted at {}: {}", known.at, known.reason));
@@ -199,6 +217,12 @@ impl GetJob<'_> {
         Ok(Some(ManifestProof { manifest, signature, verified_by }))
     }
 
+    /// The manifest of a build that is not installed, verified.
+    pub(crate) fn manifest_of(&self, row: &CatalogueRow) -> Result<Manifest, GetErrorKind> {
+        let proof = self.prove(row, None)?.ok_or_else(|| offline("there is no manifest"))?;
+        Ok(archive::read_manifest(proof.manifest.as_bytes())?)
+    }
+
     /// Whether `folder` has what the record says, which is of the right manifest. False if it has to be installed, an
     /// error if it is damaged.
     fn as_installed(
@@ -279,7 +303,8 @@ impl GetJob<'_> {
             return Err(GetErrorKind::Occupied { path: folder.to_owned() });
         }
         let mut older: Vec<PathBuf> = home.has(folder).then(|| folder.to_owned()).into_iter().collect();
-        older.extend(home.current(&self.request.version).filter(|current| current != folder));
+        older.extend(home.current(&row.runtime).filter(|current| current != folder));
+        let older = builds_to_reuse(home, older, &archive::read_manifest(proof.manifest.as_bytes())?);
         if older.is_empty() {
             self.check_room(row)?;
         }
@@ -293,14 +318,11 @@ impl GetJob<'_> {
             expected: Some(row.artifact.sha256),
             expected_manifest: Some(row.manifest.sha256),
             keep: Some(home.partial()),
+            reuse: self.request.reuse,
         };
-        let fetched = match fetch(&request, self.settings, self.watch) {
-            Err(error) if is_of_older(&error.kind) && !request.older.is_empty() => {
-                (self.watch.tell)(Event::Note { text: format!("nothing can be reused: {}", error.kind) });
-                fetch(&FetchRequest { older: Vec::new(), ..request }, self.settings, self.watch)
-            }
-            result => result,
-        }?;
+        let fetched = self.fetch(request)?;
+        // Those that were read for reuse have just been compared with the manifest.
+        let tree_table = TreeTable::with_digests(&tree, &|path| fetched.digests.get(path).copied()).map_err(failed)?;
         let record = InstallRecord {
             format: INSTALL_RECORD_FORMAT,
             platform: row.platform,
@@ -310,7 +332,7 @@ impl GetJob<'_> {
             verified_by: proof.verified_by,
             signature: proof.signature,
             manifest: proof.manifest,
-            tree: TreeTable::of(&tree).map_err(failed)?,
+            tree: tree_table,
             source: Some(InstallSource::new(&self.request.from, self.request.channel)),
         };
         if self.repairs
@@ -321,7 +343,23 @@ impl GetJob<'_> {
         // Before the tree: something beside a record that is not its tree is detected, and installed again.
         home.save_record(folder, &record).map_err(failed)?;
         home.exchange(stage.path(), folder).map_err(failed)?;
-        Ok(InstallOutcome::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
+        let FetchOutcome { fetched, resumed, size, shared, .. } = fetched;
+        Ok(InstallOutcome::Now { fetched, resumed, size, shared })
+    }
+
+    /// A build that cannot be read is not reused.
+    fn fetch(&self, mut request: FetchRequest) -> Result<FetchOutcome, GetErrorKind> {
+        loop {
+            match fetch(&request, self.settings, self.watch) {
+                Err(error) if is_of_older(&error.kind) && !request.older.is_empty() => {
+                    let (failed, all) = (failed_build(&error.kind), request.older.len());
+                    request.older = without(&request.older, failed);
+                    let what = if request.older.len() + 1 == all { "one build cannot" } else { "nothing can" };
+                    (self.watch.tell)(Event::Note { text: format!("{what} be reused: {}", error.kind) });
+                }
+                result => return Ok(result?),
+            }
+        }
     }
 
     /// Waits for another process that installs to the same folder.
@@ -346,7 +384,7 @@ impl GetJob<'_> {
     }
 
     fn warn(&self, code: &'static str, text: String) {
-        let place = Some(self.request.version.to_string());
+        let place = Some(self.request.asked.to_string());
         (self.watch.tell)(Event::Warning { code, text, place, hint: None });
     }
 
@@ -367,18 +405,46 @@ impl GetJob<'_> {
     }
 
     pub(crate) fn warn_of_retracted(&self, catalogue: &Catalogue) {
-        let GetRequest { version, home, .. } = self.request;
+        let GetRequest { asked, home, .. } = self.request;
         for row in &catalogue.retracted {
             let folder = home.folder(&row.entry.runtime, &row.entry.build_key);
-            if row.entry.runtime == *version && home.has(&folder) {
+            if asked.matches(&row.entry.runtime) && home.has(&folder) {
                 (self.watch.tell)(Event::Warning {
                     code: "W_GET_RETRACTED",
                     text: format!("`{}` was retracted: {}", folder.display(), row.reason),
-                    place: Some(version.to_string()),
+                    place: Some(row.entry.runtime.to_string()),
                     hint: Some("stop using this build".to_owned()),
                 });
             }
         }
+    }
+}
+
+/// With what is on offer for the platform, and what would be in another channel or for another platform.
+fn not_offered(catalogue: &Catalogue, asked: &RuntimeRequest, platform: PlatformKey, channel: Channel) -> GetErrorKind {
+    let texts = |versions: Vec<&VersionString>| versions.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let candidate = asked.newest(catalogue.versions_for(platform, Channel::Candidate)).cloned();
+    let elsewhere = catalogue.entries.iter().filter(|row| row.channel >= channel && asked.matches(&row.runtime));
+    let mut platforms: Vec<PlatformKey> = elsewhere.map(|row| row.platform).collect();
+    platforms.sort();
+    platforms.dedup();
+    GetErrorKind::NotOffered(Box::new(NotOffered {
+        asked: asked.clone(),
+        platform,
+        channel,
+        nearest: texts(asked.nearest(catalogue.versions_for(platform, channel))),
+        candidate,
+        platforms,
+    }))
+}
+
+/// How many versions a message lists.
+const MOST_NAMED: usize = 8;
+
+fn failed_build(kind: &fetch::FetchErrorKind) -> Option<&Path> {
+    match kind {
+        fetch::FetchErrorKind::Older { path, .. } => Some(path),
+        _ => None,
     }
 }
 

@@ -4,18 +4,18 @@ use std::io;
 use std::path::PathBuf;
 
 use archive::{ExtractErrorKind, ManifestError};
-use catalogue::{LookUpError, Moment, ReadError};
+use catalogue::{Channel, LookUpError, Moment, ReadError};
 use fetch::{FetchError, FetchErrorKind};
-use vocab::{Digest, Fault, PlatformKey, VersionString};
+use vocab::{Digest, Fault, PlatformKey, RuntimeRequest, VersionString};
 
 use crate::{TreeDamage, TrustError};
 
 /// A runtime was not installed; the current build is as it was.
 #[derive(Debug, thiserror::Error, Fault)]
-#[error("cannot get {version} for {platform} from `{from}`")]
+#[error("cannot get {asked} for {platform} from `{from}`")]
 #[fault(transparent = kind)]
 pub struct GetError {
-    pub version: VersionString,
+    pub asked: RuntimeRequest,
     pub platform: PlatformKey,
     /// Without user, password and query.
     pub from: String,
@@ -36,6 +36,9 @@ pub enum GetErrorKind {
     #[error(transparent)]
     #[fault(transparent)]
     Missing(Box<LookUpError>),
+    #[error(transparent)]
+    #[fault(transparent)]
+    NotOffered(Box<NotOffered>),
     #[error(transparent)]
     #[fault(transparent)]
     Manifest(#[from] ManifestError),
@@ -100,6 +103,41 @@ pub enum GetErrorKind {
     #[error("interrupted")]
     #[fault("E_INTERRUPTED", Interrupted, hint("{GO_ON}"))]
     Cancelled,
+}
+
+/// Nothing is on offer that a request which leaves the version open can mean.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[error("no {asked} is on offer for {platform} in the channel {channel}")]
+#[fault("E_GET_NOT_OFFERED", Usage, hint_with = Self::hint_of_offer)]
+pub struct NotOffered {
+    pub asked: RuntimeRequest,
+    pub platform: PlatformKey,
+    pub channel: Channel,
+    /// What is on offer, nearest first.
+    pub nearest: Vec<String>,
+    /// In the other channel.
+    pub candidate: Option<VersionString>,
+    /// For others.
+    pub platforms: Vec<PlatformKey>,
+}
+
+impl NotOffered {
+    fn hint_of_offer(&self) -> Option<String> {
+        let Self { nearest, candidate, platforms, channel, .. } = self;
+        let mut hints = Vec::new();
+        if let Some(candidate) = candidate.as_ref().filter(|_| *channel == Channel::Stable) {
+            hints.push(format!("{candidate} is on offer as a candidate: pass --channel candidate"));
+        }
+        if !platforms.is_empty() {
+            let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+            hints.push(format!("it is on offer for {}", platforms.join(", ")));
+        }
+        hints.push(match nearest.as_slice() {
+            [] => "nothing is on offer for this platform and channel".to_owned(),
+            nearest => format!("on offer, nearest first: {}", nearest.join(", ")),
+        });
+        Some(hints.join("; "))
+    }
 }
 
 impl From<FetchError> for GetErrorKind {

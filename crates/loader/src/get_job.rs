@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use catalogue::{Channel, Moment, StoredObject, object_keys};
-use fetch::{FetchSettings, FetchWatch, fetch_small};
-use vocab::{Digest, PlatformKey, TreePath, VersionString};
+use fetch::{FetchSettings, FetchWatch, ReuseMode, fetch_small, is_bucket, is_remote, without_secrets};
+use vocab::{Digest, PlatformKey, RuntimeRequest, TreePath};
 
-use crate::{GetErrorKind, Home, PublicKey};
+use crate::{GetError, GetErrorKind, Home, PublicKey};
 
 /// What to install, from where, and what may be trusted.
 #[derive(Debug)]
 pub struct GetRequest {
-    pub version: VersionString,
+    /// The newest that is offered of these.
+    pub asked: RuntimeRequest,
     pub platform: PlatformKey,
     /// The lowest acceptable channel.
     pub channel: Channel,
@@ -28,8 +29,18 @@ pub struct GetRequest {
     pub reinstall: bool,
     /// Accept an older build, or one that was known as retracted.
     pub allow_older: bool,
+    /// What becomes of files that an installed build has already.
+    pub reuse: ReuseMode,
     /// The current time, for expiry.
     pub now: Moment,
+}
+
+impl GetRequest {
+    /// The error, with what was asked for.
+    pub(crate) fn failed(&self, kind: GetErrorKind) -> GetError {
+        let (asked, platform, from) = (self.asked.clone(), self.platform, without_secrets(&self.from));
+        GetError { asked, platform, from, kind: Box::new(kind) }
+    }
 }
 
 /// One [`crate::get()`]: what is asked for, and how its files are read.
@@ -44,8 +55,7 @@ pub(crate) struct GetJob<'a> {
 impl GetJob<'_> {
     /// A folder can be read with or without a network.
     pub(crate) fn needs_network_and_has_none(&self) -> bool {
-        let from = self.request.from.to_ascii_lowercase();
-        self.request.offline && ["http://", "https://", "ais://"].iter().any(|scheme| from.starts_with(scheme))
+        self.request.offline && is_remote(&self.request.from)
     }
 
     pub(crate) fn object(&self, what: &'static str, object: &StoredObject) -> Result<Vec<u8>, GetErrorKind> {
@@ -60,7 +70,11 @@ impl GetJob<'_> {
     pub(crate) fn place(&self, key: &TreePath) -> String {
         let from = &self.request.from;
         // A drive letter is one character, a URL's scheme is longer.
-        if from.contains("://") {
+        if is_bucket(from) {
+            // Its names are not escaped.
+            let (base, query) = from.split_at(from.find('?').unwrap_or(from.len()));
+            format!("{}/{key}{query}", base.trim_end_matches('/'))
+        } else if from.contains("://") {
             object_keys::url(from, key)
         } else {
             key.below(Path::new(from)).display().to_string()

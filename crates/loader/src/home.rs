@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use disk::FileBeside;
+use serde::Deserialize;
 use vocab::INNER_MANIFEST;
-use vocab::{Digest, Event, VersionString};
+use vocab::{Digest, Event, Manifest, VersionString};
 
 use crate::install_record::InstallRecord;
 
@@ -34,6 +35,12 @@ const PARTIAL_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// While a record is written.
 const STAGED_RECORD: &str = ".record-";
+
+/// The part of a record that says what was installed, without the table of its files.
+#[derive(Deserialize)]
+struct RecordHead {
+    manifest: String,
+}
 
 /// One of [`STAGED`] and the six random characters of such a name.
 fn is_staged(name: &str) -> bool {
@@ -200,15 +207,23 @@ impl Home {
         absent_is_fine(fs::remove_file(self.current_path(version)))
     }
 
-    /// The newest version with a current build whose artifacts have this key.
-    pub(crate) fn newest_of(&self, key: &str) -> Option<VersionString> {
+    /// Versions with a current build, in ascending order.
+    pub(crate) fn current_versions(&self) -> Vec<VersionString> {
         let items = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let version = |item: fs::DirEntry| {
             let name = item.file_name();
             let name = name.to_str()?.strip_suffix(".txt").or(name.to_str())?;
             name.strip_suffix("-current")?.parse::<VersionString>().ok()
         };
-        items.filter_map(version).filter(|it| it.artifact_key() == key && self.current(it).is_some()).max()
+        let mut versions: Vec<_> = items.filter_map(version).filter(|it| self.current(it).is_some()).collect();
+        versions.sort();
+        versions.dedup();
+        versions
+    }
+
+    /// The newest version with a current build whose artifacts have this key.
+    pub(crate) fn newest_of(&self, key: &str) -> Option<VersionString> {
+        self.current_versions().into_iter().rfind(|it| it.artifact_key() == key)
     }
 
     /// Makes `folder` the current build, in one step.
@@ -237,6 +252,21 @@ impl Home {
     /// `None` for what was installed without a record, or if it cannot be read: then nothing is known about the tree.
     pub(crate) fn record(&self, folder: &Path) -> Option<InstallRecord> {
         serde_json::from_slice(&fs::read(self.record_path(folder)).ok()?).ok()
+    }
+
+    /// The manifest of what was installed there, with its artifact. `None` without a record that can be read.
+    pub(crate) fn manifest_of(&self, folder: &Path) -> Option<Manifest> {
+        let head: RecordHead = serde_json::from_slice(&fs::read(self.record_path(folder)).ok()?).ok()?;
+        archive::read_manifest(head.manifest.as_bytes()).ok()
+    }
+
+    /// Folders of builds that have a record, by name.
+    pub(crate) fn builds(&self) -> Vec<PathBuf> {
+        let items = fs::read_dir(self.0.join(RECORDS)).into_iter().flatten().flatten();
+        let name = |item: fs::DirEntry| item.file_name().to_str()?.strip_suffix(".json").map(str::to_owned);
+        let mut names: Vec<String> = items.filter_map(name).filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names.into_iter().map(|name| self.0.join(name)).collect()
     }
 
     pub(crate) fn save_record(&self, folder: &Path, record: &InstallRecord) -> io::Result<()> {

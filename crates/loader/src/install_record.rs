@@ -3,7 +3,7 @@
 //! added later (bytecode, distributions that pip installed) do not count as damage.
 
 use catalogue::{Channel, Moment};
-use fetch::without_secrets;
+use fetch::remembered;
 use serde::{Deserialize, Serialize};
 use tree_table::TreeTable;
 use vocab::{Digest, PlatformKey};
@@ -43,14 +43,7 @@ pub struct InstallSource {
 
 impl InstallSource {
     pub(crate) fn new(from: &str, channel: Channel) -> Self {
-        let from = if from.starts_with("ais://") {
-            // Its query has the server and no secrets.
-            from.to_owned()
-        } else if from.contains("://") {
-            without_secrets(from)
-        } else {
-            std::path::absolute(from).map_or_else(|_| from.to_owned(), |path| path.display().to_string())
-        };
+        let from = remembered(from);
         Self { from, channel }
     }
 }

@@ -45,7 +45,8 @@ pub fn repair(
     let lines = request.public_keys.iter().map(PublicKey::line).chain(build.verified_by());
     let from = without_secrets(&source.from);
     let get = GetRequest {
-        version: build.version.clone(),
+        asked: build.version.clone().into(),
+        reuse: fetch::ReuseMode::Own,
         platform: build.platform().ok_or_else(no_source)?,
         channel: source.channel,
         from: source.from,

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use catalogue::{RetractedRow, Retraction};
 use disk::FileBeside;
-use fetch::without_secrets;
+use fetch::remembered;
 use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
@@ -68,7 +68,6 @@ impl KeptCatalogue {
 
 /// One name for one location, however it is written.
 fn id(place: &str, key: Option<&PublicKey>) -> Digest {
-    // The address of a cluster has no secrets, and its server in the query.
-    let place = if place.starts_with("ais://") { place.to_owned() } else { without_secrets(place) };
+    let place = remembered(place);
     Digest::of(format!("{}\n{}", place.trim_end_matches('/'), key.map_or("", PublicKey::line)))
 }

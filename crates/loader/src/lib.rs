@@ -44,12 +44,15 @@ mod kept_catalogue;
 mod offer;
 mod operator_error;
 mod operator_host;
+mod reusable;
+mod sources;
 mod trust;
+mod update;
 
 pub use extension_build::{BuildError, BuildRequest, BuiltExtension, asked_by_folder, build};
 pub use extension_host::{AskedDistribution, ExtensionHost, HostRequest, UnknownExtension};
 pub use get::{InstallOutcome, InstalledRuntime, get};
-pub use get_error::{GetError, GetErrorKind};
+pub use get_error::{GetError, GetErrorKind, NotOffered};
 pub use get_job::GetRequest;
 pub use home::Home;
 pub use install_record::InstallSource;
@@ -64,5 +67,9 @@ pub use installed_use::{RuntimeUse, RuntimeUser, users_of};
 pub use installed_verify::BuildVerdict;
 pub use operator_error::OperatorError;
 pub use operator_host::{OperatorHost, OperatorRequest};
+pub use sources::{
+    ChosenSource, GivenSource, KnownSource, NamedBy, SOURCES_FORMAT, SourceError, Sources, sources_schema,
+};
 pub use tree_table::{CompareDepth, TreeDamage};
 pub use trust::{PublicKey, TrustError};
+pub use update::{UpdateError, UpdatePlan, UpdateRequest, plan_update, updatable, update};

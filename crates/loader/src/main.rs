@@ -9,6 +9,9 @@ mod extension_text;
 mod operator_commands;
 mod operator_files;
 mod serve;
+mod source_choice;
+mod source_commands;
+mod update_commands;
 mod upkeep_commands;
 mod verbs_arguments;
 mod verbs_commands;
@@ -47,6 +50,13 @@ fn run_command(command: &LoaderCommand, json: bool, process: &Process) -> Result
         LoaderCommand::Remove(remove) => upkeep_commands::remove(remove, json, &around),
         LoaderCommand::Prune(prune) => upkeep_commands::prune(prune, json, &around),
         LoaderCommand::Extension(command) => extension_commands::run(command, json, &around),
+        LoaderCommand::Update(update) => {
+            let variable = |name: &str| process.variable(name);
+            update_commands::run(update, json, &variable, &process.printer, &process.cancelled)
+        }
+        LoaderCommand::Source(source) => {
+            source_commands::run(source, json, &|name| process.variable(name), &process.printer)
+        }
         LoaderCommand::Get(get) => {
             commands::run(get, json, &|name| process.variable(name), &process.printer, &process.cancelled)
         }

@@ -47,5 +47,5 @@ pub use place::{
     PutOutcome, ReplaceOutcome, Result, SharedRange, TransferWatch, TransferWork, Turn, UNWATCHED, UploadOutcome,
     WaitingPublisher,
 };
-pub use signed::{ConnectError, SignedBucket};
+pub use signed::{ConnectError, ObjectStream, SignedBucket};
 pub use turn::ObjectTurn;

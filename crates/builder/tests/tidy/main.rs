@@ -28,7 +28,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("aistore-client", &["web"]),
         ("aistore-python", &["aistore-client"]),
         ("archive", &["disk", "vocab"]),
-        ("fetch", &["aistore-client", "archive", "disk", "vocab", "web"]),
+        ("fetch", &["aistore-client", "archive", "disk", "objects", "vocab", "web"]),
         ("tree-table", &["archive", "vocab"]),
         ("image", &["archive", "disk", "process", "vocab"]),
         ("archive-tool", &["archive", "cli", "fetch", "vocab"]),

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archive::{verify, write_manifest};
-use fetch::{FetchError, FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of};
+use fetch::{
+    FetchError, FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, ReuseMode, fetch, server_of,
+};
 use testkit::aistore::{AIStoreMemory, AIStoreMishap, AIStoreRequest, FakeAIStore, error, reply};
 use vocab::{Exit, Fault as _, Manifest};
 
@@ -53,6 +55,7 @@ impl Afar {
             expected: None,
             expected_manifest: None,
             keep: None,
+            reuse: ReuseMode::Own,
         };
         fetch(&request, &settings, FetchWatch { tell: &|_| (), cancelled: &AtomicBool::new(false) })
     }

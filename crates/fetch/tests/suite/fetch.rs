@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use archive::{ExtractOptions, extract, verify, write_manifest};
-use fetch::{Deadline, FetchError, FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace, fetch};
+use fetch::{
+    Deadline, FetchError, FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, Pace, ReuseMode, fetch,
+};
 use testkit::{HttpMishap, HttpServer};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 
@@ -17,24 +19,24 @@ use testkit::runtime::{Runtime, manifest_beside};
 use testkit::trees::{Node, read_tree};
 
 /// An older runtime on disk, a newer one on a server.
-struct Scene {
+pub(crate) struct Scene {
     folder: tempfile::TempDir,
-    server: HttpServer,
-    older: PathBuf,
-    newer: Manifest,
-    bytes: Vec<u8>,
+    pub server: HttpServer,
+    pub older: PathBuf,
+    pub newer: Manifest,
+    pub bytes: Vec<u8>,
     told: Mutex<Vec<Event>>,
 }
 
-const URL: &str = "/dist/new.tar.zst";
+pub(crate) const URL: &str = "/dist/new.tar.zst";
 
 impl Scene {
     /// `demo7` has another version in the newer one.
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(&Runtime::new(), &Runtime::new().with("demo7", "1.1"))
     }
 
-    fn with(older: &Runtime, newer: &Runtime) -> Self {
+    pub fn with(older: &Runtime, newer: &Runtime) -> Self {
         let folder = Self::folder();
         let older = older.pack(&folder.path().join("old"), "old");
         let newer = newer.pack(&folder.path().join("published"), "new");
@@ -62,12 +64,12 @@ impl Scene {
         self.server.put(&format!("{URL}.json"), write_manifest(manifest));
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// To `out/new`, from the older artifact.
-    fn request(&self) -> FetchRequest {
+    pub fn request(&self) -> FetchRequest {
         FetchRequest {
             place: self.server.url(URL),
             older: vec![self.older.clone()],
@@ -75,10 +77,11 @@ impl Scene {
             expected: None,
             expected_manifest: None,
             keep: None,
+            reuse: ReuseMode::Own,
         }
     }
 
-    fn fetch(&self, request: &FetchRequest) -> Result<FetchOutcome, FetchError> {
+    pub fn fetch(&self, request: &FetchRequest) -> Result<FetchOutcome, FetchError> {
         let settings = FetchSettings { first_pause: Duration::ZERO, ..FetchSettings::default() };
         let tell = |event| self.told.lock().unwrap().push(event);
         fetch(request, &settings, FetchWatch { tell: &tell, cancelled: &AtomicBool::new(false) })
@@ -100,7 +103,7 @@ impl Scene {
         error
     }
 
-    fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         let told = self.told.lock().unwrap();
         let note = |event: &Event| match event {
             Event::Note { text } => Some(text.clone()),
@@ -120,7 +123,7 @@ impl Scene {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -470,7 +473,7 @@ fn an_interrupted_fetch_leaves_nothing_and_runs_again() {
 
 impl Scene {
     /// A fetch to a folder, in which `arrive` bytes of a request arrive and then nothing more; what has arrived is kept.
-    fn interrupted(&self, request: &FetchRequest, arrive: usize) {
+    pub fn interrupted(&self, request: &FetchRequest, arrive: usize) {
         self.server.next_time(URL, HttpMishap::CutAfter(arrive));
         for _ in 0..4 {
             self.server.next_time(URL, HttpMishap::Status(503));
@@ -481,12 +484,12 @@ impl Scene {
         assert_eq!(names(&self.path("keep")).len(), 1);
     }
 
-    fn keeping(&self) -> FetchRequest {
+    pub fn keeping(&self) -> FetchRequest {
         let target = FetchTarget::Folder(self.path("out/tree"));
         FetchRequest { older: vec![], target, keep: Some(self.path("keep")), ..self.request() }
     }
 
-    fn assert_tree(&self) {
+    pub fn assert_tree(&self) {
         extract(&self.path("published/new.tar.zst"), &self.path("plain"), &ExtractOptions::default()).unwrap();
         assert!(read_tree(&self.path("plain")) == read_tree(&self.path("out/tree")));
         assert_eq!(names(&self.path("keep")), [""; 0], "what was kept is not needed any more");

@@ -2,3 +2,6 @@
 
 mod cluster;
 mod fetch;
+mod resume;
+#[cfg(unix)]
+mod share;

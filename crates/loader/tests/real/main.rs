@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod examples;
+mod in_place;
 mod java_host;
 mod many_runs;
 #[path = "../../../operator-server/tests/real/virtual_env.rs"]

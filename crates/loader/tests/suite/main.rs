@@ -7,6 +7,7 @@ mod cluster;
 mod distributions;
 #[cfg(unix)]
 mod extensions;
+mod get_updates;
 #[cfg(unix)]
 mod operators;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -15,6 +16,7 @@ mod readme;
 mod serve;
 #[cfg(unix)]
 mod site;
+mod sources;
 mod trust;
 #[cfg(unix)]
 mod updates;
@@ -101,6 +103,7 @@ impl Place {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
         let mut manifest: Manifest = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
         manifest.runtime = self.runtime.parse().unwrap();
+        manifest.platform = "linux-x64".parse().unwrap();
         manifest.build_key = Digest::of(build);
         manifest.artifact = None;
         if self.hostile {
@@ -187,10 +190,19 @@ impl Place {
         self.put(object_keys::SIGNED_CATALOGUE, signed.to_text());
     }
 
-    fn command(&self, from: &str, more: &[&str]) -> Command {
+    /// `pydist` with these words, and a user who has remembered nothing yet.
+    fn pydist(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pydist"));
-        command.args(["get", self.runtime, "--platform", "linux-x64", "--from", from, "--to"]).arg(self.home());
-        command.args(more).env("NO_PROXY", "127.0.0.1").env("COLUMNS", "400");
+        command.args(words).env("NO_PROXY", "127.0.0.1").env("COLUMNS", "400").env_remove("PYDIST_FROM");
+        for name in ["HOME", "APPDATA", "XDG_CONFIG_HOME"] {
+            command.env(name, self.folder.path().join("user"));
+        }
+        command
+    }
+
+    fn command(&self, from: &str, more: &[&str]) -> Command {
+        let mut command = self.pydist(&["get", self.runtime, "--platform", "linux-x64", "--from", from, "--to"]);
+        command.arg(self.home()).args(more);
         command
     }
 

@@ -7,6 +7,7 @@
 mod connect;
 mod listing;
 mod profile;
+mod stream;
 
 use std::fmt;
 use std::fs::File;
@@ -33,6 +34,7 @@ use crate::{
 
 pub use connect::ConnectError;
 use listing::BucketPage;
+pub use stream::ObjectStream;
 
 /// How long a signature holds; a request begins at once.
 const SIGNED_FOR: Duration = Duration::from_secs(900);
