@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use catalogue::Moment;
 use cli::{Printer, TransferOptions};
 use fetch::{Deadline, FetchSettings, FetchWatch, Pace};
-use loader::{GetRequest, Home, InstallOutcome, InstalledRuntime, PublicKey, TrustError, get};
+use installer::{GetRequest, Home, InstallOutcome, InstalledRuntime, PublicKey, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey, RuntimeRequest};
 

@@ -10,8 +10,9 @@ use extension::{
     DistributionMode, ExtensionWarning, LoaderSettings, Machine, SettingSources, UserFolders, archive_names,
     vendor_extensions,
 };
+use installer::InstalledError;
 use loader::distribution::{DistributionError, NoEngine};
-use loader::{BuildRequest, ExtensionHost, HostRequest, InstalledError};
+use loader::{BuildRequest, ExtensionHost, HostRequest};
 use serde_json::json;
 use vocab::{Environment, Event, Exit, Fault, Work};
 

@@ -11,8 +11,8 @@ use extension::{
 use vocab::{Fault, VersionString, Work, read_regular};
 
 use crate::distribution::{DistributionError, EnvironmentEngine, PrepareContext, ReadyDistribution, prepare};
-use crate::trust::signer_of;
-use crate::{Home, PublicKey, TrustError};
+use installer::signer_of;
+use installer::{Home, PublicKey, TrustError};
 
 /// What a host is made of.
 pub struct HostRequest {

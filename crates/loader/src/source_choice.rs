@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use loader::{ChosenSource, GivenSource, PublicKey, SourceError, Sources};
+use installer::{ChosenSource, GivenSource, PublicKey, SourceError, Sources};
 
 /// The variable that names a source.
 pub const FROM: &str = "PYDIST_FROM";

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cli::Printer;
 use fetch::{FetchSettings, check_place, remembered, without_secrets};
-use loader::{NamedBy, SourceError, Sources};
+use installer::{NamedBy, SourceError, Sources};
 use serde_json::json;
 use vocab::{Event, Exit, Fault};
 

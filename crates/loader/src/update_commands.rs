@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use cli::{Printer, Table};
 use fetch::{FetchSettings, FetchWatch};
-use loader::{InstallOutcome, UpdatePlan, UpdateRequest, plan_update, updatable, update};
+use installer::{InstallOutcome, UpdatePlan, UpdateRequest, plan_update, updatable, update};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, VersionString};
 
@@ -93,7 +93,7 @@ impl EachUpdate<'_> {
     }
 
     /// The exit code of the first that failed. An interruption ends everything.
-    fn failed(&self, exit: Exit, error: &loader::UpdateError) -> Result<Exit, Box<dyn Fault>> {
+    fn failed(&self, exit: Exit, error: &installer::UpdateError) -> Result<Exit, Box<dyn Fault>> {
         self.printer.fault(error);
         Ok(match (exit, error.exit()) {
             (_, Exit::Interrupted) => Exit::Interrupted,

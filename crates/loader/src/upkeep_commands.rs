@@ -2,7 +2,7 @@
 
 use cli::Printer;
 use fetch::FetchWatch;
-use loader::{
+use installer::{
     AskedVersion, BuildState, BuildVerdict, DefaultRuntime, DiskUse, HeldHome, Home, InstallOutcome, Installed,
     InstalledBuild, InstalledError, PrunePlan, PublicKey, RepairRequest, RequestOrigin, repair as repair_build,
     users_in_words, users_of,
@@ -62,14 +62,14 @@ fn show(build: &InstalledBuild, verdict: &BuildVerdict, printer: &Printer) {
     printer.data(&lines.join("\n"));
 }
 
-fn damage_of(state: &BuildState) -> &[loader::TreeDamage] {
+fn damage_of(state: &BuildState) -> &[installer::TreeDamage] {
     match state {
         BuildState::Damaged(damage) => damage,
         _ => &[],
     }
 }
 
-fn path_and_what(damage: &loader::TreeDamage) -> serde_json::Value {
+fn path_and_what(damage: &installer::TreeDamage) -> serde_json::Value {
     json!({ "path": damage.path, "what": damage.what })
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cli::Table;
-use loader::{
+use installer::{
     AskedVersion, BuildState, CompareDepth, DefaultRuntime, DiskUse, Home, HomeRemains, Installed, InstalledBuild,
     RequestOrigin,
 };
@@ -214,7 +214,7 @@ pub fn default(arguments: &DefaultArguments, json: bool, around: &Surroundings) 
         return Ok(show_default(&asked, build, json, around));
     }
     let Some(default) = DefaultRuntime::read(&home)? else {
-        return Err(loader::InstalledError::NoDefault.into());
+        return Err(installer::InstalledError::NoDefault.into());
     };
     let asked = AskedVersion { request: default.runtime, origin: RequestOrigin::Default };
     Ok(show_default(&asked, installed.chosen(&asked)?, json, around))

@@ -140,6 +140,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "web",
             ],
         ),
+        ("installer", &["archive", "catalogue", "disk", "fetch", "tree-table", "vocab"]),
         (
             "loader",
             &[
@@ -149,6 +150,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "disk",
                 "extension",
                 "fetch",
+                "installer",
                 "operator-server",
                 "process",
                 "tree-table",

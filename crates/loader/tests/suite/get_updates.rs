@@ -158,7 +158,7 @@ fn several_updates_at_once_install_one() {
     place.publish(&noise(1), 1, Channel::Stable, false);
     installed(&place.get(&[]));
     let entry = place.publish_as(&noise(1), "again", 2, Channel::Stable, false);
-    let folder = loader::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
+    let folder = installer::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
     thread::scope(|scope| {
         let all: Vec<_> = (0..4).map(|_| scope.spawn(|| installed(&place.update(&[])))).collect();
         all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), folder));
@@ -193,6 +193,6 @@ fn what_a_killed_get_had_of_a_part_is_not_served_again() {
     // Zeros at the end of what arrived are not seen.
     assert!(sent <= entry.artifact.size - arrived + 16, "{sent} of {} after {arrived}", entry.artifact.size);
     assert_eq!((&got["fetched"], &got["resumed"]), (&sent.into(), &(entry.artifact.size - sent).into()), "{got}");
-    let folder = loader::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
+    let folder = installer::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
     assert_eq!(fs::read_to_string(folder.join("bin/thing")).unwrap(), noise(1));
 }

@@ -249,7 +249,7 @@ fn builds_are_installed_side_by_side_and_the_newest_is_current() {
     assert_eq!(newer, place.home().join(format!("3.12.10-atls-{}", second.build_key.short())));
     assert_eq!(fs::read_to_string(newer.join("bin/thing")).unwrap(), "two");
     assert_eq!(fs::read_to_string(first.join("bin/thing")).unwrap(), "one", "the former one stays");
-    let home = loader::Home::new(place.home());
+    let home = installer::Home::new(place.home());
     assert_eq!(home.current(&second.runtime), Some(newer.clone()));
 
     assert_eq!(installed(&place.get(&[])), newer);
@@ -327,7 +327,7 @@ fn a_killed_get_leaves_nothing_half_written_and_the_next_one_goes_on() {
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let folder = loader::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
+    let folder = installer::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
     assert!(!folder.exists());
     // As a kill in the middle of unpacking leaves it.
     fs::create_dir_all(place.home().join(".stage-Ab12Cd/tree")).unwrap();
@@ -361,7 +361,7 @@ fn an_update_tells_how_little_was_fetched() {
     let got: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
     let (fetched, size) = (got["fetched"].as_u64().unwrap(), got["size"].as_u64().unwrap());
     assert!(fetched > 0 && fetched < size / 10, "{got}");
-    let folder = loader::Home::new(place.home()).folder(&newer.runtime, &newer.build_key);
+    let folder = installer::Home::new(place.home()).folder(&newer.runtime, &newer.build_key);
     assert_eq!(fs::read_to_string(folder.join("bin/thing")).unwrap(), noise(1));
 }
 
@@ -369,7 +369,7 @@ fn an_update_tells_how_little_was_fetched() {
 fn several_at_once_install_one() {
     let mut place = Place::new();
     let entry = place.publish(&noise(1), 1, Channel::Stable, false);
-    let folder = loader::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
+    let folder = installer::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
     thread::scope(|scope| {
         let all: Vec<_> = (0..4).map(|_| scope.spawn(|| installed(&place.get(&[])))).collect();
         all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), folder));
@@ -438,7 +438,8 @@ fn attack_7_neither_a_hostile_manifest_nor_a_hostile_catalogue_controls_a_termin
     };
     let first = place.publish("one", 1, Channel::Stable, true);
     said(&place, &[], false);
-    fs::write(loader::Home::new(place.home()).folder(&first.runtime, &first.build_key).join("bin/thing"), "x").unwrap();
+    fs::write(installer::Home::new(place.home()).folder(&first.runtime, &first.build_key).join("bin/thing"), "x")
+        .unwrap();
     said(&place, &["--verify"], false);
     place.retractions.push(Retraction::new(first.id(), first.created, HOSTILE_TEXT.to_owned()));
     place.index();

@@ -188,10 +188,10 @@ fn a_folder_is_a_source_by_its_path_and_by_its_url() {
 fn the_schema_of_sources_is_that_of_the_type_and_the_fixture_is_read() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let fixture = root.join("fixtures/sources/format-1.json");
-    let sources = loader::Sources::read(&fixture).unwrap();
+    let sources = installer::Sources::read(&fixture).unwrap();
     let key = sources.known("https://runtimes.example.com/python/").unwrap().public_keys.len();
     assert_eq!((key, sources.sources.len()), (1, 2));
-    let expected = loader::sources_schema();
+    let expected = installer::sources_schema();
     let schema = fs::read_to_string(root.join("schemas/sources.schema.json")).unwrap_or_default();
     assert!(schema.replace('\r', "") == expected, "schemas/sources.schema.json has to be:\n{expected}");
 }

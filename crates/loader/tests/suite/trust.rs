@@ -167,7 +167,7 @@ fn attack_6_an_old_catalogue_is_refused() {
     let words = ["E_GET_ROLLBACK", "the catalogue there is old", "has the counter 1; 2 was seen before"];
     refused(&place.get(&["--public-key", &key]), 4, &words);
     refused(&place.get(&["--public-key", &key, "--allow-older"]), 4, &words);
-    let home = loader::Home::new(place.home());
+    let home = installer::Home::new(place.home());
     assert_eq!(home.current(&newer.runtime), Some(folder));
 }
 
@@ -207,7 +207,7 @@ fn attack_6_current_goes_back_only_when_that_is_asked_for() {
     installed(&place.get(&[]));
     let second = place.publish("two", 2, Channel::Stable, false);
     let newer = installed(&place.get(&[]));
-    let home = loader::Home::new(place.home());
+    let home = installer::Home::new(place.home());
 
     // The host shows what it showed yesterday.
     let all = std::mem::replace(&mut place.entries, vec![first.clone()]);

@@ -106,7 +106,13 @@ impl Exchange {
                 silent += begun.elapsed();
             }
             match piece {
-                Ok(piece) => return Ok(piece),
+                Ok(piece) => {
+                    // What an interrupt ended did not fail, such as a program that was asked for credentials.
+                    if matches!(piece, AnswerPiece::Failed(_)) {
+                        watch.check()?;
+                    }
+                    return Ok(piece);
+                }
                 Err(RecvTimeoutError::Timeout) if silent < self.patience => {}
                 Err(_) => return Ok(AnswerPiece::Failed(no_answer().into())),
             }

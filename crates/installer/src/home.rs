@@ -180,7 +180,7 @@ impl Home {
     }
 
     /// The path of the link or, on Windows, of the text file.
-    pub(crate) fn current_path(&self, version: &VersionString) -> PathBuf {
+    pub fn current_path(&self, version: &VersionString) -> PathBuf {
         self.0.join(format!("{version}-current{}", if cfg!(windows) { ".txt" } else { "" }))
     }
 
@@ -222,7 +222,7 @@ impl Home {
     }
 
     /// The newest version with a current build whose artifacts have this key.
-    pub(crate) fn newest_of(&self, key: &str) -> Option<VersionString> {
+    pub fn newest_of(&self, key: &str) -> Option<VersionString> {
         self.current_versions().into_iter().rfind(|it| it.artifact_key() == key)
     }
 

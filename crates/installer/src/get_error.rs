@@ -97,7 +97,7 @@ pub enum GetErrorKind {
     #[fault("E_GET_WRITE", Build, hint("choose another folder with --to, or make this one writable"))]
     Write { path: PathBuf, source: io::Error },
     /// In bytes.
-    #[error("{} are needed in `{}`, and {} are free", cli::bytes(*needed), path.display(), cli::bytes(*free))]
+    #[error("{needed} bytes are needed in `{}`, and {free} are free", path.display())]
     #[fault("E_GET_NO_ROOM", Build, hint("make room there, or choose another folder with --to"))]
     NoRoom { path: PathBuf, needed: u64, free: u64 },
     #[error("interrupted")]
