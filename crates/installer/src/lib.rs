@@ -56,6 +56,7 @@ pub use installed_repair::{RepairRequest, repair};
 pub use installed_size::DiskUse;
 pub use installed_use::{RuntimeUse, RuntimeUser, users_of};
 pub use installed_verify::BuildVerdict;
+pub use offer::{OfferError, OfferedBuild, on_offer};
 pub use sources::{
     ChosenSource, GivenSource, KnownSource, NamedBy, SOURCES_FORMAT, SourceError, Sources, sources_schema,
 };

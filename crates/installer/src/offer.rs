@@ -1,12 +1,12 @@
 //! The catalogue that may be trusted. With a key: signed by it, not expired, and not older than one that was read
 //! before.
 
-use catalogue::{Catalogue, Edition, Retraction, SignedCatalogue, object_keys};
-use fetch::{FetchError, FetchErrorKind};
-use vocab::Event;
+use catalogue::{BuildQuery, Catalogue, Channel, Edition, Moment, Retraction, SignedCatalogue, object_keys};
+use fetch::{FetchError, FetchErrorKind, FetchSettings, FetchWatch, without_secrets};
+use vocab::{Digest, Event, Fault, PlatformKey, VersionString};
 
 use crate::get_error::offline;
-use crate::get_job::GetJob;
+use crate::get_job::{GetJob, GetRequest};
 use crate::kept_catalogue::KeptCatalogue;
 use crate::trust::signer_of;
 use crate::{GetErrorKind, PublicKey};
@@ -37,6 +37,66 @@ impl CatalogueOffer<'_> {
             });
         }
     }
+}
+
+/// A build that a source offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedBuild {
+    pub version: VersionString,
+    pub build_key: Digest,
+    pub channel: Channel,
+    pub created: Moment,
+    /// Of the artifact, in bytes.
+    pub size: u64,
+    pub is_installed: bool,
+    /// The one that `<version>-current` leads to.
+    pub is_current: bool,
+}
+
+/// The catalogue cannot be read, or not be believed.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("cannot list what `{from}` offers for {platform}")]
+#[fault(transparent = kind)]
+pub struct OfferError {
+    pub platform: PlatformKey,
+    /// Without user, password and query.
+    pub from: String,
+    #[source]
+    pub kind: Box<GetErrorKind>,
+}
+
+/// The newest build of each version that the source of `request` offers for its platform and channel. The catalogue is believed
+/// as for [`crate::get()`]; what is asked for does not matter, and nothing is installed.
+pub fn on_offer(
+    request: &GetRequest,
+    settings: &FetchSettings,
+    watch: FetchWatch<'_>,
+) -> Result<Vec<OfferedBuild>, OfferError> {
+    let job = GetJob { request, settings, watch, repairs: false };
+    let GetRequest { platform, channel, home, .. } = request;
+    let offered = || -> Result<_, GetErrorKind> {
+        let offer = job.offer()?;
+        let versions = offer.catalogue.versions_for(*platform, *channel);
+        let newest = |version: &VersionString| {
+            let row = offer.catalogue.look_up(&BuildQuery::new(version.clone(), *platform, *channel))?;
+            let folder = home.folder(version, &row.build_key);
+            Ok(OfferedBuild {
+                version: version.clone(),
+                build_key: row.build_key,
+                channel: row.channel,
+                created: row.created,
+                size: row.artifact.size,
+                is_installed: home.has(&folder),
+                is_current: home.current(version).as_ref() == Some(&folder),
+            })
+        };
+        versions.into_iter().map(newest).collect()
+    };
+    offered().map_err(|kind| OfferError {
+        platform: *platform,
+        from: without_secrets(&request.from),
+        kind: Box::new(kind),
+    })
 }
 
 /// Whatever the format of its artifact.

@@ -11,7 +11,7 @@ use vocab::{PlatformKey, RuntimeRequest};
 
 use crate::extension_arguments::ExtensionCommand;
 use crate::verbs_arguments::{
-    DefaultArguments, HomeOption, PruneArguments, RemoveArguments, RepairArguments, RunArguments, VerifyArguments,
+    DefaultArguments, ListArguments, PruneArguments, RemoveArguments, RepairArguments, RunArguments, VerifyArguments,
     WhichArguments,
 };
 
@@ -46,14 +46,16 @@ pub enum LoaderCommand {
   pydist get 3.12.10-atls --from published --to runtimes --public-key pydist.pub
   pydist get 3.12.10 --from s3://bucket/runtimes --link-mode copy")]
     Get(GetArguments),
-    /// Show what is installed: every build, its size, where it came from, and whether it is damaged.
+    /// Show what is installed: every build, its size, where it came from, and whether it is damaged; or what a source offers.
     ///
     /// Files that builds share count once in the total. Sizes and times are compared with the record; `pydist verify`
     /// reads every file.
     #[command(after_help = "Examples:
   pydist list
-  pydist list --runtimes /opt/runtimes --json")]
-    List(HomeOption),
+  pydist list --runtimes /opt/runtimes --json
+  pydist list --available
+  pydist list --available --from https://runtimes.example.com --channel candidate")]
+    List(ListArguments),
     /// Print the path of an installed interpreter, and nothing else.
     ///
     /// Without VERSION, the nearest `.python-version` file in this folder or above decides, else `pydist default`.

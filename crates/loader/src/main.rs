@@ -6,6 +6,7 @@ mod extension_arguments;
 mod extension_commands;
 mod extension_json;
 mod extension_text;
+mod list_available;
 mod operator_commands;
 mod operator_files;
 mod serve;
@@ -38,7 +39,10 @@ fn run_command(command: &LoaderCommand, json: bool, process: &Process) -> Result
         cancelled: Arc::clone(&process.cancelled),
     };
     match command {
-        LoaderCommand::List(home) => verbs_commands::list(home, json, &around),
+        LoaderCommand::List(arguments) if arguments.available => {
+            list_available::list_available(arguments, json, &around)
+        }
+        LoaderCommand::List(arguments) => verbs_commands::list(&arguments.home, json, &around),
         LoaderCommand::Which(which) => verbs_commands::which(which, json, &around),
         LoaderCommand::Default(default) => verbs_commands::default(default, json, &around),
         LoaderCommand::Run(run) => {

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use catalogue::Channel;
 use clap::Args;
 use cli::TransferOptions;
-use vocab::RuntimeRequest;
+use vocab::{PlatformKey, RuntimeRequest};
 
 /// Where runtimes are.
 #[derive(Args, Clone, Debug)]
@@ -13,6 +14,31 @@ pub struct HomeOption {
     /// Where runtimes are installed; defaults to PYDIST_RUNTIMES, else to the user's data folder.
     #[arg(long, value_name = "DIR")]
     pub runtimes: Option<PathBuf>,
+}
+
+/// What `pydist list` takes.
+#[derive(Args, Debug)]
+pub struct ListArguments {
+    #[command(flatten)]
+    pub home: HomeOption,
+    /// Show instead the newest build of each version that the source offers, and which are installed.
+    #[arg(long)]
+    pub available: bool,
+    /// Where runtimes were published; defaults to PYDIST_FROM, else to the source that `pydist source set` remembers.
+    #[arg(long, value_name = "URL|DIR", requires = "available")]
+    pub from: Option<String>,
+    /// candidate: all builds; stable: those that were promoted.
+    #[arg(long, default_value = "stable", requires = "available")]
+    pub channel: Channel,
+    /// Defaults to this machine's platform.
+    #[arg(long, value_name = "KEY", requires = "available")]
+    pub platform: Option<PlatformKey>,
+    /// A minisign public key, or a file with one; a catalogue that none of them signed is refused. May be repeated.
+    #[arg(long, value_name = "FILE|KEY", requires = "available")]
+    pub public_key: Vec<String>,
+    /// Use no network: show the catalogue that was read last.
+    #[arg(long, requires = "available")]
+    pub offline: bool,
 }
 
 /// What `pydist which` takes.

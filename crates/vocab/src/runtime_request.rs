@@ -23,6 +23,11 @@ pub struct RuntimeRequest {
 }
 
 impl RuntimeRequest {
+    /// `latest`: the newest of all, without a variant.
+    pub fn latest() -> Self {
+        Self { numbers: Vec::new(), variant: None }
+    }
+
     /// `None` if it leaves numbers open.
     pub fn exact(&self) -> Option<VersionString> {
         let [major, minor, patch] = self.numbers[..] else { return None };

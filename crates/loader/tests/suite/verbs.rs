@@ -94,6 +94,45 @@ fn list_shows_every_build_with_its_size_and_what_is_wrong_with_it() {
 }
 
 #[test]
+fn what_a_source_offers_is_listed_beside_what_is_installed() {
+    let mut place = Place::new();
+    place.publish_runtime("3.12.10-atls", "old", 1);
+    place.publish_as("the same", "new", 2, Channel::Stable, true);
+    place.runtime = "3.12.9";
+    place.publish_as("the same", "other", 3, Channel::Candidate, true);
+    let root = place.root().display().to_string();
+    let available = ["list", "--available", "--platform", "linux-x64", "--from", &root];
+    let rows = place.rows(&available);
+    let facts = |row: &Value| {
+        let text = |name: &str| row[name].as_str().unwrap().to_owned();
+        (text("event"), text("version"), text("channel"), row["installed"] == true, row["current"] == true)
+    };
+    let row = |version: &str, channel: &str, is_here: bool| {
+        ("offered".to_owned(), version.to_owned(), channel.to_owned(), is_here, is_here)
+    };
+    // The newest build, of which another one is installed.
+    assert_eq!(rows.iter().map(facts).collect::<Vec<_>>(), [row("3.12.10-atls", "stable", false)]);
+    place.runtime = "3.12.10-atls";
+    installed(&place.get(&[]));
+    let all = place.rows(&[&available[..], &["--channel", "candidate"]].concat());
+    let expected = [row("3.12.9", "candidate", false), row("3.12.10-atls", "stable", true)];
+    assert_eq!(all.iter().map(facts).collect::<Vec<_>>(), expected);
+
+    let key = place.pair.pk.to_base64();
+    let (code, stdout, stderr) = told(&place.say(&[&available[..], &["--public-key", &key]].concat()));
+    assert_eq!((code, stdout.lines().count()), (0, 2), "{stderr}");
+    assert!(stderr.contains("1 version for linux-x64 from "), "{stderr}");
+    let other = minisign::KeyPair::generate_unencrypted_keypair().unwrap().pk.to_base64();
+    let distrusted = place.say(&[&available[..], &["--public-key", &other]].concat());
+    refused(&distrusted, 4, &["E_GET_SIGNATURE", "cannot list what", "linux-x64"]);
+    refused(&place.say(&["list", "--from", &root]), 2, &["--available"]);
+    let nowhere = place.folder.path().join("nowhere").display().to_string();
+    refused(&place.say(&["list", "--available", "--from", &nowhere]), 1, &["cannot list what", "nowhere"]);
+    let none = place.say(&["list", "--available", "--platform", "windows-x64", "--from", &root]);
+    assert!(told(&none).2.contains("offers nothing for windows-x64 in the channel stable"), "{none:?}");
+}
+
+#[test]
 fn list_names_what_is_unfinished_gone_or_without_a_record() {
     let mut place = Place::new();
     let one = place.publish_runtime("3.12.10-atls", "one", 1);
