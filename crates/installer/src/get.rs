@@ -304,7 +304,8 @@ impl GetJob<'_> {
         }
         let mut older: Vec<PathBuf> = home.has(folder).then(|| folder.to_owned()).into_iter().collect();
         older.extend(home.current(&row.runtime).filter(|current| current != folder));
-        let older = builds_to_reuse(home, older, &archive::read_manifest(proof.manifest.as_bytes())?);
+        let damaged = (self.repairs || self.request.reinstall).then_some(folder);
+        let older = builds_to_reuse(home, older, damaged, &archive::read_manifest(proof.manifest.as_bytes())?);
         if older.is_empty() {
             self.check_room(row)?;
         }

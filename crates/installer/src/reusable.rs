@@ -10,11 +10,17 @@ use crate::Home;
 /// How many builds are searched beside those of the same version. Each is listed as a whole.
 const MOST_OTHERS: usize = 4;
 
-/// Builds to take files from: `first`, then those that have most of what these lack.
-pub(crate) fn builds_to_reuse(home: &Home, first: Vec<PathBuf>, wanted: &Manifest) -> Vec<PathBuf> {
+/// Builds to take files from: `first`, then those that have most of what these lack. A part of one that is `damaged` may be
+/// lacking, so others are searched for all of its parts.
+pub(crate) fn builds_to_reuse(
+    home: &Home,
+    first: Vec<PathBuf>,
+    damaged: Option<&Path>,
+    wanted: &Manifest,
+) -> Vec<PathBuf> {
     let Some(artifact) = &wanted.artifact else { return first };
     let mut lacking = LackingParts::of(artifact);
-    for folder in &first {
+    for folder in first.iter().filter(|folder| damaged != Some(folder.as_path())) {
         home.manifest_of(folder).iter().for_each(|manifest| lacking.take(manifest));
     }
     let mut others: Vec<(PathBuf, Manifest)> = Vec::new();

@@ -132,7 +132,7 @@ impl GetJob<'_> {
         } else {
             let manifest = self.manifest_of(row)?;
             let first = home.current(&row.runtime).into_iter().collect();
-            let folders = builds_to_reuse(home, first, &manifest);
+            let folders = builds_to_reuse(home, first, None, &manifest);
             manifest.artifact.as_ref().map_or(row.artifact.size, |artifact| bytes_to_fetch(home, &folders, artifact))
         };
         Ok(UpdatePlan {

@@ -25,7 +25,7 @@ mod upkeep;
 #[cfg(unix)]
 mod verbs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -118,7 +118,12 @@ impl Place {
         let inner = write_manifest(&manifest).into_bytes();
         let path: TreePath = "bin/thing".parse().unwrap();
         let identity = EntryIdentity::File { executable: false, sha256: Digest::of(text) };
-        let identity = identity_of([(&path, identity)]);
+        let of_program = self.program.iter().map(|(path, text)| {
+            let identity = EntryIdentity::File { executable: true, sha256: Digest::of(text) };
+            (path.parse::<TreePath>().unwrap(), identity)
+        });
+        let files: BTreeMap<TreePath, EntryIdentity<'_>> = of_program.chain([(path.clone(), identity)]).collect();
+        let identity = identity_of(files.iter().map(|(path, identity)| (path, identity.clone())));
         let tool = Node::bytes(path, text.as_bytes().to_vec());
         let program = self.program.iter().map(|(path, text)| {
             let content = FileContent::Bytes(text.as_bytes().into());

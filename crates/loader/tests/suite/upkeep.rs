@@ -94,6 +94,17 @@ fn repair_fetches_only_what_is_damaged_and_keeps_what_was_added() {
     assert_eq!((code, stdout.as_str()), (0, folder.to_str().unwrap()), "{stderr}");
     assert!(stderr.contains("repaired: ") && stderr.contains("2 added paths kept"), "{stderr}");
 
+    // Another runtime has what is damaged: nothing large is fetched.
+    place.runtime = "3.12.9-atls";
+    place.publish(&noise(1), 2, Channel::Stable, true);
+    installed(&place.get_from(&url, &["--public-key", &key]));
+    fs::write(folder.join("bin/thing"), "x").unwrap();
+    let rows = place.rows(&["repair", "3.12.10-atls"]);
+    let row = rows.last().unwrap();
+    let (fetched, size) = (row["fetched"].as_u64().unwrap(), row["size"].as_u64().unwrap());
+    assert!(fetched < 10_000 && fetched * 2 < size, "{row}");
+    assert_eq!(fs::read_to_string(folder.join("bin/thing")).unwrap(), noise(1));
+
     // All of it is gone but the record.
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(told(&place.say(&["repair", "3.12-atls"])).0, 0);
