@@ -74,11 +74,10 @@ impl DiskUse {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn a_shared_file_counts_once_and_is_freed_with_its_last_name() {
         let root = tempfile::tempdir().unwrap();
