@@ -12,7 +12,7 @@ use vocab::{ArtifactFormat, Digest, INNER_MANIFEST, Manifest};
 
 use crate::get_job::{GetJob, GetRequest};
 use crate::install_record::InstallRecord;
-use crate::{Home, InstallOutcome, InstallSource, InstalledBuild, InstalledError, PublicKey};
+use crate::{GetErrorKind, Home, InstallOutcome, InstallSource, InstalledBuild, InstalledError, PublicKey};
 
 /// What to repair, and from where.
 #[derive(Debug)]
@@ -42,8 +42,14 @@ pub fn repair(
         Some(from) => InstallSource { from: from.to_owned(), channel: build.channel().unwrap_or_default() },
         None => build.source().cloned().ok_or_else(no_source)?,
     };
-    let lines = request.public_keys.iter().map(PublicKey::line).chain(build.verified_by());
     let from = without_secrets(&source.from);
+    let failed = |kind| InstalledError::Repair { name: build.name(), from: from.clone(), kind: Box::new(kind) };
+    let mut public_keys = request.public_keys.to_vec();
+    if let Some(line) = build.verified_by() {
+        // Without it the repair would ask for no signature at all.
+        let unreadable = |source| failed(GetErrorKind::Signature { what: "the record of the installation", source });
+        public_keys.push(PublicKey::of_text(line).map_err(unreadable)?);
+    }
     let get = GetRequest {
         asked: build.version.clone().into(),
         reuse: fetch::ReuseMode::Own,
@@ -51,7 +57,7 @@ pub fn repair(
         channel: source.channel,
         from: source.from,
         home: request.home.clone(),
-        public_keys: lines.filter_map(|line| PublicKey::of_text(line).ok()).collect(),
+        public_keys,
         offline: false,
         verify: true,
         reinstall: true,
@@ -60,15 +66,14 @@ pub fn repair(
         now: request.now,
     };
     let job = GetJob { request: &get, settings, watch, repairs: true };
-    let failed = |kind| InstalledError::Repair { name: build.name(), from: from.clone(), kind: Box::new(kind) };
     job.warn_of_plain_http();
     let offer = job.offer().map_err(failed)?;
     let Some(row) = row_of(&offer.catalogue, build) else {
-        return Err(InstalledError::NotOffered { name: build.name(), from });
+        return Err(InstalledError::NotOffered { name: build.name(), from: from.clone() });
     };
     let is_same = |record: &InstallRecord| record.is_of(&row.manifest.sha256, &row.build_key);
     if build.record().is_ok_and(|record| !is_same(record)) {
-        return Err(InstalledError::OtherManifest { name: build.name(), from });
+        return Err(InstalledError::OtherManifest { name: build.name(), from: from.clone() });
     }
     job.warn_of_retracted(&offer.catalogue);
     let proof = job.prove(row, None).map_err(failed)?;

@@ -3,6 +3,7 @@
 use minisign_verify::Signature;
 
 /// A key that the reader obtained through another channel than the catalogue.
+#[derive(Clone)]
 pub struct PublicKey {
     key: minisign_verify::PublicKey,
     line: String,

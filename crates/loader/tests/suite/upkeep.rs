@@ -151,6 +151,11 @@ fn repair_says_so_where_it_cannot_know_or_trust_the_source() {
     let key = place.pair.pk.to_base64();
     installed(&place.get(&["--public-key", &key]));
     fs::write(folder.join("bin/thing"), "x").unwrap();
+    // A key that cannot be read is not the same as none.
+    let signed = fs::read_to_string(&record).unwrap();
+    fs::write(&record, signed.replace(&key, "RWnonsense")).unwrap();
+    refused(&place.say(&["repair"]), 4, &["E_GET_SIGNATURE", "the record of the installation"]);
+    fs::write(&record, signed).unwrap();
     let mut other = Place::new();
     let elsewhere = other.publish_runtime("3.12.9", "one", 1);
     assert_eq!(name_of(&elsewhere), name_of(&folder));
