@@ -58,6 +58,11 @@ pub fn write_module(folder: &Path, (name, text): (&str, &str)) -> Result<PathBuf
     Ok(path)
 }
 
+/// Settings of glibc's `malloc`. By its own, what objects of a MiB took goes back to the kernel after each request and comes
+/// again page by page, which costs a fifth to a third of the processor time. Two arenas keep what threads hold small.
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MALLOC_MMAP_THRESHOLD_", "8388608"), ("MALLOC_TRIM_THRESHOLD_", "16777216"), ("MALLOC_ARENA_MAX", "2")];
+
 /// How the interpreter is started: `modules` is what [`write_modules`] returned.
 pub fn invocation(plan: &Plan, modules: &Path, work: &Work) -> Invocation {
     let server = &plan.server;
@@ -74,7 +79,9 @@ pub fn invocation(plan: &Plan, modules: &Path, work: &Work) -> Invocation {
     };
     let former = work.environment.path("PYTHONPATH");
     let path: Vec<&Path> = plan.overlay.as_deref().into_iter().chain([modules]).chain(former).collect();
-    Invocation::new(&plan.python, modules)
+    let unset = ALLOCATOR.into_iter().filter(|(name, _)| work.environment.path(name).is_none());
+    unset
+        .fold(Invocation::new(&plan.python, modules), |invocation, (name, value)| invocation.env(name, value))
         .arg("server.py")
         .env("PYTHONUNBUFFERED", "1")
         .env("PYTHONPATH", joined(&path))

@@ -204,13 +204,16 @@ fn where_nothing_can_be_written_one_error_names_the_variables() {
 #[test]
 fn the_server_finds_its_modules_and_its_settings() {
     let pod = ScriptPod::new().set("NUM_WORKERS", "3").set("ETL_FQN_ROOTS", "/ais:/data").set("PYTHONPATH", "/mine");
-    let body = r#"echo "$PWD|$PYTHONPATH|$NUM_WORKERS $ETL_PORT $ETL_LOAD_TIMEOUT $ETL_PRELOAD $ETL_FQN_ROOTS"; ls"#;
+    // Of the settings of malloc, the pod's own stands.
+    let pod = pod.set("MALLOC_ARENA_MAX", "7");
+    let body = r#"echo "$PWD|$PYTHONPATH|$NUM_WORKERS $ETL_PORT $ETL_LOAD_TIMEOUT $ETL_PRELOAD $ETL_FQN_ROOTS|$MALLOC_ARENA_MAX $MALLOC_TRIM_THRESHOLD_"; ls"#;
     pod.script_doing("runtime/bin/python3", "server", &body.replace("ls", "for file in *; do echo \"$file\"; done"));
     let run = pod.run(&[]);
     let mut lines = run.stdout.lines();
     let parts: Vec<&str> = lines.next().unwrap().split('|').collect();
     assert_eq!(parts[1], format!("{}:/mine", parts[0]));
     assert_eq!(parts[2], "3 8000 30 true /ais:/data");
+    assert_eq!(parts[3], "7 16777216");
     assert_eq!(
         lines.collect::<Vec<_>>(),
         ["guarded_requests.py", "lazy_packages.py", "pickled_code.py", "pydist_etl.py", "server.py"]
