@@ -12,9 +12,10 @@ use vocab::{Exit, Fault as _, PlatformKey};
 use crate::support::{
     Bench, folder, gzip, installs_a_wheel, makes_an_environment, moved, output, request, snapshot, table, version,
 };
+use crate::{GO_MODULES, SHARED_STORE};
 
 fn provided(bench: &Bench, python: &str, platform: PlatformKey) -> BaseTree {
-    let request = BaseRequest { platform, ..request(python, &[BaseSource::GoModule]) };
+    let request = BaseRequest { platform, go_modules: GO_MODULES.clone(), ..request(python, &[BaseSource::GoModule]) };
     let choice = choose(&bench.context, &request).unwrap_or_else(|error| panic!("{}", told(&error)));
     provide(&bench.context, &choice).unwrap_or_else(|error| panic!("{}", told(&error)))
 }
@@ -106,7 +107,7 @@ fn every_platform_of_every_release_is_laid_out_and_equal_in_two_stores() {
     let at = folder("go-all");
     for python in ["3.10.16", "3.11.11", "3.14.6"] {
         for platform in PlatformKey::ALL {
-            let one = provided(&Bench::new(&at.join("one")), python, platform);
+            let one = provided(&SHARED_STORE, python, platform);
             // One kind of each is enough for what takes this long.
             if python == "3.14.6" && platform != PlatformKey::MacosxX64 {
                 let other = provided(&Bench::new(&at.join("other")), python, platform);
@@ -148,7 +149,7 @@ fn without_go_the_source_says_so() {
 #[test]
 fn a_release_made_from_a_real_tree_runs_from_a_folder_and_from_the_web() {
     let at = folder("repacked");
-    let tree = provided(&Bench::new(&at), "3.11.11", PlatformKey::LinuxX64);
+    let tree = provided(&SHARED_STORE, "3.11.11", PlatformKey::LinuxX64);
     let mut tar = tar::Builder::new(Vec::new());
     tar.follow_symlinks(false);
     tar.append_dir_all("python", &tree.root).unwrap();

@@ -9,6 +9,7 @@ use testkit::{ReleaseMirror, told};
 use vocab::PlatformKey;
 
 use crate::support::{Bench, folder, moved, output, request, snapshot, version};
+use crate::{GO_MODULES, SHARED_STORE};
 
 const PYTHON: &str = "3.11.11";
 
@@ -41,11 +42,12 @@ fn an_archive_of_upstream_gives_the_same_tree_as_the_module_for_every_platform()
             table: Some(table.clone()),
             ..request(PYTHON, &BaseSource::ALL)
         };
-        let from_module = BaseRequest { platform, ..request(PYTHON, &[BaseSource::GoModule]) };
+        let from_module =
+            BaseRequest { platform, go_modules: GO_MODULES.clone(), ..request(PYTHON, &[BaseSource::GoModule]) };
         let bench = Bench::new(&at.join(platform.as_str()));
         let tree = provided(&bench, &from_mirror);
         assert_eq!(tree.record.source, "python-build-standalone");
-        assert_eq!(comparable(&tree), comparable(&provided(&bench, &from_module)), "for {platform}");
+        assert_eq!(comparable(&tree), comparable(&provided(&SHARED_STORE, &from_module)), "for {platform}");
         let pip = if platform.is_windows() { "Scripts/pip.exe" } else { "bin/pip" };
         assert!(tree.root.join(pip).is_file(), "for {platform}");
         assert_eq!(absolute_paths_left(&tree.root, &[at.to_str().unwrap()]), []);

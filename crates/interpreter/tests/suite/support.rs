@@ -158,7 +158,7 @@ pub fn snapshot(root: &Path) -> Vec<String> {
 /// Runs it with nothing of the test's environment but PATH; gives its output. Failing is a failure of the test.
 pub fn output(program: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
     let output = command.output().unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{} {arguments:?}:\n{stdout}\n{stderr}", program.display());
