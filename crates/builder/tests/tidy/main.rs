@@ -282,3 +282,21 @@ fn nothing_is_switched_off_or_left_for_later() {
         }
     }
 }
+
+/// Examples, and what a manifest says `test = false` of, are compiled without their tests.
+#[test]
+fn nothing_that_is_not_run_has_tests() {
+    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata runs");
+    let untested = metadata.packages.iter().flat_map(|package| &package.targets).filter(|target| !target.test);
+    let places: Vec<_> = untested
+        .map(|target| target.src_path.as_std_path())
+        // All of a library; a program may have one beside it.
+        .map(|file| if file.ends_with("lib.rs") { file.parent().expect("it lies in a folder") } else { file })
+        .collect();
+    assert!(places.iter().any(|place| place.ends_with("src")) && places.iter().any(|place| place.ends_with("site.rs")));
+    for entry in places.iter().flat_map(walkdir::WalkDir::new) {
+        let path = entry.expect("the repository can be read").into_path();
+        let text = if path.is_file() { fs::read_to_string(&path).expect("a text file") } else { continue };
+        assert!(!text.contains("#[test]"), "{} has tests that are never run", path.display());
+    }
+}
