@@ -16,8 +16,8 @@ results file as it becomes known, and the file "done" in "scratch" says that all
 "fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
 what packages share is imported once, unless `a` has imported them already. The order of imports in each process is that of a fresh interpreter. A module
 without a line has to be tried again by "spawn". Packages that are only on the way to a module have a line, too. The
-processes of packages at the top end as Python does, with exit handlers and all; those that then fail are listed in the
-file "suspects" in "scratch", for "exit" to try.
+processes of packages at the top end as Python does, with exit handlers and all, where there are native code, exit
+handlers or threads; those that then fail are listed in the file "suspects" in "scratch", for "exit" to try.
 
 "group" is for where there is no fork and starting a process takes long: one process imports the modules of one
 top-level package, one after the other. It tells successes only, too.
@@ -288,6 +288,8 @@ class Forker:
         self.job = job
         # Packages at the top whose import has ended, whichever way.
         self.over = set()
+        # Native files that are loaded before any package is.
+        self.loaded = set()
         # As many tokens as imports may run at once, shared by all processes of the tree.
         self.token_source, self.token_sink = os.pipe()
         os.set_blocking(self.token_source, False)
@@ -309,6 +311,8 @@ class Forker:
 
         if not was_there:
             del sys.modules["select"]
+        if not package.name and sys.platform == "linux":  # As in `begin`.
+            self.loaded = loaded_files()
         parent = os.getppid()
         waiting = list(self.left_of(package) if package.name else package.children.values())
         running = {}
@@ -420,7 +424,7 @@ def run_child(forker, package, sink):
     os.write(sink, b"x")
     if imported and package.children:
         forker.explore(package, forker.job["jobs"])
-    return imported and "." not in package.name
+    return imported and "." not in package.name and runs_at_the_end(forker)
 
 
 def tell_success(forker, package):
@@ -429,6 +433,19 @@ def tell_success(forker, package):
     if imported:
         append(forker.job["results"], result)
     return imported
+
+
+def runs_at_the_end(forker):
+    """Whether anything of the package runs when the interpreter ends. Taking an interpreter apart after a fork copies most
+    of its memory, which takes longer than many an import.
+    """
+    import atexit
+
+    try:
+        native = loaded_files() - forker.loaded
+    except Exception:  # As in `attempt`.
+        native = True
+    return bool(native) or atexit._ncallbacks() > 0 or len(sys._current_frames()) > 1
 
 
 def silence():
