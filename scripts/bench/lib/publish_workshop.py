@@ -15,7 +15,7 @@ RCLONE = "v1.76.0"
 # is in boto3's transfer manager.
 PACKAGES = ("boto3[crt]==1.44.8", "awscli==1.46.3")
 # Small pure packages, and versions of them that the configurations do not pin.
-OTHER_PINS = ("tqdm==4.67.1", "idna==3.10", "pygments==2.18.0")
+OTHER_PINS = ("tqdm==4.67.1", "idna==3.10", "pygments==2.18.0", "threadpoolctl==3.6.0")
 
 
 def go_install(what, folder):
