@@ -8,6 +8,7 @@
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use vocab::{PartKind, TreePath};
@@ -40,17 +41,23 @@ pub(super) struct ReusedFile<'a> {
     pub may_share: bool,
     /// Size and time when it was digested.
     pub looked_at: Option<(u64, SystemTime)>,
+    /// Cleared once the file system was found to have no clones: each attempt creates a file and removes it.
+    pub may_clone: &'a AtomicBool,
 }
 
 impl ReusedFile<'_> {
     /// Nothing may exist at `to`. An own file gets `time`; a shared one keeps that of the prefix.
     pub(super) fn bring(&self, time: Option<SystemTime>) -> io::Result<ReusedBytes> {
         let Self { from, to, executable, may_share, .. } = *self;
-        if reflink_copy::reflink(from, to).is_ok() {
-            return self.made_own(time).map(|()| ReusedBytes::Shared);
+        if self.may_clone.load(Ordering::Relaxed) {
+            match reflink_copy::reflink(from, to) {
+                Ok(()) => return self.made_own(time).map(|()| ReusedBytes::Shared),
+                Err(error) if is_of_file_system(&error) => self.may_clone.store(false, Ordering::Relaxed),
+                Err(_) => {}
+            }
+            // A failed clone may leave an empty file.
+            let _ = fs::remove_file(to);
         }
-        // A failed clone may leave an empty file.
-        let _ = fs::remove_file(to);
         // The number of links to a file is limited (65,000 on ext4, 1,024 on NTFS), and some file systems have none.
         if may_share && fs::hard_link(from, to).is_ok() {
             self.check_unchanged()?;
@@ -77,6 +84,18 @@ impl ReusedFile<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a clone failed for a reason that is not this file's own.
+fn is_of_file_system(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        AlreadyExists, CrossesDevices, Interrupted, NotFound, PermissionDenied, QuotaExceeded, StorageFull,
+    };
+    // Another prefix may be on the file system of the tree.
+    !matches!(
+        error.kind(),
+        AlreadyExists | CrossesDevices | Interrupted | NotFound | PermissionDenied | QuotaExceeded | StorageFull
+    )
 }
 
 /// Size and time of a file.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use vocab::{TreePath, side_by_side};
@@ -47,6 +48,7 @@ pub(super) fn place(
         place.directory(folder).map_err(in_tree)?;
     }
     let time = time_of(tree);
+    let may_clone = AtomicBool::new(true);
     let shared = side_by_side(
         thread_count(0),
         files.len(),
@@ -63,6 +65,7 @@ pub(super) fn place(
                 executable: matches!(entry.kind, EntryKind::File { executable: true, .. }),
                 may_share: mode == ReuseMode::Shared && !is_edited_in_place(part.kind, &entry.path, size),
                 looked_at,
+                may_clone: &may_clone,
             };
             match file.bring(time) {
                 Ok(ReusedBytes::Shared) => Ok(size),
