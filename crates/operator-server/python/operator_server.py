@@ -906,7 +906,7 @@ def read_table(codec, content, port, as_arrow=False):
     if not has_module("pandas"):
         raise SerializeError(f"port {port} is a table, and pandas is not installed in this distribution")
     if codec == "arrow":
-        return frame_of_arrow(table, f"port {port}")
+        return frame_of_arrow(table, f"port {port}", ReceivedValues(content))
     if codec == "json":
         frame = read_json_table(opened(content), port)
     elif codec == "csv":
@@ -934,17 +934,43 @@ def facts_of_field(field):
     return metadata.get("pydist.type"), metadata.get("pydist.role")
 
 
+# Columns in one piece are used where they were received. Some readers take no buffer of 2 GiB.
+ROWS_IN_BATCH = 1 << 27
 # From this many values on, a frame keeps its columns as they were received instead of copying them together.
 MANY_VALUES = 1 << 20
 
 
-def frame_of_arrow(table, place):
+class ReceivedValues:
+    """The memory that a table was received into. It is this server's own, so numbers can be used where they lie."""
+
+    def __init__(self, content):
+        self.memory = content if isinstance(content, memoryview) and not content.readonly else None
+        self.taken = set()
+
+    def view(self, column, kind):
+        """Numbers in one piece as an array that operators may change, without a copy; None if they are not."""
+        import numpy
+        import pyarrow
+
+        if self.memory is None or not len(column) or column.num_chunks != 1 or column.null_count:
+            return None
+        chunk = column.chunk(0)
+        width = numpy.dtype(kind).itemsize
+        begin = chunk.buffers()[1].address - pyarrow.py_buffer(self.memory).address + chunk.offset * width
+        # What was compressed lies elsewhere; two columns could be one in the stream of somebody else.
+        if not 0 <= begin <= len(self.memory) - len(chunk) * width or begin % width or begin in self.taken:
+            return None
+        self.taken.add(begin)
+        return numpy.frombuffer(self.memory, kind, len(chunk), begin)
+
+
+def frame_of_arrow(table, place, received=None):
     import pandas
 
     columns, facts = {}, {}
     for field, column in zip(table.schema, table.columns):
         declared, role = facts_of_field(field)
-        columns[field.name], kind = series_of_arrow(column, declared, field.name, place)
+        columns[field.name], kind = series_of_arrow(column, declared, field.name, place, received)
         facts[field.name] = {"type": kind, **({"role": role} if role else {})}
     together = {"copy": False} if table.num_rows * table.num_columns >= MANY_VALUES else {}
     frame = pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows), **together)
@@ -952,10 +978,13 @@ def frame_of_arrow(table, place):
     return frame
 
 
-def numbers_of_arrow(column, kind):
-    """A column without missing values as an array of its own, which operators may change."""
+def numbers_of_arrow(column, kind, received):
+    """A column as an array of its own, which operators may change; missing values are NaN."""
     import numpy
 
+    in_place = received.view(column, kind) if received else None
+    if in_place is not None:
+        return in_place
     values, at = numpy.empty(len(column), kind), 0
     for chunk in column.chunks:
         values[at : at + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
@@ -973,7 +1002,7 @@ def read_csv(stream, port):
         raise SerializeError(f"port {port}: not a table of comma-separated values: {error}") from None
 
 
-def series_of_arrow(column, declared, name, place):
+def series_of_arrow(column, declared, name, place, received=None):
     """The values as pandas has them, and the host's type."""
     import numpy
     import pandas
@@ -985,12 +1014,12 @@ def series_of_arrow(column, declared, name, place):
         if not kinds.is_float64(arrow):
             column = column.cast("float64")
         # A missing value is NaN.
-        return numbers_of_arrow(column, "float64"), "real"
+        return numbers_of_arrow(column, "float64", received), "real"
     if kinds.is_integer(arrow):
         if not kinds.is_int64(arrow):
             column = column.cast("int64")
         if not column.null_count:
-            return numbers_of_arrow(column, "int64"), "integer"
+            return numbers_of_arrow(column, "int64", received), "integer"
         mask = numpy.asarray(column.is_null().to_numpy(), dtype=bool)
         return pandas.arrays.IntegerArray(column.fill_null(0).to_numpy().copy(), mask), "integer"
     if kinds.is_boolean(arrow):
@@ -1174,7 +1203,7 @@ def write_stream(table, sink):
         sink.write(whole.getvalue())
         return
     with pyarrow.PythonFile(sink, mode="w") as file, pyarrow.ipc.new_stream(file, table.schema) as writer:
-        writer.write_table(table, max_chunksize=1 << 20)
+        writer.write_table(table, max_chunksize=ROWS_IN_BATCH)
 
 
 def write_arrow_table(table, port, warn, sink):
@@ -1416,7 +1445,7 @@ class HostColumn:
 
         series = self.series
         if self.kind == "real":
-            return pyarrow.array(series.to_numpy(), type=pyarrow.float64(), from_pandas=True)
+            return arrow_of_reals(series.to_numpy())
         if self.kind == "integer":
             return pyarrow.array(series, type=pyarrow.int64(), from_pandas=True)
         if self.kind == "nominal":
@@ -1446,6 +1475,22 @@ class HostColumn:
         if self.kind == "time":
             return [None if value is None else nanoseconds_of(value) for value in part.tolist()]
         return [value if isinstance(value, list) else None if pandas.isna(value) else value for value in part.tolist()]
+
+
+def arrow_of_reals(values):
+    """The array itself, with a map of the values that are there if one is missing: to search for them takes longer in pyarrow."""
+    import numpy
+    import pyarrow
+
+    values = numpy.ascontiguousarray(values)
+    count, buffers, missing = len(values), [None, pyarrow.py_buffer(values)], 0
+    with numpy.errstate(invalid="ignore"):
+        lacks = count and numpy.isnan(values.min())
+    if lacks:
+        present = ~numpy.isnan(values)
+        missing = count - int(numpy.count_nonzero(present))
+        buffers[0] = pyarrow.py_buffer(numpy.packbits(present, bitorder="little"))
+    return pyarrow.Array.from_buffers(pyarrow.float64(), count, buffers, null_count=missing)
 
 
 def is_scalar(value):
