@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use catalogue::{BuildQuery, Catalogue, CatalogueRow, Channel};
-use fetch::{FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch, server_of};
+use fetch::{FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch};
 use tree_table::{CompareDepth, TreeTable};
-use vocab::{Digest, Event, Manifest, PlatformKey, RuntimeRequest, VersionString, unencrypted_host};
+use vocab::{Digest, Event, Manifest, PlatformKey, RuntimeRequest, VersionString};
 
 use crate::carry_over::carry_over;
 use crate::get_error::{NotOffered, offline};
-use crate::get_job::{GetJob, GetRequest, compared};
+use crate::get_job::{GetJob, GetRequest};
 use crate::home::{HomeLock, STAGED_TREE};
 use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord, InstallSource};
 use crate::offer::{CatalogueOffer, is_build};
+use crate::offer_request::{OfferRequest, compared};
 use crate::reusable::{builds_to_reuse, without};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind};
@@ -55,8 +56,7 @@ pub fn get(
     settings: &FetchSettings,
     watch: FetchWatch<'_>,
 ) -> Result<InstalledRuntime, GetError> {
-    let job = GetJob { request, settings, watch, repairs: false };
-    job.run().map_err(|kind| request.failed(kind))
+    GetJob::new(request, settings, watch).run().map_err(|kind| request.failed(kind))
 }
 
 /// A manifest with the catalogue's digest and, with a key, a verified signature.
@@ -68,10 +68,10 @@ pub(crate) struct ManifestProof {
 
 impl GetJob<'_> {
     fn run(&self) -> Result<InstalledRuntime, GetErrorKind> {
-        let home = &self.request.home;
-        self.warn_of_plain_http();
-        let mut offer = self.offer()?;
-        offer.keep(self, None);
+        let home = &self.request.offer.home;
+        self.reader.warn_of_plain_http();
+        let mut offer = self.reader.offer()?;
+        offer.keep(&self.reader, None);
         let row = self.choose(&offer.catalogue)?.clone();
         let version = &row.runtime;
         let folder = home.folder(version, &row.build_key);
@@ -96,7 +96,7 @@ impl GetJob<'_> {
             home.set_current(version, &folder).map_err(failed)?;
         }
         if self.request.allow_older {
-            offer.keep(self, Some(&row));
+            offer.keep(&self.reader, Some(&row));
         }
         let (build_key, manifest_sha256) = (row.build_key, row.manifest.sha256);
         let current = home.current_path(version);
@@ -106,13 +106,15 @@ impl GetJob<'_> {
 
     /// The build to install: of the newest version that is meant, the newest build.
     pub(crate) fn choose<'c>(&self, catalogue: &'c Catalogue) -> Result<&'c CatalogueRow, GetErrorKind> {
-        let GetRequest { asked, platform, channel, home, .. } = self.request;
+        let asked = &self.request.asked;
+        let OfferRequest { platform, channel, home, .. } = &self.request.offer;
         let version = match asked.exact() {
             Some(version) => version,
             None => {
                 let offered = catalogue.versions_for(*platform, *channel);
                 // What is not installed cannot be had without a network, however new it is.
-                let here = offered.iter().filter(|it| !self.needs_network_and_has_none() || home.current(it).is_some());
+                let here =
+                    offered.iter().filter(|it| !self.reader.needs_network_and_has_none() || home.current(it).is_some());
                 let newest = asked.newest(here.copied()).or_else(|| asked.newest(offered.iter().copied()));
                 newest.ok_or_else(|| not_offered(catalogue, asked, *platform, *channel))?.clone()
             }
@@ -122,7 +124,7 @@ impl GetJob<'_> {
 
     /// `None` also if it is of another manifest than the catalogue's.
     fn record_of(&self, row: &CatalogueRow, folder: &Path) -> Option<InstallRecord> {
-        let record = self.request.home.record(folder);
+        let record = self.request.offer.home.record(folder);
         record.filter(|record| record.is_of(&row.manifest.sha256, &row.build_key))
     }
 
@@ -133,7 +135,7 @@ impl GetJob<'_> {
         folder: &Path,
         offer: &CatalogueOffer<'_>,
     ) -> Result<(), GetErrorKind> {
-        let GetRequest { platform, home, .. } = self.request;
+        let OfferRequest { platform, home, .. } = &self.request.offer;
         let current = home.current(&row.runtime).filter(|current| current != folder);
         let was_retracted = offer.known_retractions.iter().find(|known| is_build(known, row));
         let retracted = was_retracted.filter(|_| current.is_some() || !home.has(folder));
@@ -171,25 +173,25 @@ impl GetJob<'_> {
         row: &CatalogueRow,
         record: Option<&InstallRecord>,
     ) -> Result<Option<ManifestProof>, GetErrorKind> {
-        let keys = &self.request.public_keys;
+        let keys = &self.request.offer.public_keys;
         if keys.is_empty() && record.is_some() && !self.request.reinstall {
             return Ok(None);
         }
-        if self.needs_network_and_has_none() && record.is_none() {
-            let folder = self.request.home.folder(&row.runtime, &row.build_key);
+        if self.reader.needs_network_and_has_none() && record.is_none() {
+            let folder = self.request.offer.home.folder(&row.runtime, &row.build_key);
             return Err(offline(&format!("`{}` is not installed, or nothing is known of it", folder.display())));
         }
-        let kept = record.filter(|_| self.needs_network_and_has_none());
+        let kept = record.filter(|_| self.reader.needs_network_and_has_none());
         let bytes = match kept {
             Some(record) => compared("manifest", record.manifest.clone().into_bytes(), &row.manifest.sha256)?,
-            None => self.object("manifest", &row.manifest)?,
+            None => self.reader.object("manifest", &row.manifest)?,
         };
         let (signature, verified_by) = match &row.signatures {
             None if keys.is_empty() => (None, None),
             None => return Err(GetErrorKind::Unsigned),
             Some(signatures) if keys.is_empty() => {
                 let text = format!("signed by {}, not verified; pass --public-key to check it", signatures.public_key);
-                (self.watch.tell)(Event::Note { text });
+                (self.reader.watch.tell)(Event::Note { text });
                 (None, None)
             }
             Some(signatures) => {
@@ -198,7 +200,7 @@ impl GetJob<'_> {
                         let kept = record.signature.clone();
                         kept.ok_or_else(|| offline("the signature of this build was never fetched"))?.into_bytes()
                     }
-                    None => self.object("manifest's signature", &signatures.manifest)?,
+                    None => self.reader.object("manifest's signature", &signatures.manifest)?,
                 };
                 let key = signer_of(keys, &bytes, &signature)
                     .map_err(|source| GetErrorKind::Signature { what: "the manifest", source })?;
@@ -231,7 +233,7 @@ impl GetJob<'_> {
         record: Option<InstallRecord>,
         proof: Option<&ManifestProof>,
     ) -> Result<bool, GetErrorKind> {
-        let home = &self.request.home;
+        let home = &self.request.offer.home;
         if self.request.reinstall || fs::symlink_metadata(folder).is_err() {
             return Ok(false);
         }
@@ -241,7 +243,7 @@ impl GetJob<'_> {
                     "`{}` is not known to be what the catalogue offers; it is compared with it and installed again",
                     folder.display()
                 );
-                (self.watch.tell)(Event::Note { text });
+                (self.reader.watch.tell)(Event::Note { text });
             }
             return Ok(false);
         };
@@ -253,7 +255,7 @@ impl GetJob<'_> {
         if let Some(known) = self.learned(&record, proof)
             && let Err(error) = home.save_record(folder, &known)
         {
-            (self.watch.tell)(Event::Note { text: format!("what was verified cannot be recorded: {error}") });
+            (self.reader.watch.tell)(Event::Note { text: format!("what was verified cannot be recorded: {error}") });
         }
         Ok(true)
     }
@@ -261,7 +263,7 @@ impl GetJob<'_> {
     /// The record of an intact tree with what was not known before: who signed it, and where it is offered.
     fn learned(&self, record: &InstallRecord, proof: Option<&ManifestProof>) -> Option<InstallRecord> {
         let signer = proof.filter(|proof| proof.verified_by != record.verified_by);
-        let source = InstallSource::new(&self.request.from, self.request.channel);
+        let source = InstallSource::new(&self.request.offer.from, self.request.offer.channel);
         // Without a signature another place is no better than the one that is recorded.
         let may_move = record.source.is_none() || proof.is_some_and(|proof| proof.verified_by.is_some());
         let source = Some(source).filter(|_| may_move);
@@ -283,7 +285,7 @@ impl GetJob<'_> {
         folder: &Path,
         proof: Option<ManifestProof>,
     ) -> Result<InstallOutcome, GetErrorKind> {
-        if self.needs_network_and_has_none() {
+        if self.reader.needs_network_and_has_none() {
             return Err(offline(&format!("`{}` is not installed", folder.display())));
         }
         // Without a proof the record was of the manifest, and its tree is gone.
@@ -291,7 +293,7 @@ impl GetJob<'_> {
             Some(proof) => proof,
             None => self.prove(row, None)?.ok_or_else(|| offline("there is no manifest"))?,
         };
-        let home = &self.request.home;
+        let home = &self.request.offer.home;
         let _hold = self.hold()?;
         // The previous holder of the lock may have installed this very build.
         let record = self.record_of(row, folder);
@@ -313,7 +315,7 @@ impl GetJob<'_> {
         let stage = home.stage().map_err(failed)?;
         let tree = stage.path().join(STAGED_TREE);
         let request = FetchRequest {
-            place: self.place(&row.artifact.key),
+            place: self.reader.place(&row.artifact.key),
             older,
             target: FetchTarget::Folder(tree.clone()),
             expected: Some(row.artifact.sha256),
@@ -334,7 +336,7 @@ impl GetJob<'_> {
             signature: proof.signature,
             manifest: proof.manifest,
             tree: tree_table,
-            source: Some(InstallSource::new(&self.request.from, self.request.channel)),
+            source: Some(InstallSource::new(&self.request.offer.from, self.request.offer.channel)),
         };
         if self.repairs
             && let Some(former) = home.record(folder)
@@ -351,12 +353,12 @@ impl GetJob<'_> {
     /// A build that cannot be read is not reused.
     fn fetch(&self, mut request: FetchRequest) -> Result<FetchOutcome, GetErrorKind> {
         loop {
-            match fetch(&request, self.settings, self.watch) {
+            match fetch(&request, self.reader.settings, self.reader.watch) {
                 Err(error) if is_of_older(&error.kind) && !request.older.is_empty() => {
                     let (failed, all) = (failed_build(&error.kind), request.older.len());
                     request.older = without(&request.older, failed);
                     let what = if request.older.len() + 1 == all { "one build cannot" } else { "nothing can" };
-                    (self.watch.tell)(Event::Note { text: format!("{what} be reused: {}", error.kind) });
+                    (self.reader.watch.tell)(Event::Note { text: format!("{what} be reused: {}", error.kind) });
                 }
                 result => return Ok(result?),
             }
@@ -365,16 +367,16 @@ impl GetJob<'_> {
 
     /// Waits for another process that installs to the same folder.
     fn hold(&self) -> Result<HomeLock, GetErrorKind> {
-        let home = &self.request.home;
+        let home = &self.request.offer.home;
         let failed = |source| GetErrorKind::Write { path: home.root().to_owned(), source };
-        let is_cancelled = || self.watch.cancelled.load(Ordering::Relaxed);
-        home.hold_when_free(self.watch.tell, &is_cancelled).map_err(failed)?.ok_or(GetErrorKind::Cancelled)
+        let is_cancelled = || self.reader.watch.cancelled.load(Ordering::Relaxed);
+        home.hold_when_free(self.reader.watch.tell, &is_cancelled).map_err(failed)?.ok_or(GetErrorKind::Cancelled)
     }
 
     /// Room for the artifact and its content side by side. An update copies from its previous build in ways that may
     /// need no room at all, so it is not checked beforehand.
     fn check_room(&self, row: &CatalogueRow) -> Result<(), GetErrorKind> {
-        let home = &self.request.home;
+        let home = &self.request.offer.home;
         let both = row.artifact.size.saturating_add(row.installed_size);
         let needed = both.saturating_sub(home.partial_size());
         match fs4::available_space(home.root()) {
@@ -386,31 +388,15 @@ impl GetJob<'_> {
 
     fn warn(&self, code: &'static str, text: String) {
         let place = Some(self.request.asked.to_string());
-        (self.watch.tell)(Event::Warning { code, text, place, hint: None });
-    }
-
-    /// With a key it does not matter how the bytes arrive.
-    pub(crate) fn warn_of_plain_http(&self) {
-        let GetRequest { from, public_keys, offline, .. } = self.request;
-        let server = server_of(from, self.settings);
-        let host = server.as_deref().and_then(unencrypted_host);
-        let Some(host) = host.filter(|_| public_keys.is_empty() && !offline) else { return };
-        (self.watch.tell)(Event::Warning {
-            code: "W_GET_PLAIN_HTTP",
-            text: format!(
-                "what comes from `{host}` over plain http can be changed on the way, and nothing verifies it"
-            ),
-            place: None,
-            hint: Some("use https, or give the publisher's key with --public-key".to_owned()),
-        });
+        (self.reader.watch.tell)(Event::Warning { code, text, place, hint: None });
     }
 
     pub(crate) fn warn_of_retracted(&self, catalogue: &Catalogue) {
-        let GetRequest { asked, home, .. } = self.request;
+        let (asked, home) = (&self.request.asked, &self.request.offer.home);
         for row in &catalogue.retracted {
             let folder = home.folder(&row.entry.runtime, &row.entry.build_key);
             if asked.matches(&row.entry.runtime) && home.has(&folder) {
-                (self.watch.tell)(Event::Warning {
+                (self.reader.watch.tell)(Event::Warning {
                     code: "W_GET_RETRACTED",
                     text: format!("`{}` was retracted: {}", folder.display(), row.reason),
                     place: Some(row.entry.runtime.to_string()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vocab::{Fault, RuntimeRequest};
 
-use crate::GetErrorKind;
+use crate::{GetErrorKind, SourceError};
 
 /// Each names the runtime or the file, and what to do.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -72,6 +72,9 @@ pub enum InstalledError {
         #[source]
         kind: Box<GetErrorKind>,
     },
+    #[error(transparent)]
+    #[fault(transparent)]
+    Source(#[from] SourceError),
     #[error("cannot read `{}`: {source}", path.display())]
     #[fault("E_RUNTIME_READ", Build)]
     Read { path: PathBuf, source: io::Error },

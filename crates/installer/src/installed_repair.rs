@@ -12,7 +12,9 @@ use vocab::{ArtifactFormat, Digest, INNER_MANIFEST, Manifest};
 
 use crate::get_job::{GetJob, GetRequest};
 use crate::install_record::InstallRecord;
-use crate::{GetErrorKind, Home, InstallOutcome, InstallSource, InstalledBuild, InstalledError, PublicKey};
+use crate::offer_request::OfferRequest;
+use crate::sources::{GivenSource, with_access};
+use crate::{GetErrorKind, Home, InstallOutcome, InstallSource, InstalledBuild, InstalledError, PublicKey, Sources};
 
 /// What to repair, and from where.
 #[derive(Debug)]
@@ -21,6 +23,10 @@ pub struct RepairRequest<'a> {
     pub build: &'a InstalledBuild,
     /// Instead of the recorded place.
     pub from: Option<&'a str>,
+    /// What names a source for this run, with the user and password that are never recorded.
+    pub given: Option<&'a str>,
+    /// Keys of sources.
+    pub sources: &'a Sources,
     /// In addition to the key that vouched for it when it was installed.
     pub public_keys: &'a [PublicKey],
     /// The current time, for expiry.
@@ -44,30 +50,30 @@ pub fn repair(
     };
     let from = without_secrets(&source.from);
     let failed = |kind| InstalledError::Repair { name: build.name(), from: from.clone(), kind: Box::new(kind) };
-    let mut public_keys = request.public_keys.to_vec();
+    // A source that is remembered with keys is never used without them.
+    let given = GivenSource { option: Some(&source.from), variable: None, public_keys: request.public_keys.to_vec() };
+    let mut public_keys = request.sources.choose(given)?.public_keys;
     if let Some(line) = build.verified_by() {
-        // Without it the repair would ask for no signature at all.
+        // Without it the repair might ask for no signature at all. It vouched for the manifest of the record, and nothing
+        // else is accepted below.
         let unreadable = |source| failed(GetErrorKind::Signature { what: "the record of the installation", source });
         public_keys.push(PublicKey::of_text(line).map_err(unreadable)?);
     }
-    let get = GetRequest {
-        asked: build.version.clone().into(),
-        reuse: fetch::ReuseMode::Own,
+    let offer = OfferRequest {
         platform: build.platform().ok_or_else(no_source)?,
         channel: source.channel,
-        from: source.from,
+        from: with_access(request.given, source.from),
         home: request.home.clone(),
         public_keys,
         offline: false,
-        verify: true,
-        reinstall: true,
-        // It is installed already; what is current does not change.
-        allow_older: true,
         now: request.now,
     };
-    let job = GetJob { request: &get, settings, watch, repairs: true };
-    job.warn_of_plain_http();
-    let offer = job.offer().map_err(failed)?;
+    // It is installed already; what is current does not change.
+    let settled = GetRequest::new(build.version.clone().into(), offer);
+    let get = GetRequest { verify: true, reinstall: true, allow_older: true, ..settled };
+    let job = GetJob { repairs: true, ..GetJob::new(&get, settings, watch) };
+    job.reader.warn_of_plain_http();
+    let offer = job.reader.offer().map_err(failed)?;
     let Some(row) = row_of(&offer.catalogue, build) else {
         return Err(InstalledError::NotOffered { name: build.name(), from: from.clone() });
     };

@@ -37,6 +37,7 @@ mod installed_use;
 mod installed_verify;
 mod kept_catalogue;
 mod offer;
+mod offer_request;
 mod reusable;
 mod sources;
 mod trust;
@@ -57,6 +58,7 @@ pub use installed_size::DiskUse;
 pub use installed_use::{RuntimeUse, RuntimeUser, users_of};
 pub use installed_verify::BuildVerdict;
 pub use offer::{OfferError, OfferedBuild, on_offer};
+pub use offer_request::OfferRequest;
 pub use sources::{
     ChosenSource, GivenSource, KnownSource, NamedBy, SOURCES_FORMAT, SourceError, Sources, sources_schema,
 };

@@ -6,8 +6,8 @@ use fetch::{FetchError, FetchErrorKind, FetchSettings, FetchWatch, without_secre
 use vocab::{Digest, Event, Fault, PlatformKey, VersionString};
 
 use crate::get_error::offline;
-use crate::get_job::{GetJob, GetRequest};
 use crate::kept_catalogue::KeptCatalogue;
+use crate::offer_request::{OfferReader, OfferRequest};
 use crate::trust::signer_of;
 use crate::{GetErrorKind, PublicKey};
 
@@ -23,13 +23,13 @@ pub(crate) struct CatalogueOffer<'a> {
 
 impl CatalogueOffer<'_> {
     /// Once `accepted`, a build is no longer known as retracted.
-    pub(crate) fn keep(&mut self, job: &GetJob<'_>, accepted: Option<&catalogue::CatalogueRow>) {
+    pub(crate) fn keep(&mut self, reader: &OfferReader<'_>, accepted: Option<&catalogue::CatalogueRow>) {
         let is_accepted = |row: &Retraction| accepted.is_some_and(|it| is_build(row, it));
         self.kept.retracted.retain(|row| !is_accepted(row));
-        let home = &job.request.home;
-        if let Err(error) = self.kept.save(home, &job.request.from, self.key) {
+        let home = &reader.request.home;
+        if let Err(error) = self.kept.save(home, &reader.request.from, self.key) {
             // Whether anything has to be written is not known yet.
-            (job.watch.tell)(Event::Note {
+            (reader.watch.tell)(Event::Note {
                 text: format!(
                     "the catalogue cannot be kept below `{}`, for --offline and to recognise an older one: {error}",
                     home.root().display()
@@ -65,17 +65,17 @@ pub struct OfferError {
     pub kind: Box<GetErrorKind>,
 }
 
-/// The newest build of each version that the source of `request` offers for its platform and channel. The catalogue is believed
-/// as for [`crate::get()`]; what is asked for does not matter, and nothing is installed.
+/// The newest build of each version that is offered for the platform and channel of `request`. The catalogue is believed as
+/// for [`crate::get()`]; nothing is installed.
 pub fn on_offer(
-    request: &GetRequest,
+    request: &OfferRequest,
     settings: &FetchSettings,
     watch: FetchWatch<'_>,
 ) -> Result<Vec<OfferedBuild>, OfferError> {
-    let job = GetJob { request, settings, watch, repairs: false };
-    let GetRequest { platform, channel, home, .. } = request;
+    let reader = OfferReader { request, settings, watch };
+    let OfferRequest { platform, channel, home, .. } = request;
     let offered = || -> Result<_, GetErrorKind> {
-        let offer = job.offer()?;
+        let offer = reader.offer()?;
         let versions = offer.catalogue.versions_for(*platform, *channel);
         let newest = |version: &VersionString| {
             let row = offer.catalogue.look_up(&BuildQuery::new(version.clone(), *platform, *channel))?;
@@ -105,7 +105,7 @@ pub(crate) fn is_build(retraction: &Retraction, row: &catalogue::CatalogueRow) -
     (&left.runtime, left.platform, left.build_key) == (&right.runtime, right.platform, right.build_key)
 }
 
-impl<'a> GetJob<'a> {
+impl<'a> OfferReader<'a> {
     pub(crate) fn offer(&self) -> Result<CatalogueOffer<'a>, GetErrorKind> {
         let request = self.request;
         let keys = &request.public_keys;

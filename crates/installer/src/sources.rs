@@ -257,6 +257,14 @@ impl Sources {
     }
 }
 
+/// The `given` place if it is `from` with a user and password, which are never recorded.
+pub(crate) fn with_access(given: Option<&str>, from: String) -> String {
+    match given {
+        Some(given) if remembered(given) == remembered(&from) => given.to_owned(),
+        _ => from,
+    }
+}
+
 /// The JSON Schema of [`Sources`], as the repository stores it.
 pub fn sources_schema() -> String {
     let one_line = RecursiveTransform(|schema: &mut Schema| {

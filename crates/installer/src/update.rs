@@ -2,13 +2,15 @@
 //! that source.
 
 use catalogue::{Channel, Moment};
-use fetch::{FetchSettings, FetchWatch, ReuseMode, remembered, without_secrets};
+use fetch::{FetchSettings, FetchWatch, ReuseMode, without_secrets};
 use vocab::{Digest, Fault, VersionString};
 
 use crate::get_error::GetErrorKind;
 use crate::get_job::GetJob;
 use crate::install_record::InstallRecord;
+use crate::offer_request::OfferRequest;
 use crate::reusable::{builds_to_reuse, bytes_to_fetch};
+use crate::sources::with_access;
 use crate::{GetError, GetRequest, Home, InstalledRuntime, PublicKey, Sources, get};
 
 /// What the updates of one run have in common.
@@ -68,8 +70,7 @@ pub fn plan_update(
     watch: FetchWatch<'_>,
 ) -> Result<UpdatePlan, UpdateError> {
     let (request, record) = request_of(update, version)?;
-    let job = GetJob { request: &request, settings, watch, repairs: false };
-    let planned = job.plan(&record);
+    let planned = GetJob::new(&request, settings, watch).plan(&record);
     planned.map_err(|kind| UpdateError::Get(request.failed(kind)))
 }
 
@@ -102,28 +103,23 @@ fn request_of(update: &UpdateRequest, version: &VersionString) -> Result<(GetReq
     if public_keys.len() < lines.len() {
         return Err(no_source());
     }
-    let given = given.as_ref().filter(|given| remembered(given) == remembered(&from));
-    let request = GetRequest {
-        asked: version.clone().into(),
+    let offer = OfferRequest {
         platform: record.platform,
         channel,
-        from: given.cloned().unwrap_or(from),
+        from: with_access(given.as_deref(), from),
         home: home.clone(),
         public_keys,
         offline: false,
-        verify: false,
-        reinstall: false,
-        allow_older: false,
-        reuse: *reuse,
         now: *now,
     };
+    let request = GetRequest { reuse: *reuse, ..GetRequest::new(version.clone().into(), offer) };
     Ok((request, record))
 }
 
 impl GetJob<'_> {
     fn plan(&self, record: &InstallRecord) -> Result<UpdatePlan, GetErrorKind> {
-        let GetRequest { home, from, channel, .. } = self.request;
-        let offer = self.offer()?;
+        let OfferRequest { home, from, channel, .. } = &self.request.offer;
+        let offer = self.reader.offer()?;
         let row = self.choose(&offer.catalogue)?;
         let folder = home.folder(&row.runtime, &row.build_key);
         self.check_not_older(row, &folder, &offer)?;

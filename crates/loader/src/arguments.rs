@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use catalogue::Channel;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use cli::{CommandLine, ShowOptions, TransferOptions};
 use fetch::ReuseMode;
-use vocab::{PlatformKey, RuntimeRequest};
+use vocab::RuntimeRequest;
 
 use crate::extension_arguments::ExtensionCommand;
+use crate::source_options::SourceOptions;
 use crate::verbs_arguments::{
     DefaultArguments, ListArguments, PruneArguments, RemoveArguments, RepairArguments, RunArguments, VerifyArguments,
     WhichArguments,
@@ -131,27 +131,11 @@ pub enum LoaderCommand {
 pub struct GetArguments {
     /// 3.12.10, 3.12 for its newest release, latest; with a variant as in 3.12-atls.
     pub version: RuntimeRequest,
-    /// Where it was published: the URL or folder with catalogue.json, a bucket `s3://bucket/prefix`, or a place in an
-    /// AIStore cluster, `ais://bucket/prefix?endpoint=http://host:port`. Defaults to PYDIST_FROM, then to the source that
-    /// `pydist source set` remembered.
-    #[arg(long, value_name = "URL|DIR")]
-    pub from: Option<String>,
+    #[command(flatten)]
+    pub source: SourceOptions,
     /// Where to install runtimes; defaults to PYDIST_RUNTIMES, else to the user's data folder.
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
-    /// candidate: the newest of all; stable: the newest that was promoted.
-    #[arg(long, default_value = "stable")]
-    pub channel: Channel,
-    /// Defaults to this machine's platform.
-    #[arg(long, value_name = "KEY")]
-    pub platform: Option<PlatformKey>,
-    /// A minisign public key, or a file with one; anything it did not sign is refused. May be repeated to accept several.
-    /// Not needed for a source that is remembered with keys.
-    #[arg(long, value_name = "FILE|KEY")]
-    pub public_key: Vec<String>,
-    /// Use no network: use what is installed, according to the catalogue that was read last.
-    #[arg(long)]
-    pub offline: bool,
     /// Compare the digest of every installed file, not only size and time.
     #[arg(long)]
     pub verify: bool,

@@ -8,12 +8,13 @@ use std::time::SystemTime;
 use catalogue::Moment;
 use cli::{Printer, TransferOptions};
 use fetch::{Deadline, FetchSettings, FetchWatch, Pace};
-use installer::{GetRequest, Home, InstallOutcome, InstalledRuntime, PublicKey, TrustError, get};
+use installer::{GetRequest, Home, InstallOutcome, InstalledRuntime, OfferRequest, PublicKey, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey, RuntimeRequest};
 
 use crate::arguments::GetArguments;
 use crate::source_choice;
+use crate::source_options::SourceOptions;
 
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
@@ -46,46 +47,45 @@ pub fn run(
     printer: &Printer,
     cancelled: &AtomicBool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let GetArguments {
-        version,
-        from,
-        to,
-        channel,
-        platform,
-        public_key,
-        offline,
-        verify,
-        reinstall,
-        allow_older,
-        link_mode,
-        transfer,
-    } = arguments;
-    let given = public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
-    let source = source_choice::chosen(from.as_deref(), given, environment)?;
+    let GetArguments { version, source, to, verify, reinstall, allow_older, link_mode, transfer } = arguments;
+    let offer = offer_request(source, home_of(to.as_deref(), environment)?, environment)?;
     let request = GetRequest {
-        asked: version.clone(),
-        platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
-        channel: *channel,
-        from: source.place,
-        home: home_of(to.as_deref(), environment)?,
-        public_keys: source.public_keys,
-        offline: *offline,
         verify: *verify,
         reinstall: *reinstall,
         allow_older: *allow_older,
         reuse: link_mode.reuse(),
-        now: now().ok_or(CommandError::Clock)?,
+        ..GetRequest::new(version.clone(), offer)
     };
     let settings = settings_of(transfer, environment);
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, FetchWatch { tell: &tell, cancelled })?;
     if version.exact().is_none() {
-        let GetRequest { platform, channel, .. } = &request;
+        let OfferRequest { platform, channel, .. } = &request.offer;
         let reason = format!("the newest {version} on offer for {platform} in the channel {channel}");
         printer.say(&format!("{}: {reason}", got.version));
     }
     report(&got, is_json, printer);
     Ok(Exit::Done)
+}
+
+/// What the options and the environment say about a source.
+pub fn offer_request(
+    options: &SourceOptions,
+    home: Home,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<OfferRequest, Box<dyn Fault>> {
+    let SourceOptions { from, channel, platform, public_key, offline } = options;
+    let given = public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
+    let source = source_choice::chosen(from.as_deref(), given, environment)?;
+    Ok(OfferRequest {
+        platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
+        channel: *channel,
+        from: source.place,
+        home,
+        public_keys: source.public_keys,
+        offline: *offline,
+        now: now().ok_or(CommandError::Clock)?,
+    })
 }
 
 /// Prints what was installed, its folder last.
@@ -123,11 +123,12 @@ pub fn report(got: &InstalledRuntime, is_json: bool, printer: &Printer) {
     printer.data(&got.folder.display().to_string());
 }
 
-/// Where runtimes are installed.
+/// Where runtimes are installed; from the root, so that what is printed is usable from any folder.
 pub fn home_of(to: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) -> Result<Home, CommandError> {
     let named = || environment("PYDIST_RUNTIMES").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let default = || data_folder(environment).map(|data| data.join("runtimes"));
-    to.map(Path::to_owned).or_else(named).or_else(default).map(Home::new).ok_or(CommandError::NoHome)
+    let folder = to.map(Path::to_owned).or_else(named).or_else(default).ok_or(CommandError::NoHome)?;
+    Ok(Home::new(std::path::absolute(&folder).unwrap_or(folder)))
 }
 
 pub fn settings_of(transfer: &TransferOptions, environment: &dyn Fn(&str) -> Option<String>) -> FetchSettings {

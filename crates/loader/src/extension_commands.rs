@@ -1,39 +1,20 @@
 //! What `pydist extension` does, over the library.
 
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 
-use cli::{Printer, Table};
-use extension::{
-    DistributionMode, ExtensionWarning, LoaderSettings, Machine, SettingSources, UserFolders, archive_names,
-    vendor_extensions,
-};
-use installer::InstalledError;
+use cli::Table;
+use extension::{DistributionMode, ExtensionWarning, Machine, archive_names};
 use loader::distribution::{DistributionError, NoEngine};
-use loader::{BuildRequest, ExtensionHost, HostRequest};
+use loader::{BuildRequest, ExtensionHost};
 use serde_json::json;
-use vocab::{Environment, Event, Exit, Fault, Work};
+use vocab::{Exit, Fault};
 
-use crate::commands::{data_folder, home_of, key_of};
 use crate::extension_arguments::{ExtensionCommand, ExtensionOptions};
 use crate::extension_text::{doctor_text, explanation, inspection, list_table};
 use crate::serve::{ServeRequest, serve};
+use crate::surroundings::Surroundings;
 use crate::{extension_json, operator_commands};
-
-/// Neither a setting nor the user's folders say where distributions are.
-#[derive(Debug, thiserror::Error, Fault)]
-#[error("cannot determine the folders for distributions and archives: no home folder is set")]
-#[fault("E_EXT_FOLDERS", Usage, hint("set pysdk.pel.distLoc, pysdk.pel.resourceLoc and pysdk.pel.extLoc"))]
-struct NoFolders;
-
-/// What commands act with.
-pub struct Surroundings {
-    pub environment: Environment,
-    pub printer: Arc<Printer>,
-    pub cancelled: Arc<AtomicBool>,
-}
 
 /// Runs one command.
 pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
@@ -70,84 +51,6 @@ fn serve_on_standard_streams(options: &ExtensionOptions, around: &Surroundings) 
     };
     serve(request, BufReader::new(std::io::stdin()));
     Ok(())
-}
-
-impl Surroundings {
-    pub fn variable(&self) -> impl Fn(&str) -> Option<String> {
-        |name| self.environment.text(name).map(str::to_owned)
-    }
-
-    /// Whether the user asks to stop.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-    }
-
-    /// Between two builds.
-    pub fn check(&self) -> Result<(), InstalledError> {
-        if self.is_cancelled() { Err(InstalledError::Cancelled) } else { Ok(()) }
-    }
-
-    /// The user's own folder.
-    fn home(&self) -> Option<PathBuf> {
-        self.environment.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(Path::to_owned)
-    }
-
-    fn settings(&self, options: &ExtensionOptions) -> Result<LoaderSettings, Box<dyn Fault>> {
-        let mut settings = match &options.settings {
-            Some(file) => SettingSources::read_file(file)?,
-            None => std::collections::BTreeMap::new(),
-        };
-        settings.extend(options.set.iter().cloned());
-        let properties = options.define.iter().cloned().collect();
-        let sources = SettingSources { settings, properties, environment: self.environment.clone() };
-        for warning in sources.warnings() {
-            let (code, text, hint) = (warning.code, warning.text, warning.hint);
-            self.printer.tell(Event::Warning { code, text, place: Some(warning.place), hint });
-        }
-        let data = data_folder(&self.variable()).map(|data| data.join("loader"));
-        let home = self.home();
-        Ok(LoaderSettings::read(&sources, UserFolders { home: home.as_deref(), data: data.as_deref() })?)
-    }
-
-    fn host(&self, options: &ExtensionOptions) -> Result<ExtensionHost, Box<dyn Fault>> {
-        let settings = self.settings(options)?;
-        if settings.folders().is_none() {
-            return Err(NoFolders.into());
-        }
-        let runtimes = home_of(options.runtimes.as_deref(), &self.variable()).ok();
-        let keys = settings.trusted_keys.value.iter().map(|key| key_of(key)).collect::<Result<Vec<_>, _>>()?;
-        let more_folders = match (options.include_vendor_dirs, self.home()) {
-            (true, Some(home)) => vendor_extensions(&home),
-            _ => Vec::new(),
-        };
-        let machine = Machine::host();
-        let host = ExtensionHost::open(HostRequest { settings, machine, more_folders, runtimes, keys });
-        for line in &host.log {
-            self.printer.say(line);
-        }
-        for (folder, error) in &host.set.unread {
-            self.warn("W_EXT_FOLDER", format!("it cannot be listed: {error}"), folder);
-        }
-        for ExtensionWarning { code, text, path } in &host.set.warnings {
-            self.warn(code, text.clone(), path);
-        }
-        Ok(host)
-    }
-
-    fn warn(&self, code: &'static str, text: String, place: &Path) {
-        let place = Some(place.display().to_string());
-        self.printer.tell(Event::Warning { code, text, place, hint: None });
-    }
-
-    fn work(&self) -> Work {
-        let printer = Arc::clone(&self.printer);
-        Work {
-            environment: self.environment.clone(),
-            cancelled: Arc::clone(&self.cancelled),
-            listener: Arc::new(move |event| printer.tell(event)),
-            ..Work::quiet()
-        }
-    }
 }
 
 fn list(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {

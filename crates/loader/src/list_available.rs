@@ -1,36 +1,20 @@
 //! `pydist list --available`: what a source offers, beside what is installed.
 
 use cli::Table;
-use fetch::{FetchSettings, FetchWatch, ReuseMode};
-use installer::{GetRequest, on_offer};
+use fetch::{FetchSettings, FetchWatch};
+use installer::on_offer;
 use serde_json::json;
-use vocab::{Event, Exit, Fault, PlatformKey, RuntimeRequest};
+use vocab::{Event, Exit, Fault};
 
-use crate::commands::{CommandError, key_of, now};
-use crate::extension_commands::Surroundings;
-use crate::source_choice;
+use crate::commands::offer_request;
+use crate::surroundings::Surroundings;
 use crate::verbs_arguments::ListArguments;
-use crate::verbs_commands::{counted, home_of};
+use crate::verbs_commands::counted;
 
 /// Prints a row for each version.
 pub fn list_available(arguments: &ListArguments, is_json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
     let variable = around.variable();
-    let given = arguments.public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
-    let source = source_choice::chosen(arguments.from.as_deref(), given, &variable)?;
-    let request = GetRequest {
-        asked: RuntimeRequest::latest(),
-        platform: arguments.platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
-        channel: arguments.channel,
-        from: source.place,
-        home: home_of(&arguments.home, around)?,
-        public_keys: source.public_keys,
-        offline: arguments.offline,
-        verify: false,
-        reinstall: false,
-        allow_older: false,
-        reuse: ReuseMode::Own,
-        now: now().ok_or(CommandError::Clock)?,
-    };
+    let request = offer_request(&arguments.source, around.runtimes(&arguments.home)?, &variable)?;
     let printer = &around.printer;
     let tell = |event: Event| printer.tell(event);
     let watch = FetchWatch { tell: &tell, cancelled: &around.cancelled };

@@ -12,6 +12,8 @@ mod operator_files;
 mod serve;
 mod source_choice;
 mod source_commands;
+mod source_options;
+mod surroundings;
 mod update_commands;
 mod upkeep_commands;
 mod verbs_arguments;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 
 use arguments::{LoaderArguments, LoaderCommand};
 use cli::Process;
-use extension_commands::Surroundings;
+use surroundings::Surroundings;
 use vocab::{Environment, Exit, Fault};
 
 fn main() -> ExitCode {

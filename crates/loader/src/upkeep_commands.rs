@@ -11,16 +11,17 @@ use serde_json::json;
 use vocab::{Event, Exit, Fault, RuntimeRequest};
 
 use crate::commands::{CommandError, key_of, now, settings_of};
-use crate::extension_commands::Surroundings;
+use crate::source_choice::{FROM, remembered_sources};
+use crate::surroundings::Surroundings;
 use crate::verbs_arguments::{PruneArguments, RemoveArguments, RepairArguments, VerifyArguments};
-use crate::verbs_commands::{counted, home_of, row_of};
+use crate::verbs_commands::{counted, row_of};
 
 /// Paths of one build that are printed before the rest is counted.
 const SHOWN: usize = 20;
 
 /// `pydist verify`.
 pub fn verify(arguments: &VerifyArguments, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let installed = Installed::read(&home_of(&arguments.home, around)?)?;
+    let installed = Installed::read(&around.runtimes(&arguments.home)?)?;
     let builds = asked_for(&installed, &arguments.versions)?;
     let mut damaged = 0;
     for build in &builds {
@@ -95,11 +96,13 @@ fn asked_for<'a>(
 
 /// `pydist repair`. All damaged builds are tried; the first fault is that of the command.
 pub fn repair(arguments: &RepairArguments, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let home = home_of(&arguments.home, around)?;
+    let home = around.runtimes(&arguments.home)?;
     let installed = Installed::read(&home)?;
     let builds = asked_for(&installed, &arguments.versions)?;
     let keys: Vec<PublicKey> = arguments.public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
-    let settings = settings_of(&arguments.transfer, &around.variable());
+    let variable = around.variable();
+    let (sources, named) = (remembered_sources(&variable)?, variable(FROM).filter(|text| !text.is_empty()));
+    let settings = settings_of(&arguments.transfer, &variable);
     let mut failed: Vec<Box<dyn Fault>> = Vec::new();
     for build in builds {
         around.check()?;
@@ -116,6 +119,8 @@ pub fn repair(arguments: &RepairArguments, json: bool, around: &Surroundings) ->
             home: &home,
             build,
             from: arguments.from.as_deref(),
+            given: named.as_deref(),
+            sources: &sources,
             public_keys: &keys,
             now: now().ok_or(CommandError::Clock)?,
         };
@@ -163,7 +168,7 @@ fn say_repaired(
 
 /// `pydist remove`.
 pub fn remove(arguments: &RemoveArguments, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let home = home_of(&arguments.home, around)?;
+    let home = around.runtimes(&arguments.home)?;
     // Before anything is changed, everything that was asked for is known to be possible.
     going(&Installed::read(&home)?, arguments)?;
     let held = hold(&home, around)?;
@@ -238,7 +243,7 @@ fn warn_of_default(home: &Home, around: &Surroundings) -> Result<(), Box<dyn Fau
 
 /// `pydist prune`.
 pub fn prune(arguments: &PruneArguments, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let home = home_of(&arguments.home, around)?;
+    let home = around.runtimes(&arguments.home)?;
     // A dry run changes nothing, not even what interrupted commands left.
     let held = match arguments.dry_run || !home.root().is_dir() {
         true => None,

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use catalogue::Channel;
 use clap::Args;
 use cli::TransferOptions;
-use vocab::{PlatformKey, RuntimeRequest};
+use vocab::RuntimeRequest;
+
+use crate::source_options::{SOURCE_OPTIONS, SourceOptions};
 
 /// Where runtimes are.
 #[derive(Args, Clone, Debug)]
@@ -18,27 +19,15 @@ pub struct HomeOption {
 
 /// What `pydist list` takes.
 #[derive(Args, Debug)]
+#[command(mut_group(SOURCE_OPTIONS, |group| group.requires("available")))]
 pub struct ListArguments {
     #[command(flatten)]
     pub home: HomeOption,
     /// Show instead the newest build of each version that the source offers, and which are installed.
     #[arg(long)]
     pub available: bool,
-    /// Where runtimes were published; defaults to PYDIST_FROM, else to the source that `pydist source set` remembers.
-    #[arg(long, value_name = "URL|DIR", requires = "available")]
-    pub from: Option<String>,
-    /// candidate: all builds; stable: those that were promoted.
-    #[arg(long, default_value = "stable", requires = "available")]
-    pub channel: Channel,
-    /// Defaults to this machine's platform.
-    #[arg(long, value_name = "KEY", requires = "available")]
-    pub platform: Option<PlatformKey>,
-    /// A minisign public key, or a file with one; a catalogue that none of them signed is refused. May be repeated.
-    #[arg(long, value_name = "FILE|KEY", requires = "available")]
-    pub public_key: Vec<String>,
-    /// Use no network: show the catalogue that was read last.
-    #[arg(long, requires = "available")]
-    pub offline: bool,
+    #[command(flatten)]
+    pub source: SourceOptions,
 }
 
 /// What `pydist which` takes.

@@ -5,31 +5,23 @@ use std::path::{Path, PathBuf};
 
 use cli::Table;
 use installer::{
-    AskedVersion, BuildState, CompareDepth, DefaultRuntime, DiskUse, Home, HomeRemains, Installed, InstalledBuild,
+    AskedVersion, BuildState, CompareDepth, DefaultRuntime, DiskUse, HomeRemains, Installed, InstalledBuild,
     RequestOrigin,
 };
 use process::{Invocation, ProcessError, ProcessErrorKind};
 use serde_json::{Value, json};
 use vocab::{Environment, Event, Exit, Fault, Work};
 
-use crate::commands;
-use crate::extension_commands::Surroundings;
+use crate::surroundings::Surroundings;
 use crate::verbs_arguments::{DefaultArguments, HomeOption, RunArguments, WhichArguments};
 
 /// What would make the interpreter, or a tool that it starts, use another Python's files. `PYTHONPATH` stays, as with
 /// `uv run`: it only adds folders, and whoever set it wants them.
 const NOT_PASSED: [&str; 4] = ["PYTHONHOME", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__"];
 
-/// The runtimes that the options name.
-pub fn home_of(option: &HomeOption, around: &Surroundings) -> Result<Home, Box<dyn Fault>> {
-    let home = commands::home_of(option.runtimes.as_deref(), &around.variable())?;
-    // What is printed shall be usable from any folder.
-    Ok(std::path::absolute(home.root()).map_or(home, Home::new))
-}
-
 /// `pydist list`.
 pub fn list(option: &HomeOption, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let home = home_of(option, around)?;
+    let home = around.runtimes(option)?;
     let installed = Installed::read(&home)?;
     let default = match DefaultRuntime::read(&home) {
         Ok(default) => default,
@@ -124,7 +116,7 @@ fn state_word(state: &BuildState) -> &'static str {
 
 /// `pydist which`.
 pub fn which(arguments: &WhichArguments, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let installed = Installed::read(&home_of(&arguments.home, around)?)?;
+    let installed = Installed::read(&around.runtimes(&arguments.home)?)?;
     let asked = AskedVersion::find(arguments.version.as_ref(), &current_folder(), &installed)?;
     let build = installed.chosen(&asked)?;
     let interpreter = build.interpreter()?;
@@ -150,7 +142,7 @@ fn origin_word(origin: &RequestOrigin) -> Value {
 
 /// `pydist run`: the exit code of the program, where the system does not replace this one by it.
 pub fn run(arguments: &RunArguments, around: &Surroundings) -> Result<i32, Box<dyn Fault>> {
-    let installed = Installed::read(&home_of(&arguments.home, around)?)?;
+    let installed = Installed::read(&around.runtimes(&arguments.home)?)?;
     let asked = AskedVersion::find(arguments.version.as_ref(), &current_folder(), &installed)?;
     let build = installed.chosen(&asked)?;
     // A runtime without its Python would start the one that comes next on PATH.
@@ -200,7 +192,7 @@ fn current_folder() -> PathBuf {
 
 /// `pydist default`.
 pub fn default(arguments: &DefaultArguments, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let home = home_of(&arguments.home, around)?;
+    let home = around.runtimes(&arguments.home)?;
     if arguments.unset {
         DefaultRuntime::clear(&home)?;
         around.printer.say("there is no default any more");

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Helpers that need a crate of ours have a feature of its name, so that no test compiles what it does not use: trees and a
-//! runtime (`archive`), what every place of objects has to do (`objects`), a throw-away store (`store`), and wheels in it
+//! runtime (`archive`), published runtimes (`catalogue`), what every place of objects has to do (`objects`), a throw-away store (`store`), and wheels in it
 //! (`wheel`). They are for `tests/`: a unit test has another copy of its own crate.
 //!
 //! A helper that cannot do its work panics: in a test that is the failure it should be.
@@ -36,6 +36,8 @@ mod interrupt;
 mod left_out;
 pub mod macho_file;
 pub mod pe_file;
+#[cfg(feature = "catalogue")]
+mod published;
 mod release_mirror;
 #[cfg(feature = "archive")]
 pub mod runtime;
@@ -65,6 +67,8 @@ pub use interrupt::{interrupt, start_interruptible};
 pub use left_out::is_left_out;
 pub use macho_file::MachoFile;
 pub use pe_file::PeFile;
+#[cfg(feature = "catalogue")]
+pub use published::{Published, noise};
 pub use release_mirror::ReleaseMirror;
 pub use s3_proxy::{S3Fault, S3Proxy};
 #[cfg(feature = "s3")]

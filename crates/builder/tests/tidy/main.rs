@@ -173,7 +173,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "wheel",
             ],
         ),
-        ("testkit", &["archive", "objects", "store", "vocab", "wheel"]),
+        ("testkit", &["archive", "catalogue", "objects", "store", "vocab", "wheel"]),
     ]
     .into();
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata runs");

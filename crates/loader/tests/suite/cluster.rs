@@ -5,8 +5,9 @@ use std::fs;
 use catalogue::Channel;
 use serde_json::Value;
 use testkit::aistore::{AIStoreMemory, FakeAIStore};
+use testkit::noise;
 
-use super::{Place, installed, noise, refused, told};
+use super::{Place, installed, refused, told};
 
 fn filled(place: &Place) -> (AIStoreMemory, FakeAIStore, FakeAIStore) {
     let memory = AIStoreMemory::default();

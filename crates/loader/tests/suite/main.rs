@@ -1,4 +1,4 @@
-//! `pydist get` against a published folder and a server: what is installed, what is believed, what is refused.
+//! The program `pydist`: how what `installer` and `loader` do is asked for and shown.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -17,7 +17,6 @@ mod serve;
 #[cfg(unix)]
 mod site;
 mod sources;
-mod trust;
 #[cfg(unix)]
 mod updates;
 #[cfg(unix)]
@@ -25,174 +24,37 @@ mod upkeep;
 #[cfg(unix)]
 mod verbs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use archive::{
-    EntryIdentity, FileContent, NoCache, PackOptions, PartSource, TreeEntry as Node, identity_of, pack, write_manifest,
-};
-use catalogue::{
-    ArtifactEntry, Catalogue, Channel, EDITION_FORMAT, Edition, PublisherFacts, Retraction, SignedCatalogue,
-    object_keys,
-};
-use minisign::KeyPair;
-use testkit::{HOSTILE_TEXT, HttpMishap, HttpServer, assert_harmless};
-use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Manifest, TreePath};
+use catalogue::{Channel, Retraction, object_keys};
+use testkit::{HOSTILE_TEXT, HttpMishap, HttpServer, Published, assert_harmless, noise};
 
-/// What was published, in a folder.
-struct Place {
-    folder: tempfile::TempDir,
-    pair: KeyPair,
-    entries: Vec<ArtifactEntry>,
-    retractions: Vec<Retraction>,
-    /// Counter of the last catalogue that was signed.
-    counter: AtomicU64,
-    /// What manifests say is.
-    hostile: bool,
-    /// Another program, by path, with its text.
-    program: Option<(String, String)>,
-    /// What is published and asked for.
-    runtime: &'static str,
+/// What was published, before the program.
+struct Place(Published);
+
+impl Deref for Place {
+    type Target = Published;
+
+    fn deref(&self) -> &Published {
+        &self.0
+    }
+}
+
+impl DerefMut for Place {
+    fn deref_mut(&mut self) -> &mut Published {
+        &mut self.0
+    }
 }
 
 impl Place {
     fn new() -> Self {
-        let pair = KeyPair::generate_unencrypted_keypair().unwrap();
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            pair,
-            entries: Vec::new(),
-            retractions: Vec::new(),
-            counter: AtomicU64::new(0),
-            hostile: false,
-            program: None,
-            runtime: "3.12.10-atls",
-        }
-    }
-
-    fn root(&self) -> PathBuf {
-        self.folder.path().join("published")
-    }
-
-    fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
-    }
-
-    fn put(&self, key: &str, bytes: impl AsRef<[u8]>) {
-        let path = self.root().join(key);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-
-    fn sign(&self, data: &[u8]) -> Vec<u8> {
-        minisign::sign(Some(&self.pair.pk), &self.pair.sk, data, None, None).unwrap().into_string().into_bytes()
-    }
-
-    /// `runtime` for linux-x64, whose one program is `text`.
-    fn publish(&mut self, text: &str, day: u32, channel: Channel, signed: bool) -> ArtifactEntry {
-        self.publish_as(text, text, day, channel, signed)
-    }
-
-    /// Another `build` is another build.
-    fn publish_as(&mut self, text: &str, build: &str, day: u32, channel: Channel, signed: bool) -> ArtifactEntry {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
-        let mut manifest: Manifest = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
-        manifest.runtime = self.runtime.parse().unwrap();
-        manifest.platform = "linux-x64".parse().unwrap();
-        manifest.build_key = Digest::of(build);
-        manifest.artifact = None;
-        if self.hostile {
-            manifest.base.origin = HOSTILE_TEXT.to_owned();
-            for distribution in &mut manifest.distributions {
-                distribution.version = HOSTILE_TEXT.to_owned();
-            }
-            for rule in &mut manifest.rules {
-                rule.reason = HOSTILE_TEXT.to_owned();
-            }
-        }
-        let inner = write_manifest(&manifest).into_bytes();
-        let path: TreePath = "bin/thing".parse().unwrap();
-        let identity = EntryIdentity::File { executable: false, sha256: Digest::of(text) };
-        let of_program = self.program.iter().map(|(path, text)| {
-            let identity = EntryIdentity::File { executable: true, sha256: Digest::of(text) };
-            (path.parse::<TreePath>().unwrap(), identity)
-        });
-        let files: BTreeMap<TreePath, EntryIdentity<'_>> = of_program.chain([(path.clone(), identity)]).collect();
-        let identity = identity_of(files.iter().map(|(path, identity)| (path, identity.clone())));
-        let tool = Node::bytes(path, text.as_bytes().to_vec());
-        let program = self.program.iter().map(|(path, text)| {
-            let content = FileContent::Bytes(text.as_bytes().into());
-            Node::file(path.parse().unwrap(), content, true)
-        });
-        let parts = [
-            PartSource { identity: Some(identity), ..PartSource::new("base", program.chain([tool]).collect()) },
-            PartSource::new("metadata", vec![Node::bytes("pydist.json".parse().unwrap(), inner)]),
-        ];
-        let file = self.folder.path().join("packed");
-        let packed = pack(&file, &parts, &PackOptions::default(), &NoCache).unwrap();
-        let name =
-            ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, ArtifactFormat::TarZst);
-        let mut parts = packed.parts;
-        if self.hostile {
-            parts.iter_mut().for_each(|part| part.content = HOSTILE_TEXT.to_owned());
-        }
-        manifest.artifact = Some(Artifact {
-            file: name.to_string(),
-            format: ArtifactFormat::TarZst,
-            level: None,
-            sha256: packed.sha256,
-            size: packed.size,
-            parts,
-        });
-        let text = write_manifest(&manifest).into_bytes();
-        let artifact = fs::read(&file).unwrap();
-        let signatures = signed.then(|| (self.pair.pk.to_base64(), self.sign(&artifact), self.sign(&text)));
-        let published = PublisherFacts {
-            channel,
-            created: format!("2026-11-{day:02}T08:00:00Z").parse().unwrap(),
-            manifest: text.clone(),
-            sbom: None,
-            provenance: None,
-            signatures: signatures.clone(),
-            npm: None,
-        };
-        let entry = ArtifactEntry::new(&manifest, &published).unwrap();
-        self.put(entry.artifact.key.as_str(), artifact);
-        self.put(entry.manifest.key.as_str(), text);
-        if let (Some(keys), Some((_, of_artifact, of_manifest))) = (&entry.signatures, signatures) {
-            self.put(keys.artifact.key.as_str(), of_artifact);
-            self.put(keys.manifest.key.as_str(), of_manifest);
-        }
-        self.entries.push(entry.clone());
-        self.index();
-        entry
-    }
-
-    fn index(&self) {
-        let catalogue = Catalogue::derive(&self.entries, &self.retractions, &[]);
-        self.put(object_keys::CATALOGUE, catalogue.to_text());
-        let counter = self.counter.fetch_add(1, Ordering::Relaxed) + 1;
-        self.put_edition(counter, "2999-01-01T00:00:00Z");
-    }
-
-    /// Whatever is offered now, signed.
-    fn put_edition(&self, counter: u64, expires: &str) {
-        let edition = Edition {
-            format: EDITION_FORMAT,
-            counter,
-            signed: "2026-11-01T08:00:00Z".parse().unwrap(),
-            expires: expires.parse().unwrap(),
-            catalogue: Catalogue::derive(&self.entries, &self.retractions, &[]),
-        };
-        let text = edition.to_text();
-        let signature = String::from_utf8(self.sign(text.as_bytes())).unwrap();
-        let signed = SignedCatalogue::new(self.pair.pk.to_base64(), signature, text);
-        self.put(object_keys::SIGNED_CATALOGUE, signed.to_text());
+        Self(Published::new())
     }
 
     /// `pydist` with these words, and a user who has remembered nothing yet.
@@ -241,78 +103,6 @@ fn refused(output: &Output, code: i32, words: &[&str]) {
 }
 
 #[test]
-fn builds_are_installed_side_by_side_and_the_newest_is_current() {
-    let mut place = Place::new();
-    place.publish("one", 1, Channel::Stable, true);
-    let key = place.pair.pk.to_base64();
-    let first = installed(&place.get(&["--public-key", &key]));
-    assert_eq!(fs::read_to_string(first.join("bin/thing")).unwrap(), "one");
-
-    let second = place.publish("two", 2, Channel::Stable, true);
-    place.publish("three", 3, Channel::Candidate, true);
-    let newer = installed(&place.get(&["--public-key", &key]));
-    assert_eq!(newer, place.home().join(format!("3.12.10-atls-{}", second.build_key.short())));
-    assert_eq!(fs::read_to_string(newer.join("bin/thing")).unwrap(), "two");
-    assert_eq!(fs::read_to_string(first.join("bin/thing")).unwrap(), "one", "the former one stays");
-    let home = installer::Home::new(place.home());
-    assert_eq!(home.current(&second.runtime), Some(newer.clone()));
-
-    assert_eq!(installed(&place.get(&[])), newer);
-    assert!(told(&place.get(&[])).2.contains("up to date"));
-    let candidate = installed(&place.get(&["--channel", "candidate"]));
-    assert_eq!(fs::read_to_string(candidate.join("bin/thing")).unwrap(), "three");
-}
-
-#[test]
-fn a_server_is_as_good_as_a_folder_and_what_is_installed_is_there_without_a_network() {
-    let mut place = Place::new();
-    place.publish("one", 1, Channel::Stable, false);
-    let server = HttpServer::start();
-    server.mount("/p/", &place.root());
-    let url = server.url("/p");
-    refused(&place.get_from(&url, &["--offline"]), 1, &["E_GET_OFFLINE", "never read", "without --offline"]);
-    let folder = installed(&place.get_from(&url, &[]));
-    drop(server);
-    assert_eq!(installed(&place.get_from(&url, &["--offline"])), folder);
-    fs::remove_dir_all(&folder).unwrap();
-    refused(&place.get_from(&url, &["--offline"]), 1, &["E_GET_OFFLINE", "is not installed"]);
-}
-
-#[test]
-fn nothing_is_installed_that_is_not_what_was_signed() {
-    let mut place = Place::new();
-    let entry = place.publish("one", 1, Channel::Stable, true);
-    let other = KeyPair::generate_unencrypted_keypair().unwrap().pk.to_base64();
-    refused(&place.get(&["--public-key", &other]), 4, &["E_GET_SIGNATURE", "do not use it"]);
-    refused(&place.get(&["--public-key", "nonsense"]), 2, &["E_GET_PUBLIC_KEY"]);
-
-    let manifest = place.root().join(entry.manifest.key.as_str());
-    let text = fs::read(&manifest).unwrap();
-    fs::write(&manifest, [&text[..], b" "].concat()).unwrap();
-    refused(&place.get(&[]), 4, &["E_GET_CHECKSUM", "the SHA-256 of the manifest"]);
-    fs::write(&manifest, text).unwrap();
-
-    let artifact = place.root().join(entry.artifact.key.as_str());
-    let mut bytes = fs::read(&artifact).unwrap();
-    bytes[20] ^= 1;
-    fs::write(&artifact, bytes).unwrap();
-    refused(&place.get(&[]), 4, &["error[E_"]);
-    let left: Vec<_> = fs::read_dir(place.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let known = [".catalogues", ".lock", ".partial", ".installed"];
-    assert!(left.iter().all(|name| known.iter().any(|it| name == it)), "{left:?}");
-
-    let mut unsigned = Place::new();
-    unsigned.publish("one", 1, Channel::Stable, false);
-    let key = unsigned.pair.pk.to_base64();
-    refused(&unsigned.get(&["--public-key", &key]), 4, &["E_GET_UNSIGNED", "without a signature"]);
-}
-
-/// Hard to compress, and the same for the same seed.
-fn noise(seed: u64) -> String {
-    (0..8000).map(|line| format!("{}\n", Digest::of(format!("{seed} {line}")))).collect()
-}
-
-#[test]
 fn a_killed_get_leaves_nothing_half_written_and_the_next_one_goes_on() {
     let mut place = Place::new();
     let entry = place.publish(&noise(1), 1, Channel::Stable, false);
@@ -355,79 +145,6 @@ fn a_killed_get_leaves_nothing_half_written_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn an_update_tells_how_little_was_fetched() {
-    let mut place = Place::new();
-    place.publish(&noise(1), 1, Channel::Stable, false);
-    installed(&place.get(&[]));
-    // Another build of the same files: its metadata alone is new.
-    let newer = place.publish_as(&noise(1), "again", 2, Channel::Stable, false);
-    let (code, out, told) = told(&place.get(&["--json"]));
-    assert_eq!(code, 0, "{told}");
-    let got: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
-    let (fetched, size) = (got["fetched"].as_u64().unwrap(), got["size"].as_u64().unwrap());
-    assert!(fetched > 0 && fetched < size / 10, "{got}");
-    let folder = installer::Home::new(place.home()).folder(&newer.runtime, &newer.build_key);
-    assert_eq!(fs::read_to_string(folder.join("bin/thing")).unwrap(), noise(1));
-}
-
-#[test]
-fn several_at_once_install_one() {
-    let mut place = Place::new();
-    let entry = place.publish(&noise(1), 1, Channel::Stable, false);
-    let folder = installer::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
-    thread::scope(|scope| {
-        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| installed(&place.get(&[])))).collect();
-        all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), folder));
-    });
-}
-
-#[test]
-fn a_place_that_cannot_be_written_or_is_too_small_is_told() {
-    let mut place = Place::new();
-    fs::write(place.home(), "a file").unwrap();
-    place.publish("one", 1, Channel::Stable, false);
-    refused(&place.get(&[]), 1, &["E_GET_WRITE", "choose another folder with --to"]);
-
-    let mut huge = Place::new();
-    huge.publish("one", 1, Channel::Stable, false);
-    for size in [1 << 60, u64::MAX] {
-        huge.entries[0].content.installed_size = size;
-        huge.index();
-        refused(&huge.get(&[]), 1, &["E_GET_NO_ROOM", "are free", "choose another folder with --to"]);
-    }
-}
-
-#[test]
-fn a_signed_build_is_not_taken_for_another_runtime() {
-    let mut place = Place::new();
-    let mut entry = place.publish("one", 1, Channel::Stable, true);
-    entry.build_key = Digest::of("newer");
-    place.entries = vec![entry];
-    place.index();
-    let key = place.pair.pk.to_base64();
-    refused(&place.get(&["--public-key", &key]), 4, &["E_GET_OTHER_RUNTIME"]);
-}
-
-#[test]
-fn what_is_missing_retracted_or_broken_is_told() {
-    let mut place = Place::new();
-    refused(&place.get(&[]), 1, &["cannot get 3.12.10-atls for linux-x64", "catalogue.json"]);
-    refused(&place.get_from("ftp://x.example/p", &[]), 2, &["E_FETCH_PLACE"]);
-    place.put(object_keys::CATALOGUE, "{\"format\": 9}");
-    refused(&place.get(&[]), 4, &["E_CATALOGUE_FORMAT", "update this program"]);
-
-    let bad = place.publish("one", 1, Channel::Candidate, false);
-    refused(&place.get(&[]), 2, &["E_CATALOGUE_MISSING", "only as a candidate"]);
-    installed(&place.get(&["--channel", "candidate"]));
-    place.retractions.push(Retraction::new(bad.id(), bad.created, "it holds a broken OpenSSL".into()));
-    place.index();
-    refused(&place.get(&[]), 2, &["E_CATALOGUE_RETRACTED", "a broken OpenSSL"]);
-    place.publish("two", 2, Channel::Stable, false);
-    let (code, _, stderr) = told(&place.get(&[]));
-    assert!(code == 0 && stderr.contains("was retracted: it holds a broken OpenSSL"), "{code}: {stderr}");
-}
-
-#[test]
 fn attack_7_neither_a_hostile_manifest_nor_a_hostile_catalogue_controls_a_terminal_or_a_runner() {
     let mut place = Place::new();
     place.hostile = true;
@@ -460,4 +177,39 @@ fn attack_7_neither_a_hostile_manifest_nor_a_hostile_catalogue_controls_a_termin
         place.put(object_keys::CATALOGUE, spoiled.to_string());
         said(&place, &[], true);
     }
+}
+
+#[test]
+fn get_says_what_it_did_and_whose_signature_it_verified() {
+    let mut place = Place::new();
+    let entry = place.publish(&noise(1), 1, Channel::Stable, true);
+    refused(&place.get(&["--public-key", "nonsense"]), 2, &["E_GET_PUBLIC_KEY"]);
+    let file = place.folder.path().join("pydist.pub");
+    fs::write(&file, format!("untrusted comment: ours\n{}\n", place.key())).unwrap();
+    let row = |output: &Output| -> serde_json::Value {
+        let (code, out, said) = told(output);
+        assert_eq!(code, 0, "{said}");
+        serde_json::from_str(out.lines().last().unwrap()).unwrap()
+    };
+    let got = row(&place.get(&["--public-key", file.to_str().unwrap(), "--json"]));
+    let (signed, installed_now, by) = (&got["signed"], &got["installed"], &got["verified_by"]);
+    assert_eq!((signed, installed_now, by), (&true.into(), &true.into(), &place.key().into()));
+    assert_eq!((&got["event"], &got["manifest_sha256"]), (&"got".into(), &entry.manifest.sha256.to_string().into()));
+    let (_, out, said) = told(&place.get(&[]));
+    assert!(said.contains("3.12.10-atls is installed and up to date") && got["path"] == out, "{said}");
+    assert_eq!(row(&place.get(&["--json"]))["signed"], false, "nothing was verified now");
+
+    // From the folder in which it is asked, and usable from any.
+    let root = place.root();
+    let mut command = place.pydist(&["get", place.runtime, "--platform", "linux-x64", "--to", "home", "--from"]);
+    assert_eq!(installed(&command.arg(&root).current_dir(place.folder.path()).output().unwrap()), PathBuf::from(out));
+
+    place.publish_as(&noise(1), "again", 2, Channel::Stable, true);
+    let mut command = place.pydist(&["update", "--dry-run", "--to"]);
+    let table = told(&command.arg(place.home()).output().unwrap()).1;
+    assert!(table.contains("3.12.10-atls") && table.contains("to fetch"), "{table}");
+    let mut command = place.pydist(&["update", "--link-mode", "copy", "--to"]);
+    let (code, out, said) = told(&command.arg(place.home()).output().unwrap());
+    assert!(code == 0 && said.contains(" fetched, installed") && !said.contains("shared"), "{said}");
+    assert_eq!(fs::read_to_string(PathBuf::from(out).join("bin/thing")).unwrap(), noise(1));
 }

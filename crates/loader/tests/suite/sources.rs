@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use catalogue::Channel;
 use minisign::KeyPair;
 use serde_json::Value;
-use testkit::{HttpServer, S3Server};
+use testkit::{HttpServer, S3Server, noise};
 
-use super::{Place, installed, noise, refused, told};
+use super::{Place, installed, refused, told};
 
 impl Place {
     /// `pydist` with these words; runtimes are installed below the place.

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use testkit::HttpServer;
+use testkit::{HttpServer, noise};
 
 use super::verbs::{PYTHON, name_of};
-use super::{Channel, Place, installed, noise, refused, told};
+use super::{Channel, Place, installed, refused, told};
 
 fn record_of(place: &Place, folder: &Path) -> std::path::PathBuf {
     place.home().join(format!(".installed/{}.json", name_of(folder)))
