@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use extension::DistributionId;
 
 /// What to do with extensions.
 #[derive(Debug, Subcommand)]
@@ -44,14 +45,66 @@ pub enum ExtensionCommand {
     /// Make distributions ready: install or verify them, and start their Python once.
     ///
     /// Without an ID, the distributions of all available extensions. Prints a folder for each.
-    #[command(after_help = "Examples:
+    #[command(
+        visible_alias = "install",
+        after_help = "Examples:
   pydist extension prepare
-  pydist extension prepare custom:1.0.0 -D pysdk.pel.resourceLoc=/media/stick")]
+  pydist extension prepare custom:1.0.0 -D pysdk.pel.resourceLoc=/media/stick"
+    )]
     Prepare {
         /// The namespace of an extension, or KEY or KEY:VERSION of a distribution.
         id: Vec<String>,
         #[command(flatten)]
         options: ExtensionOptions,
+    },
+    /// Read every file of installed distributions and compare it with what was installed.
+    ///
+    /// Without an ID, the distributions of all available extensions. Exit code 4 if something is damaged, 5 if something is not
+    /// installed.
+    #[command(after_help = "Examples:
+  pydist extension verify
+  pydist extension verify custom:1.0.0 --repair")]
+    Verify {
+        /// The namespace of an extension, or KEY or KEY:VERSION of a distribution.
+        id: Vec<String>,
+        /// Install again what is damaged or not installed.
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        options: ExtensionOptions,
+    },
+    /// Remove from the cache what no extension needs any more.
+    ///
+    /// Unpacked extensions whose zips are gone, and what runs left behind; nothing that is younger than a day.
+    #[command(after_help = "Examples:
+  pydist extension clean --dry-run
+  pydist extension clean")]
+    Clean {
+        /// Show what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        options: ExtensionOptions,
+    },
+    /// Put the packages of a distribution into one file, for machines without a network.
+    ///
+    /// FOLDER has `channel/SUBDIR/` with conda packages and their repodata.json, and may have `wheels/` and `lock/`. What
+    /// repodata.json lists has to be there, with its SHA-256. Prints the path of `pydist-channel-KEY-VERSION-OS.zip`.
+    #[command(after_help = "Examples:
+  pydist extension bundle packages --id custom:1.0.0
+  pydist extension bundle packages --id custom:1.0.0 --os windows --out /media/stick")]
+    Bundle {
+        /// The folder with the packages.
+        folder: PathBuf,
+        /// KEY or KEY:VERSION of the distribution.
+        #[arg(long, value_name = "ID")]
+        id: DistributionId,
+        /// Whose packages go along; defaults to this machine's system.
+        #[arg(long, value_parser = ["linux", "macos", "windows"])]
+        os: Option<String>,
+        /// Where to write it.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
     },
     /// Say which file under which name in which folder makes each extension run.
     ///

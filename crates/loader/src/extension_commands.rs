@@ -6,7 +6,7 @@ use std::path::Path;
 use cli::Table;
 use extension::{DistributionMode, ExtensionWarning, Machine, archive_names};
 use loader::distribution::{DistributionError, NoEngine};
-use loader::{BuildRequest, ExtensionHost};
+use loader::{BuildRequest, BundleRequest, ExtensionHost};
 use serde_json::json;
 use vocab::{Exit, Fault};
 
@@ -14,7 +14,7 @@ use crate::extension_arguments::{ExtensionCommand, ExtensionOptions};
 use crate::extension_text::{doctor_text, explanation, inspection, list_table};
 use crate::serve::{ServeRequest, serve};
 use crate::surroundings::Surroundings;
-use crate::{extension_json, operator_commands};
+use crate::{extension_json, extension_upkeep, operator_commands};
 
 /// Runs one command.
 pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
@@ -26,6 +26,18 @@ pub fn run(command: &ExtensionCommand, json: bool, around: &Surroundings) -> Res
             resolve(&host, id, *explain, json, around)
         }
         ExtensionCommand::Prepare { id, options } => prepare(&around.host(options)?, id, json, around),
+        ExtensionCommand::Verify { id, repair, options } => {
+            let asked = extension_upkeep::Verify { ids: id, repair: *repair, json };
+            extension_upkeep::verify(around.host(options)?, &asked, around, &around.work())
+        }
+        ExtensionCommand::Clean { dry_run, options } => {
+            extension_upkeep::clean(&around.host(options)?, *dry_run, json, around)
+        }
+        ExtensionCommand::Bundle { folder, id, os, out } => {
+            let os = os.as_deref().unwrap_or(Machine::host().os);
+            let epoch = around.environment.source_date_epoch()?;
+            extension_upkeep::bundle_packages(&BundleRequest { folder, id, os, out, epoch }, json, around)
+        }
         ExtensionCommand::Doctor { options } => doctor(&around.host(options)?, json, around),
         ExtensionCommand::Build { folder, out, python, options } => {
             build(folder, out, python.as_deref(), options, json, around)

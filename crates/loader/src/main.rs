@@ -6,6 +6,7 @@ mod extension_arguments;
 mod extension_commands;
 mod extension_json;
 mod extension_text;
+mod extension_upkeep;
 mod list_available;
 mod operator_commands;
 mod operator_files;

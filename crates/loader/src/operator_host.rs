@@ -23,6 +23,9 @@ use crate::operator_error::OperatorError;
 
 /// How often a call that waits for a distribution looks whether it was cancelled.
 const GLANCE: Duration = Duration::from_millis(20);
+/// In the cache: unpacked extensions by the digests of their zips, and folders of calls.
+pub(crate) const UNPACKED: &str = "ext";
+pub(crate) const RUNS: &str = "runs";
 
 /// Runs operators of the extensions of a host. Servers stay for further calls until this is dropped. Any thread may call.
 pub struct OperatorHost {
@@ -193,7 +196,7 @@ impl OperatorHost {
 
     /// Made ready once, and again when its archive or its Python was replaced: the server on the former one ends with its
     /// calls, and the next one starts on the new.
-    fn ready_distribution(
+    pub(crate) fn ready_distribution(
         &self,
         host: &ExtensionHost,
         asked: &AskedDistribution,
@@ -276,7 +279,7 @@ fn import_folders(
 fn unpack(settings: &LoaderSettings, extension: &Extension, cache: &Path) -> Result<PathBuf, Box<dyn Fault>> {
     let read = |source| OperatorError::Read { path: extension.path.clone(), source };
     let (digest, _) = Digest::of_reader(File::open(&extension.path).map_err(read)?).map_err(read)?;
-    let folder = cache.join("ext").join(digest.to_string());
+    let folder = cache.join(UNPACKED).join(digest.to_string());
     if folder.is_dir() {
         return Ok(folder);
     }
@@ -295,7 +298,7 @@ fn server_settings(settings: &LoaderSettings, ready: &ReadyDistribution, cache: 
         true => &["", "Library/mingw-w64/bin", "Library/usr/bin", "Library/bin", "Scripts", "bin"],
         false => &["bin"],
     };
-    let scratch = cache.join("runs");
+    let scratch = cache.join(RUNS);
     ServerSettings {
         program_folders: programs.iter().map(|name| ready.folder.join(name)).collect(),
         ports: settings.ports,

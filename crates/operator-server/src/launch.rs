@@ -114,6 +114,9 @@ impl ServerSettings {
     }
 }
 
+/// In the cache: byte code of whatever servers import.
+pub const BYTE_CODE_FOLDER: &str = "byte-code";
+
 /// The server's program in the cache, written if it is not there as it is here.
 pub(crate) fn placed_program(cache: &Path) -> Result<PathBuf, ServerError> {
     let path = cache.join(format!("operator-server-{}.py", Digest::of(PROGRAM.as_bytes())));
@@ -159,7 +162,7 @@ pub(crate) fn invocation(work: &Work, settings: &ServerSettings, program: &Path,
 /// Where Python keeps byte code, by the path, time and size of its source, whose name has its digest. `None` where another
 /// user could put something there: Python runs byte code as it finds it.
 fn byte_code_folder(cache: &Path) -> Option<PathBuf> {
-    let folder = cache.join("byte-code");
+    let folder = cache.join(BYTE_CODE_FOLDER);
     create_private(&folder).ok()?;
     is_ours_alone(&folder).unwrap_or(false).then_some(folder)
 }

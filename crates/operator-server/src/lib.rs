@@ -32,7 +32,7 @@ mod server_pool;
 pub use call::{Call, Content, InputForm, InputValue, OutputForm, OutputValue, RunEvent};
 pub use frame::FrameError;
 pub use imports::{ImportFolder, ImportOutlook, LoadRequest};
-pub use launch::{ServerSettings, TableCodec, server_environment};
+pub use launch::{BYTE_CODE_FOLDER, ServerSettings, TableCodec, server_environment};
 pub use message::{FailureKind, OperatorFailure, TracebackLine, Welcome};
 pub use server::{OperatorServer, Patience};
 pub use server_error::{RunError, ServerError};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use archive::pieces::StagingFolder;
 
-use super::installed::MARK;
+use super::installed::{MARK, RECORD};
 
 /// In [`MARK`]: locked by those who use the tree.
 const USE: &str = "use.lock";
@@ -135,14 +135,15 @@ fn exchange(staging: &StagingFolder, tree: &Path, target: &Path, unused: Unused)
     Ok(())
 }
 
-/// Trees that wait for this place.
+/// Trees that wait for this place, the newest first.
 pub(super) fn waiting(target: &Path) -> Vec<PathBuf> {
     let prefix = prefix(target);
     let folder = target.parent().unwrap_or(Path::new("."));
     let items = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_one = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(&prefix));
     let mut found: Vec<PathBuf> = items.filter(|item| is_one(&item.file_name())).map(|item| item.path()).collect();
-    found.sort();
+    let installed = |path: &PathBuf| fs::metadata(path.join(MARK).join(RECORD)).and_then(|it| it.modified()).ok();
+    found.sort_by_cached_key(|path| std::cmp::Reverse(installed(path)));
     found
 }
 

@@ -6,6 +6,7 @@
 
 mod distribution_error;
 mod engine;
+mod examine;
 mod host_binary;
 mod in_use;
 mod install;
@@ -17,6 +18,7 @@ mod start_check;
 
 pub use distribution_error::{DistributionError, DistributionErrorKind};
 pub use engine::{EnvironmentEngine, NoEngine};
+pub use examine::{FolderVerdict, examine};
 pub use in_use::mark_used;
 pub use interpreter::PythonFacts;
 pub use prepare::{PrepareContext, ReadyDistribution, prepare};

@@ -120,6 +120,11 @@ impl Preparation<'_> {
     /// Used as it is, unless this program made it: then it must be as it was made.
     fn local(&self, folder: &Path) -> Prepared<(PathBuf, PathBuf, bool)> {
         let (state, _, damage) = self.state(folder, None)?;
+        if matches!(state, InstalledState::Complete { .. })
+            && let Some(newer) = self.waiting(folder)?
+        {
+            return Ok((newer.clone(), newer, false));
+        }
         match start_check(state, ArchiveNow::Gone, false) {
             StartAction::Damaged => Err(DistributionErrorKind::Damaged { folder: folder.to_owned(), damage }),
             StartAction::Incomplete => Err(DistributionErrorKind::Incomplete { folder: folder.to_owned() }),
@@ -216,6 +221,18 @@ impl Preparation<'_> {
             }
             let moved = may_move && in_use::promote(&waiting, target).unwrap_or(false);
             return Ok(Some(if moved { target.clone() } else { waiting }));
+        }
+        Ok(None)
+    }
+
+    /// What was installed beside the folder because servers ran on it is newer than what stands there, also when its archive
+    /// is gone.
+    fn waiting(&self, folder: &Path) -> Prepared<Option<PathBuf>> {
+        for waiting in in_use::waiting(folder) {
+            if self.state(&waiting, None)?.0 == (InstalledState::Complete { is_clean: true }) {
+                let moved = in_use::promote(&waiting, folder).unwrap_or(false);
+                return Ok(Some(if moved { folder.to_owned() } else { waiting }));
+            }
         }
         Ok(None)
     }

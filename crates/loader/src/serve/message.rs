@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use loader::OperatorError;
+use loader::{ExtensionStage, ExtensionState, OperatorError};
 use operator_server::{RunError, RunEvent};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -88,8 +88,12 @@ pub fn answer(id: &Value, result: &Value) -> Value {
     json!({ "id": id, "result": result })
 }
 
-/// `error` has `code`, `message`, `causes`, `hint` and `exit`; `path` and `traceback` where there are some.
 pub fn refusal(id: &Value, fault: &dyn Fault) -> Value {
+    json!({ "id": id, "error": error_of(fault) })
+}
+
+/// `code`, `message`, `causes`, `hint` and `exit`; `path` and `traceback` where there are some.
+fn error_of(fault: &dyn Fault) -> Value {
     let mut error = cli::fault_json(fault);
     if let Some(members) = error.as_object_mut() {
         members.remove("event");
@@ -102,7 +106,29 @@ pub fn refusal(id: &Value, fault: &dyn Fault) -> Value {
         error["traceback"] = json!(failure.traceback);
         error["notes"] = json!(failure.notes);
     }
-    json!({ "id": id, "error": error })
+    error
+}
+
+/// How far an extension is; with `error` if it is not available.
+pub fn state(of: &ExtensionState) -> Value {
+    let (word, error) = match &of.stage {
+        ExtensionStage::Registered => ("registered", None),
+        ExtensionStage::Preparing => ("preparing", None),
+        ExtensionStage::Ready => ("ready", None),
+        ExtensionStage::Unavailable(fault) => ("unavailable", Some(error_of(&**fault))),
+    };
+    let mut value = json!({ "extension": of.namespace, "state": word });
+    if let Some(error) = error {
+        value["error"] = error;
+    }
+    value
+}
+
+pub fn state_event(id: &Value, of: &ExtensionState) -> Value {
+    let mut value = state(of);
+    value["id"] = id.clone();
+    value["event"] = "state".into();
+    value
 }
 
 /// The file that an error is about.

@@ -10,7 +10,7 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use loader::distribution::NoEngine;
-use loader::{ExtensionHost, OperatorHost, OperatorRequest};
+use loader::{ExtensionHost, ExtensionState, OperatorHost, OperatorRequest};
 use operator_server::InputValue;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use super::host_error::HostError;
 use super::line_reader::{HostLine, LONGEST_LINE, next_line};
 use super::message::{
     CancelRequest, HelloRequest, InspectRequest, NameRequest, PROTOCOL, ReleaseRequest, RequestHead, RunRequest,
-    StopRequest, answer, refusal, run_event, work_event,
+    StopRequest, answer, refusal, run_event, state, state_event, work_event,
 };
 use super::values;
 use crate::extension_json;
@@ -33,9 +33,9 @@ const MOST_REQUESTS: usize = 64;
 const GLANCE: Duration = Duration::from_millis(100);
 /// How often old objects are looked for.
 const UPKEEP: Duration = Duration::from_secs(1);
-const METHODS: [&str; 13] = [
-    "hello", "list", "rescan", "inspect", "resolve", "prepare", "warm", "run", "cancel", "release", "servers", "stop",
-    "close",
+const METHODS: [&str; 14] = [
+    "hello", "list", "rescan", "load", "inspect", "resolve", "prepare", "warm", "run", "cancel", "release", "servers",
+    "stop", "close",
 ];
 
 /// What a session is made of.
@@ -62,8 +62,10 @@ struct Session<'a> {
 pub fn serve(request: ServeRequest<'_>, input: impl BufRead + Send + 'static) {
     let ServeRequest { host, work, rescan, say } = request;
     let session = Session { operators: OperatorHost::new(host), work, rescan, say, running: Mutex::default() };
+    let lines = lines_of(input);
+    session.load_if_synchronous();
     let closing = thread::scope(|scope| {
-        let closing = session.hear_all(scope, &lines_of(input));
+        let closing = session.hear_all(scope, &lines);
         if closing.is_none() {
             session.cancel_all();
         }
@@ -190,6 +192,7 @@ impl Session<'_> {
             "list" => Ok(self.list()),
             "rescan" => {
                 self.operators.set_host((self.rescan)()?);
+                self.load_if_synchronous();
                 Ok(self.list())
             }
             "inspect" => self.inspect(heard),
@@ -233,6 +236,11 @@ impl Session<'_> {
                     let NameRequest { name } = heard.members()?;
                     Ok(json!(self.operators.prepare(&name, &work, &NoEngine)?))
                 }
+                "load" => {
+                    let tell = |of: &ExtensionState| self.say(&state_event(id, of));
+                    let states = self.operators.load(&work, &NoEngine, &tell)?;
+                    Ok(json!({ "extensions": states.iter().map(state).collect::<Vec<_>>() }))
+                }
                 "warm" => {
                     let NameRequest { name } = heard.members()?;
                     Ok(json!({ "pid": self.operators.warm(&work, &NoEngine, &name, &mut on_event)? }))
@@ -270,6 +278,14 @@ impl Session<'_> {
             said.insert(output.port, value);
         }
         Ok(json!({ "outputs": said }))
+    }
+
+    /// With `pysdk.pel.forceSynchronousLoading` nothing is answered before every extension is ready or unavailable.
+    fn load_if_synchronous(&self) {
+        if self.operators.host().settings.synchronous.value {
+            // Which are unavailable is seen when they are used, or by the method `load`.
+            let _ = self.operators.load(&self.work, &NoEngine, &|_| {});
+        }
     }
 
     fn list(&self) -> Value {

@@ -141,6 +141,48 @@ fn doctor_says_which_file_under_which_name_in_which_folder() {
     assert!(lines[0]["would_do"]["archives"].as_array().unwrap().len() >= 4);
 }
 
+#[test]
+fn each_file_and_the_folder_that_doctor_names_for_the_air_gapped_is_enough() {
+    let site = Site::new();
+    site.extension("a.zip", "text_tools", "custom:1.0.0", &[("env.yml", b"dependencies: [python]\n")]);
+    let gapped = ["--set", "pysdk.pel.airGapped=true"];
+    let would_do = |expected: i32| {
+        let (code, stdout, _) = site.run(&[&["doctor"], &gapped[..]].concat());
+        assert_eq!(code, expected, "{stdout}");
+        site.json(&[&["doctor"], &gapped[..]].concat())[0]["would_do"].clone()
+    };
+    let prepared = || -> serde_json::Value {
+        let rows = site.json(&[&["prepare", "text_tools"], &gapped[..]].concat());
+        rows.into_iter().find(|row| row["event"] == "ready").unwrap()
+    };
+    let named = would_do(5);
+    let files: [(&str, &[u8]); 1] = [("bin/python3", PYTHON.as_bytes())];
+    let mut tried = 0;
+    for archive in named["archives"].as_array().unwrap() {
+        let path = Path::new(archive.as_str().unwrap());
+        let below = path.strip_prefix(site.0.path()).unwrap().to_str().unwrap();
+        match below {
+            _ if below.ends_with(".zip") => site.zip(below, &files),
+            _ if below.ends_with(".tar") || below.ends_with(".tar.gz") => site.tar(below, &files),
+            // Made by another helper; the same reader.
+            _ => continue,
+        };
+        would_do(0);
+        let ready = prepared();
+        assert_eq!((&ready["source"], &ready["mode"]), (archive, &"archive".into()), "{ready}");
+        fs::remove_file(path).unwrap();
+        fs::remove_dir_all(site.path("dists")).unwrap();
+        tried += 1;
+    }
+    assert!(tried >= 6, "with and without the processor: {named}");
+    let folder = Path::new(named["folder"].as_str().unwrap());
+    let python = site.write(folder.join("bin/python3").strip_prefix(site.0.path()).unwrap().to_str().unwrap(), PYTHON);
+    fs::set_permissions(python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    would_do(0);
+    let ready = prepared();
+    assert_eq!((Path::new(ready["folder"].as_str().unwrap()), &ready["mode"]), (folder, &"local".into()), "{ready}");
+}
+
 /// PEL 47
 #[test]
 fn pel_47_signatures_are_minisigns() {

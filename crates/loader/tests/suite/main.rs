@@ -6,8 +6,14 @@ mod cluster;
 #[cfg(unix)]
 mod distributions;
 #[cfg(unix)]
+mod extension_upkeep;
+#[cfg(unix)]
 mod extensions;
 mod get_updates;
+#[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
+mod loading;
 #[cfg(unix)]
 mod operators;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -108,3 +108,43 @@ fn l10_old_servers_finish_on_the_old_tree_and_new_ones_start_on_the_new() {
     assert_eq!(waiting(&site), 0, "nothing is left");
     site.assert_tidy();
 }
+
+#[test]
+fn a_build_that_waits_is_the_newest_one_although_its_archive_is_gone() {
+    let site = site();
+    pack(&site, "one");
+    let mut host = Served::start(&site, &[]);
+    let (go, out) = (site.path("go"), site.path("out/1.txt"));
+    let answered = json!({ "parameters": { "path": go }, "outputs": { "result": { "path": out } } });
+    host.send(&run(1, "seer:waits", answered));
+    while !site.path("dists/upd-1.0.0").is_dir() || waiting(&site) == 0 {
+        // As soon as its server runs, a new build has to wait.
+        pack(&site, "two");
+        site.run(&["prepare", "seer"]);
+        thread::sleep(Duration::from_millis(50));
+        if fs::read_to_string(site.path("dists/upd-1.0.0/build.txt")).is_ok_and(|text| text == "two") {
+            pack(&site, "one");
+            site.run(&["prepare", "seer"]);
+        }
+    }
+    for item in fs::read_dir(site.path("res")).unwrap() {
+        fs::remove_file(item.unwrap().path()).unwrap();
+    }
+    let row = &site.json(&["prepare", "seer"])[0];
+    assert_eq!(row["mode"], "local", "{row}");
+    let folder = row["folder"].as_str().unwrap();
+    assert!(folder.contains(".next-upd-1.0.0@"), "{folder}");
+    assert_eq!(fs::read_to_string(Path::new(folder).join("build.txt")).unwrap(), "two");
+
+    fs::write(&go, "").unwrap();
+    assert!(host.answer(&json!(1)).get("result").is_some());
+    assert!(host.ended());
+    for _ in 0..100 {
+        if site.run(&["prepare", "seer"]).1 == site.path("dists/upd-1.0.0").display().to_string() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(fs::read_to_string(site.path("dists/upd-1.0.0/build.txt")).unwrap(), "two");
+    assert_eq!(waiting(&site), 0);
+}
