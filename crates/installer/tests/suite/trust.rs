@@ -65,6 +65,8 @@ fn attack_2_what_was_installed_without_a_record_is_compared_with_its_manifest() 
     let (fetched, size) = place.get(keys(&[&place.key()])).fetched();
     assert!(fetched < size / 10, "what is whole is not fetched again: {fetched} of {size}");
     fs::remove_dir_all(place.home().join(".installed")).unwrap();
+    // It may be read-only, since it was taken over from the tree before.
+    fs::remove_file(folder.join("bin/thing")).unwrap();
     fs::write(folder.join("bin/thing"), "evil").unwrap();
     place.get(keys(&[&place.key()])).unwrap();
     assert_eq!(content(&folder), noise(1));
