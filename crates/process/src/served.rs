@@ -100,6 +100,13 @@ impl ServedProgram {
         self.tree.child.id()
     }
 
+    /// Writes to its standard input, which is open if the invocation began with some.
+    pub fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdin.write_all(bytes)?;
+        stdin.flush()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> io::Result<Option<ProgramEnd>> {
         Ok(self.tree.try_wait()?.map(end_of))

@@ -251,3 +251,23 @@ fn lines_are_told_while_the_program_runs() {
     let line = |line: &str| Event::Output { program: "demo".into(), line: line.into() };
     assert_eq!(*told.lock().unwrap(), [line("first"), line("last")]);
 }
+
+#[test]
+fn a_served_program_answers_what_is_said_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut invocation = shell(folder.path(), "while read -r line; do echo \"<$line>\"; done");
+    invocation.stdin = b"first\n".to_vec();
+    let (sender, heard) = std::sync::mpsc::channel();
+    let mut program = process::serve(&work(), &invocation, move |is_error, line| {
+        sender.send((is_error, line.to_owned())).expect("the test listens");
+    })
+    .unwrap();
+    for line in ["first", "second", "third"] {
+        if line != "first" {
+            program.say(format!("{line}\n").as_bytes()).unwrap();
+        }
+        let (is_error, answer) = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!((is_error, answer), (false, format!("<{line}>")));
+    }
+    assert_eq!(program.end(Duration::from_secs(20)).code, Some(0), "it ends with its input");
+}
