@@ -1,4 +1,5 @@
-"""Runs one question about a job, shut in. Arguments: a JSON file with the question; the answer goes to a file it names.
+"""Runs one question about a job, shut in. Arguments: a JSON file with the question; the answer goes to a file it names. Or `--serve`
+and what to import beforehand: files with questions come on standard input, see pydist_server.py.
 
 Exit code 97: this machine has no sandbox. The caller asks again without one.
 """
@@ -25,10 +26,15 @@ def harmless(value):
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        question = json.load(file)
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, own)
+    path = sys.argv[1]
+    if path == "--serve":
+        import pydist_server
+
+        path = pydist_server.next_question(sys.argv[2])
+    with open(path, encoding="utf-8") as file:
+        question = json.load(file)
     import pydist_sandbox
 
     if question["sandbox"]:

@@ -10,6 +10,7 @@ use store::Context;
 use vocab::{Fault as _, PythonVersion};
 
 use crate::agreement::Agreement;
+use crate::asked_python::Reply;
 use crate::code::{self, Code};
 use crate::command_checks;
 use crate::commands::{CommandPlan, CommandRule};
@@ -28,7 +29,7 @@ use crate::requirements;
 use crate::secrets::shown_without_secrets;
 use crate::setup_checks;
 use crate::setup_facts::SetupFacts;
-use crate::workplace::{Reply, Workplace};
+use crate::workplace::Workplace;
 
 /// For setup.py, unless the caller says otherwise.
 pub const SETUP_LIMIT: Duration = Duration::from_secs(120);

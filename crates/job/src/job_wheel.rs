@@ -9,13 +9,14 @@ use store::Context;
 use vocab::Digest;
 use wheel::{WheelBlob, WheelFileName, WheelTarget};
 
+use crate::asked_python::Reply;
 use crate::code;
 use crate::commands::{CommandPlan, CommandRule};
 use crate::finding::Finding;
 use crate::job_error::JobError;
 use crate::secrets::without_secrets;
 use crate::setup_facts::CommandCall;
-use crate::workplace::{Reply, Workplace};
+use crate::workplace::Workplace;
 
 /// A wheel with what its build asked for.
 pub(crate) struct JobWheel {

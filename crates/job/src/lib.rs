@@ -19,6 +19,7 @@
 //! ```
 
 mod agreement;
+mod asked_python;
 mod bake;
 mod bake_outputs;
 mod bake_request;
@@ -43,6 +44,7 @@ mod job_wheel;
 mod kept_room;
 mod level;
 mod packaging_checks;
+mod question_server;
 mod requirement_lines;
 mod requirements;
 mod secrets;

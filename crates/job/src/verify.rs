@@ -17,12 +17,12 @@ use store::Context;
 use vocab::{DistributionName, Fault, PlatformKey, TreeLayout};
 use wheel::WheelTarget;
 
+use crate::asked_python::{AskedPython, AskedScripts, Reply};
 use crate::code;
 use crate::finding::Finding;
 use crate::job_error::JobError;
 use crate::job_manifest::JobManifest;
 use crate::verify_report::{VerifyOutcome, VerifyReport, VerifyStep};
-use crate::workplace::{AskedPython, Reply};
 
 /// For one import.
 const IMPORT_LIMIT: Duration = Duration::from_secs(60);
@@ -51,9 +51,9 @@ pub fn verify(
     for folder in [&empty, &root.join("home")] {
         fs::create_dir(folder).map_err(JobError::disk("make", folder))?;
     }
-    AskedPython::write_scripts(&root)?;
     let layout = TreeLayout { platform, python: manifest.python.version };
     let mut verification = Verification {
+        scripts: AskedScripts::write(context)?,
         context,
         manifest,
         layout,
@@ -93,6 +93,7 @@ struct FoundDistribution {
 }
 
 struct Verification<'a> {
+    scripts: AskedScripts,
     context: &'a Context,
     manifest: &'a JobManifest,
     layout: TreeLayout,
@@ -132,9 +133,11 @@ impl Verification<'_> {
             python: &self.python,
             environment: &environment,
             kept: None,
+            scripts: self.scripts.folder(),
             root: &self.root,
             folder: &self.empty,
-            shielded: &[],
+            shielded: &[self.scripts.folder().to_owned()],
+            server: None,
         };
         let with = |sandboxed: bool| {
             let mut question = question.clone();

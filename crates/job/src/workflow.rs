@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use store::Context;
 use vocab::ArtifactFormat;
 
+use crate::asked_python::Reply;
 use crate::check::CheckRequest;
 use crate::job_error::JobError;
 use crate::job_folder::JobFolder;
 use crate::secrets::without_secrets;
-use crate::workplace::{Reply, Workplace};
+use crate::workplace::Workplace;
 
 /// What the back end may add to the files of a job, in bytes and in files, and how often it may pack each of them.
 const ADDED: (u64, u64) = (1 << 30, 10_000);

@@ -2,54 +2,30 @@
 //! one. Everything lies in a throw-away folder.
 
 use std::cell::OnceCell;
-use std::ffi::OsString;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use process::{Invocation, ProcessErrorKind};
 use resolve::{AnsweredQuestions, Uv};
 use serde_json::{Value, json};
 use source_build::{BuildTools, SourceBuild, SourceInput};
 use store::Context;
 use vocab::{DistributionName, PythonVersion};
 
+use crate::asked_python::{AskedPython, AskedScripts, Reply};
 use crate::job_back_end::JobBackEnd;
 use crate::job_error::JobError;
 use crate::job_folder::JobFolder;
 use crate::kept_room::{self, EnteredRoom};
+use crate::question_server::QuestionServer;
 use crate::target_python;
-
-const SCRIPTS: [(&str, &str); 7] = [
-    ("pydist_main.py", include_str!("../python/pydist_main.py")),
-    ("pydist_sandbox.py", include_str!("../python/pydist_sandbox.py")),
-    ("pydist_commands.py", include_str!("../python/pydist_commands.py")),
-    ("pydist_probe.py", include_str!("../python/pydist_probe.py")),
-    ("pydist_back_end.py", include_str!("../python/pydist_back_end.py")),
-    ("pydist_wheel.py", include_str!("../python/pydist_wheel.py")),
-    ("pydist_verify.py", include_str!("../python/pydist_verify.py")),
-];
-/// What `pydist_main.py` ends with where there is no sandbox.
-const NO_SANDBOX: i32 = 97;
-/// In bytes.
-const LARGEST_ANSWER: u64 = 64 << 20;
-
-/// How a question ended.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    Answer(Value),
-    /// Python ended without one: the exit code, and the end of what was printed.
-    Ended {
-        code: Option<i32>,
-        output: String,
-    },
-    TimedOut,
-}
 
 /// A place for the code of one job. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Workplace {
+    /// Ends before its folder goes.
+    server: QuestionServer,
+    scripts: AskedScripts,
     folder: tempfile::TempDir,
     /// Without links.
     root: PathBuf,
@@ -82,6 +58,8 @@ impl Workplace {
         let root = fs::canonicalize(folder.path()).map_err(JobError::disk("read", folder.path()))?;
         let (room, python) = entered(context, python, back_end, indexes, &root, kept_room::enter)?;
         let place = Self {
+            server: QuestionServer::default(),
+            scripts: AskedScripts::write(context)?,
             job: job.root().to_owned(),
             python,
             back_end: back_end.clone(),
@@ -93,8 +71,9 @@ impl Workplace {
             root,
             sandboxed: true.into(),
         };
+        // It imports while the job is copied and looked at.
+        place.asked(&place.shielded(), |asked| asked.start_server(context))?;
         place.lay_out(job)?;
-        AskedPython::write_scripts(&place.root)?;
         Ok(place)
     }
 
@@ -176,94 +155,35 @@ impl Workplace {
     }
 
     fn ask_once(&self, context: &Context, question: &Value, limit: Duration) -> Result<Reply, JobError> {
-        let EnteredRoom { room, kept } = self.room();
-        let shielded: Vec<PathBuf> = kept.iter().chain([&self.job]).cloned().collect();
-        let room = AskedPython {
-            python: &room.python,
-            environment: &room.environment,
-            kept: kept.as_deref(),
-            root: &self.root,
-            folder: &self.copy(),
-            shielded: &shielded,
-        };
         let mut whole = json!({"sandbox": self.sandboxed.get(), "output": self.output()});
         for part in [self.back_end.question(), question.clone()] {
             if let (Value::Object(whole), Value::Object(part)) = (&mut whole, part) {
                 whole.extend(part);
             }
         }
-        room.ask(context, whole, limit)
-    }
-}
-
-/// An interpreter that is asked, and the folder with our scripts, where it may write.
-pub(crate) struct AskedPython<'a> {
-    pub python: &'a Path,
-    pub environment: &'a [(OsString, OsString)],
-    /// The folder of its environment, if that is kept; see [`kept_room`].
-    pub kept: Option<&'a Path>,
-    pub root: &'a Path,
-    /// Its working directory.
-    pub folder: &'a Path,
-    /// What it must not be able to change, where there is a sandbox.
-    pub shielded: &'a [PathBuf],
-}
-
-impl AskedPython<'_> {
-    /// Our scripts, to where [`Self::root`] is.
-    pub fn write_scripts(root: &Path) -> Result<(), JobError> {
-        for (name, text) in SCRIPTS {
-            let path = root.join(name);
-            fs::write(&path, text).map_err(JobError::disk("write", &path))?;
-        }
-        Ok(())
+        self.asked(&self.shielded(), |asked| asked.ask(context, whole, limit))
     }
 
-    /// Whether a reply says that this machine has no sandbox. Code of a job can end so as well.
-    pub fn has_no_sandbox(reply: &Reply) -> bool {
-        matches!(reply, Reply::Ended { code: Some(NO_SANDBOX), .. })
+    fn shielded(&self) -> Vec<PathBuf> {
+        let scripts = self.scripts.folder().to_owned();
+        self.room().kept.iter().chain([&self.job, &scripts]).cloned().collect()
     }
 
-    /// Asks one question; see `pydist_main.py`.
-    pub fn ask(&self, context: &Context, mut question: Value, limit: Duration) -> Result<Reply, JobError> {
-        let (asked, answer) = (self.root.join("question.json"), self.root.join("answer.json"));
-        if let Value::Object(question) = &mut question {
-            question.insert("writable".to_owned(), json!([self.root]));
-            question.insert("shielded".to_owned(), json!(self.shielded));
-            question.insert("folder".to_owned(), json!(self.folder));
-            question.insert("answer".to_owned(), json!(answer));
-        }
-        fs::write(&asked, question.to_string()).map_err(JobError::disk("write", &asked))?;
-        let _ = fs::remove_file(&answer);
-        let mut invocation = Invocation::new(self.python, self.folder)
-            .args(["-I", "-B"])
-            .args(self.kept.into_iter().flat_map(kept_room::byte_code))
-            .arg(self.root.join("pydist_main.py"))
-            .arg(&asked)
-            .timeout(Some(limit));
-        invocation.clear_environment = true;
-        invocation.environment = self.environment.to_vec();
-        let finished = match process::run(context, &invocation) {
-            Ok(finished) => finished,
-            Err(error) if matches!(error.kind, ProcessErrorKind::TimedOut { .. }) => return Ok(Reply::TimedOut),
-            Err(error) => return Err(error.into()),
-        };
-        let said = format!("{}{}", finished.stdout_text(), finished.stderr_text());
-        let lines: Vec<&str> = said.lines().collect();
-        let output = lines[lines.len().saturating_sub(40)..].join("\n");
-        let ended = Reply::Ended { code: finished.code, output };
-        if !finished.succeeded() {
-            return Ok(ended);
-        }
-        // Written by code of the job, as far as that goes: a link or a pipe is not read, and not more than is due.
-        let is_link = fs::symlink_metadata(&answer).is_ok_and(|it| it.file_type().is_symlink());
-        let text = |path: &Path| -> std::io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            vocab::open_regular(path)?.take(LARGEST_ANSWER).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let read = text(&answer).ok().filter(|_| !is_link).and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(read.map_or(ended, Reply::Answer))
+    fn asked<T>(&self, shielded: &[PathBuf], act: impl FnOnce(&AskedPython<'_>) -> T) -> T {
+        let EnteredRoom { room, kept } = self.room();
+        let imports = if self.back_end.is_setuptools() { "setuptools" } else { "" };
+        // Code of a job that nothing shuts in could reach it.
+        let is_served = cfg!(target_os = "linux") && kept.is_some() && self.sandboxed.get();
+        act(&AskedPython {
+            python: &room.python,
+            environment: &room.environment,
+            kept: kept.as_deref(),
+            scripts: self.scripts.folder(),
+            root: &self.root,
+            folder: &self.copy(),
+            shielded,
+            server: is_served.then_some((&self.server, imports)),
+        })
     }
 }
 

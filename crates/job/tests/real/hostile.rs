@@ -69,11 +69,12 @@ fn children_end_with_their_setup_py_and_output_without_end_is_not_kept() {
     assert_eq!(told(&report), [""; 0]);
     let place = place.expect("setup.py was asked");
     let folder = AsRef::<Path>::as_ref(&place).display().to_string();
+    // What waits for more questions is not in it.
     let left: Vec<_> = fs::read_dir("/proc")
         .expect("Linux has it")
         .flatten()
-        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).contains(&folder))
+        .filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok())
+        .filter(|place| place.to_string_lossy().contains(&folder))
         .collect();
     assert!(left.is_empty(), "{left:?}");
 
@@ -84,6 +85,31 @@ fn children_end_with_their_setup_py_and_output_without_end_is_not_kept() {
     let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     assert!(peak < 700 << 10, "{peak} KiB");
+}
+
+/// Both are read outside of the sandbox.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_job_changes_neither_our_scripts_nor_its_next_question() {
+    let attack = "import os, sys\nown = os.path.dirname(sys.modules['pydist_probe'].__file__)\nfor name in \
+                  ['pydist_main.py', 'ctypes.py', 'question.json']:\n    try:\n        open(os.path.join(own, name), \
+                  'a').write('raise SystemExit')\n    except OSError:\n        continue\n    raise SystemExit('written')\n";
+    let job = Job::new(&format!("{attack}{J1}"));
+    let (_, _, report, _) = job.checked("3.12", Duration::from_secs(60));
+    assert!(!report.sandboxed || told(&report).is_empty(), "{:?}", report.findings);
+}
+
+#[test]
+fn a_question_that_did_not_end_leaves_the_next_one_alone() {
+    let job = Job::new(&format!("import sys, time\nif len(sys.argv) == 1:\n    time.sleep(1000)\n{J1}"));
+    let (folder, mut request, report, place) = job.checked("3.12", Duration::from_secs(3));
+    assert!(report.has_errors(), "{:?}", report.findings);
+    request.limit = Duration::from_secs(60);
+    let out = tempfile::tempdir().expect("temporary folders can be made");
+    let place = place.expect("setup.py was asked");
+    let packages = PackageSettings::default();
+    let staged = stage(&CONTEXT, &folder, &report, &place, &request, &packages, out.path()).expect("it is staged");
+    assert_eq!(staged.top, "my_example_job-0.0.1");
 }
 
 #[test]
