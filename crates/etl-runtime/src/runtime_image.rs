@@ -90,7 +90,7 @@ pub fn write(request: &RuntimeImage<'_>, target: &Path, context: &Context) -> Re
         extra = package_layers(request.packages, &tree, &runtime, context)?;
         if request.byte_code {
             let (interpreter, layout) = (runtime.interpreter.as_path(), runtime.layout);
-            let compiled = CompiledTree { tree: &tree, interpreter, layout, prefix: &prefix };
+            let compiled = CompiledTree { tree: &tree, interpreter, layout, prefix: &prefix, own: None };
             extra.extend(image::byte_code_layers(context, compiled)?);
         }
     }
@@ -98,7 +98,7 @@ pub fn write(request: &RuntimeImage<'_>, target: &Path, context: &Context) -> Re
     let request = ImageRequest {
         platform,
         base: request.base.clone(),
-        runtime: Some(RuntimeSource { archive: &artifact, manifest: &manifest, prefix: &prefix }),
+        runtime: Some(RuntimeSource { archive: &artifact, manifest: &manifest, prefix: &prefix, last: None }),
         extra,
         settings: settings(request.user.clone(), &manifest),
         compression: request.compression,

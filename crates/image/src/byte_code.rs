@@ -16,6 +16,8 @@ pub struct CompiledTree<'a> {
     pub layout: TreeLayout,
     /// Where it will be in the image.
     pub prefix: &'a TreePath,
+    /// Those that change more often than all others: the name of their layer, and their sources.
+    pub own: Option<(&'a str, &'a BTreeSet<TreePath>)>,
 }
 
 /// Modules cannot be compiled.
@@ -27,7 +29,7 @@ pub struct ByteCodeError {
 }
 
 /// Compiles every module of a runtime, in place. Two layers: the interpreter's, which stays as long as the interpreter does,
-/// and that of packages.
+/// and that of packages; and a third one above them for its own modules, if it names any.
 ///
 /// Equal trees give equal bytes: one process compiles in the order of names, without the user's settings, with one seed of
 /// hashes. A module that does not compile has no byte code, as after an installation by pip.
@@ -41,6 +43,10 @@ pub fn byte_code_layers(work: &Work, runtime: CompiledTree<'_>) -> Result<Vec<Pa
     let made = archive::scan(tree)?.into_iter().filter(files).filter(|entry| !before.contains(&entry.path));
     let (packages, interpreter): (Vec<TreeEntry>, Vec<TreeEntry>) =
         made.filter(|entry| entry.path.as_str().ends_with(".pyc")).partition(|entry| entry.path.starts_with(&site));
+    let is_own = |entry: &TreeEntry| {
+        runtime.own.is_some_and(|(_, files)| source_of(&entry.path).is_some_and(|source| files.contains(&source)))
+    };
+    let (own, packages): (Vec<TreeEntry>, Vec<TreeEntry>) = packages.into_iter().partition(is_own);
     // An interpreter that does not start ends as one does that met a module it cannot compile.
     if interpreter.is_empty() && before.iter().any(|path| path.as_str().ends_with(".py")) {
         return Err(ByteCodeError { reason: "it made no byte code".to_owned() }.into());
@@ -49,8 +55,19 @@ pub fn byte_code_layers(work: &Work, runtime: CompiledTree<'_>) -> Result<Vec<Pa
         let below = entries.into_iter().map(|entry| TreeEntry { path: prefix.join(&entry.path), ..entry });
         PartSource::new(name, below.collect())
     };
-    let layers = [layer("byte code of the interpreter", interpreter), layer("byte code of packages", packages)];
+    let layers = [
+        layer("byte code of the interpreter", interpreter),
+        layer("byte code of packages", packages),
+        layer(runtime.own.map_or("", |(name, _)| name), own),
+    ];
     Ok(layers.into_iter().filter(|layer| !layer.entries.is_empty()).collect())
+}
+
+/// `a/x.py` of `a/__pycache__/x.cpython-312.pyc`.
+fn source_of(byte_code: &TreePath) -> Option<TreePath> {
+    let folder = byte_code.parent().filter(|folder| folder.file_name() == "__pycache__")?.parent()?;
+    let name = byte_code.file_name().split('.').next()?;
+    Some(folder.join(&format!("{name}.py").parse().ok()?))
 }
 
 /// Compiles the modules below `folder`, in place, with equal bytes from equal modules. The byte code names its modules as if

@@ -28,6 +28,8 @@ pub struct RuntimeSource<'a> {
     pub manifest: &'a Manifest,
     /// Below the root of the image: `opt/pydist/python`.
     pub prefix: &'a TreePath,
+    /// The name of a part that changes as often as what comes last, and so belongs to that layer.
+    pub last: Option<&'a str>,
 }
 
 /// How layers are compressed. Both are read by everything that reads OCI images of 2023 and later; some older readers, and some
@@ -57,9 +59,10 @@ impl LayerCompression {
 }
 
 /// Parts that share a layer, in the order of the layers: the interpreter, large wheels each alone, small ones together, and
-/// last what is different in every build. Names and sizes alone decide, so that two runtimes share whatever they can.
-pub(crate) fn groups(parts: &[Part]) -> Vec<(String, Vec<&Part>)> {
-    let ours = |part: &&Part| part.kind() >= PartKind::CopiedFiles;
+/// last what is different in every build, with the part that is named for it. Names and sizes alone decide, so that two runtimes
+/// share whatever they can.
+pub(crate) fn groups<'a>(parts: &'a [Part], last: Option<&str>) -> Vec<(String, Vec<&'a Part>)> {
+    let ours = |part: &&Part| part.kind() >= PartKind::CopiedFiles || last == Some(part.content.as_str());
     let (last, rest): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(ours);
     let (base, wheels): (Vec<&Part>, Vec<&Part>) = rest.into_iter().partition(|part| part.kind() == PartKind::Base);
     // The interpreter, small wheels and what comes last have a layer each.
@@ -186,9 +189,15 @@ mod tests {
     fn a_layer_is_the_interpreter_a_large_wheel_the_small_ones_or_what_comes_last() {
         let parts =
             [part("base", 9), part("a.whl", 5), part("big.whl", 2 << 20), part("b.whl", 7), part("metadata", 3 << 20)];
-        let names: Vec<(String, usize)> = groups(&parts).into_iter().map(|(name, parts)| (name, parts.len())).collect();
-        let expected = [("base", 1), ("big.whl", 1), ("small packages", 2), ("metadata", 1)];
-        assert_eq!(names, expected.map(|(name, count)| (name.to_owned(), count)));
+        let of = |last| -> Vec<(String, usize)> {
+            groups(&parts, last).into_iter().map(|(name, parts)| (name, parts.len())).collect()
+        };
+        let expected = |small, last| {
+            [("base", 1), ("big.whl", 1), ("small packages", small), ("metadata", last)]
+                .map(|(name, count)| (name.to_owned(), count))
+        };
+        assert_eq!(of(None), expected(2, 1));
+        assert_eq!(of(Some("b.whl")), expected(1, 2));
     }
 
     #[test]
@@ -225,7 +234,7 @@ mod tests {
     #[test]
     fn there_are_never_more_layers_than_can_be_stacked() {
         let many: Vec<Part> = (0..300).map(|index| part(&format!("w{index}.whl"), (2 << 20) + index / 3)).collect();
-        let groups = groups(&many);
+        let groups = groups(&many, None);
         assert!(groups.len() <= MOST_LAYERS, "{}", groups.len());
         assert_eq!(groups.iter().map(|(_, parts)| parts.len()).sum::<usize>(), 300);
     }

@@ -140,7 +140,7 @@ fn layers_of(
     if let Some(runtime) = &request.runtime
         && let Some(described) = &runtime.manifest.artifact
     {
-        for (content, parts) in groups(&described.parts) {
+        for (content, parts) in groups(&described.parts, runtime.last) {
             // One group at a time is on the disk: gone when its layer is packed.
             let spool = tempfile::tempdir_in(blobs.folder()).map_err(ImageErrorKind::write(blobs.folder()))?;
             let entries = entries_of(runtime, described, &parts, spool.path())?;

@@ -1,17 +1,21 @@
 //! The image of a worker as an OCI layout, without Docker: the baked runtime over a base that has Beam's boot program.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use archive::{ExtractOptions, PartSource, TreeEntry};
 use image::{BaseImage, CompiledTree, ImageRequest, ImageSettings, LayerCompression, RuntimeSource, WrittenImage};
 use store::{Context, PartStore};
-use vocab::{Fault, Manifest, Os, PlatformKey, TreeLayout, TreePath, manifest_beside};
+use vocab::{Distribution, Fault, Manifest, Os, PlatformKey, TreeLayout, TreePath, manifest_beside};
 
 use crate::code;
 use crate::finding::Finding;
 use crate::job_error::JobError;
 use crate::job_manifest::JobManifest;
 use crate::worker::{BOOT, DEFAULT_ENVIRONMENT, PREFIX};
+
+/// The layer of the byte code of the job's modules.
+const BYTE_CODE: &str = "byte code of the job";
 
 /// How the image is made.
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ pub fn write_image(
     let bytes = vocab::read_regular(&path).map_err(JobError::disk("read", &path))?;
     let manifest: Manifest = archive::read_manifest(&bytes)?;
     let prefix: TreePath = PREFIX.trim_start_matches('/').parse().expect("letters between slashes");
+    // What changes with each version of the job is in two layers at the top.
+    let wheel = manifest.distributions.iter().find(|it| job.job.package.parse().is_ok_and(|name| it.name == name));
     let mut extra = Vec::new();
     // Layers are read from it until the image is written.
     let scratch = context.store.scratch_dir("image-").map_err(JobError::disk("write", context.store.root()))?;
@@ -63,7 +69,9 @@ pub fn write_image(
         archive::extract(archive, &tree, &ExtractOptions { expected, ..ExtractOptions::default() })?;
         let layout = TreeLayout { platform: manifest.platform, python: manifest.base.actual };
         let interpreter = layout.interpreter().below(&tree);
-        let compiled = CompiledTree { tree: &tree, interpreter: &interpreter, layout, prefix: &prefix };
+        let sources = wheel.map(|wheel| sources_of(wheel, layout, &tree)).unwrap_or_default();
+        let own = Some((BYTE_CODE, &sources));
+        let compiled = CompiledTree { tree: &tree, interpreter: &interpreter, layout, prefix: &prefix, own };
         extra.extend(image::byte_code_layers(context, compiled)?);
     } else if request.byte_code {
         context.note(format!(
@@ -82,7 +90,12 @@ pub fn write_image(
     let image = ImageRequest {
         platform: manifest.platform,
         base: request.base.clone(),
-        runtime: Some(RuntimeSource { archive, manifest: &manifest, prefix: &prefix }),
+        runtime: Some(RuntimeSource {
+            archive,
+            manifest: &manifest,
+            prefix: &prefix,
+            last: wheel.map(|it| it.file.as_str()),
+        }),
         extra,
         settings: settings(&job),
         compression: request.compression,
@@ -108,6 +121,16 @@ pub fn write_image_anew(
     }
     disk::rename(&made, target).map_err(JobError::disk("write", target))?;
     Ok(written)
+}
+
+/// Modules of the job's wheel, as its RECORD lists them.
+fn sources_of(wheel: &Distribution, layout: TreeLayout, tree: &Path) -> BTreeSet<TreePath> {
+    let site = layout.site_packages();
+    let stem = wheel.file.split('-').take(2).collect::<Vec<_>>().join("-");
+    let record = site.below(tree).join(format!("{stem}.dist-info")).join("RECORD");
+    let text = vocab::read_regular_text(&record).unwrap_or_default();
+    let paths = text.lines().filter_map(|line| line.split(',').next()?.parse::<TreePath>().ok());
+    paths.map(|path| site.join(&path)).collect()
 }
 
 fn settings(job: &JobManifest) -> ImageSettings {

@@ -81,7 +81,7 @@ fn started(compression: LayerCompression, unpack: impl Fn(&Path, &Path)) {
     let say = "import json, sys; print(json.dumps([sys.prefix, len(sys.argv)]))";
     let request = ImageRequest {
         base: Some(base_for(&[program], compression, folder.path())),
-        runtime: Some(RuntimeSource { archive: &archive, manifest: &manifest, prefix: &prefix }),
+        runtime: Some(RuntimeSource { archive: &archive, manifest: &manifest, prefix: &prefix, last: None }),
         settings: ImageSettings {
             entrypoint: vec!["/opt/pydist/python/bin/python".to_owned(), "-c".to_owned(), say.to_owned()],
             ..ImageSettings::default()
@@ -122,7 +122,7 @@ fn image_of(runtime: &Runtime, folder: &Path, name: &str) -> WrittenImage {
     let (archive, manifest) = runtime.pack(folder, name);
     let prefix = "opt/pydist/python".parse().unwrap();
     let request = ImageRequest {
-        runtime: Some(RuntimeSource { archive: &archive, manifest: &manifest, prefix: &prefix }),
+        runtime: Some(RuntimeSource { archive: &archive, manifest: &manifest, prefix: &prefix, last: None }),
         name: Some("3.12".to_owned()),
         ..ImageRequest::new(PlatformKey::LinuxX64)
     };

@@ -29,7 +29,7 @@ fn request<'a>(archive: &'a Path, manifest: &'a Manifest, prefix: &'a TreePath) 
     let program = FileContent::Bytes((*b"#!/bin/sh\n").into());
     let extra = TreeEntry::file("opt/pydist/bin/start".parse().unwrap(), program, true);
     ImageRequest {
-        runtime: Some(RuntimeSource { archive, manifest, prefix }),
+        runtime: Some(RuntimeSource { archive, manifest, prefix, last: None }),
         extra: vec![PartSource::new("program", vec![extra])],
         settings: ImageSettings {
             user: Some("1000:1000".to_owned()),
