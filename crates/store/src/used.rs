@@ -29,7 +29,7 @@ const BUILDERS: &str = "builders.lock";
 const READERS: &str = "readers.lock";
 
 /// Beginnings of the names of tools.
-const TOOLS: [&str; 3] = ["uv-", "distlib-", "wine-folder-"];
+const TOOLS: [&str; 4] = ["uv-", "distlib-", "wine-folder-", "job-environment-"];
 
 /// Kinds of entries, one folder of the store each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
