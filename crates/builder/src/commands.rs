@@ -326,6 +326,7 @@ impl BuilderSession<'_> {
             lenient_config: arguments.sources.lenient_config,
             scrutiny: if arguments.locked || in_ci { Scrutiny::Digests } else { Scrutiny::Glance },
             out: self.out(arguments.out.clone()),
+            artifacts_only: false,
             formats: formats(&arguments.format),
             level: arguments.level,
             source_date_epoch: self.source_date_epoch()?,

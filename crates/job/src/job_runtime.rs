@@ -187,6 +187,7 @@ impl JobRuntime<'_> {
             emulate: false,
             lenient_config: false,
             out: out.to_owned(),
+            artifacts_only: true,
             scrutiny: if locked { Scrutiny::Digests } else { Scrutiny::Glance },
             formats: vec![ArtifactFormat::TarZst],
             level: None,

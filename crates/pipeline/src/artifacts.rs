@@ -56,9 +56,16 @@ impl Packing {
 
 /// A part by what it is called and what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PartRow {
-    content: String,
-    identity: Digest,
+pub(crate) struct PartRow {
+    pub content: String,
+    pub identity: Digest,
+}
+
+impl PartRow {
+    /// `None` for a part without an identity.
+    pub(crate) fn of(part: &PartSource) -> Option<Self> {
+        Some(Self { content: part.name.clone(), identity: part.identity? })
+    }
 }
 
 const FACT: &str = "artifact-parts";
@@ -152,8 +159,7 @@ pub(crate) fn pack(
     packing: &Packing,
     ahead: Option<PackedAhead>,
 ) -> Result<PackedArtifacts, Box<dyn Fault>> {
-    let row = |part: &PartSource| Some(PartRow { content: part.name.clone(), identity: part.identity? });
-    let rows: Option<Vec<PartRow>> = parts.parts.iter().map(row).collect();
+    let rows: Option<Vec<PartRow>> = parts.parts.iter().map(PartRow::of).collect();
     let known = ahead.as_ref().map(|ahead| ahead.rows.clone());
     let mut joined = match (ahead, &rows) {
         (Some(ahead), Some(rows)) => ahead.finish(rows),
@@ -189,9 +195,7 @@ pub(crate) fn pack(
                 packed
             }
         };
-        let described = artifact(&name, packed.packed().clone(), options.level);
-        let manifest = Manifest { artifact: Some(described), ..manifest.clone() };
-        replace_pair(packed, &target, &packing.out.join(name.manifest_name()), &manifest)?;
+        let manifest = put_in_place(packed, &name, manifest, packing)?;
         paths.push(target);
         first.get_or_insert(manifest);
     }
@@ -201,6 +205,49 @@ pub(crate) fn pack(
         let _ = context.store.remember(FACT, &manifest.build_key.to_string(), &value, SystemTime::now());
     }
     Ok(PackedArtifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) })
+}
+
+/// The artifacts of parts that the store has and of a few more. `None` if the store lacks any of them, or has it damaged.
+pub(crate) fn join(
+    context: &Context,
+    known: &[PartRow],
+    added: &[PartSource],
+    manifest: &Manifest,
+    packing: &Packing,
+) -> Result<Option<PackedArtifacts>, Box<dyn Fault>> {
+    let Some(rows) = added.iter().map(PartRow::of).collect::<Option<Vec<PartRow>>>() else { return Ok(None) };
+    let parts: Vec<(String, Digest)> =
+        known.iter().chain(&rows).map(|row| (row.content.clone(), row.identity)).collect();
+    let mut made = Vec::new();
+    for format in &packing.formats {
+        let (options, cache) = (packing.options(*format), PartStore::new(context));
+        archive::cache_parts(&packing.out, added, &options, &cache)?;
+        let Some(packed) = archive::join_cached(&packing.out, &parts, &options, &cache)? else { return Ok(None) };
+        made.push((*format, packed));
+    }
+    let (mut paths, mut first) = (Vec::new(), None);
+    for (format, packed) in made {
+        let name = ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, format);
+        let manifest = put_in_place(packed, &name, manifest, packing)?;
+        paths.push(packing.out.join(name.to_string()));
+        first.get_or_insert(manifest);
+    }
+    Ok(Some(PackedArtifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) }))
+}
+
+/// The artifact, and beside it its manifest, which is also the result.
+fn put_in_place(
+    packed: PackedFile,
+    name: &ArtifactName,
+    manifest: &Manifest,
+    packing: &Packing,
+) -> Result<Manifest, Box<dyn Fault>> {
+    let level = packing.options(name.format).level;
+    let described = artifact(name, packed.packed().clone(), level);
+    let manifest = Manifest { artifact: Some(described), ..manifest.clone() };
+    let beside = packing.out.join(name.manifest_name());
+    replace_pair(packed, &packing.out.join(name.to_string()), &beside, &manifest)?;
+    Ok(manifest)
 }
 
 /// Two files take their places one after the other, and a kill may come between. So the former manifest goes first:

@@ -17,7 +17,7 @@ use crate::steps::TimedSteps;
 use interpreter::{BaseTree, FileTable};
 use store::Context;
 use wheel::windows_launcher::WindowsLaunchers;
-use wheel::{self, InstallDestination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
+use wheel::{self, InstallDestination, InstallError, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
 
 /// The folder of wheels in a `wheelhouse` layout.
 pub const WHEELHOUSE: &str = "packages";
@@ -119,6 +119,31 @@ pub fn overlay(context: &Context, pieces: &PrefixPieces<'_>, root: &Path) -> Res
     Ok(assembled)
 }
 
+/// What the wheels of `pieces` and its copied files add to a prefix that has `known` paths, alone in `staging`. `None` if any of it
+/// meets what is there, or if there is anything to report.
+pub(crate) fn added(
+    context: &Context,
+    pieces: &PrefixPieces<'_>,
+    staging: &Path,
+    known: &BTreeSet<TreePath>,
+) -> Option<AssembledPrefix> {
+    let all = installed(context, pieces, staging, known).ok()?;
+    let is_quiet = all.remarks.is_empty() && all.clashes.is_empty() && all.kept.is_empty() && all.removed.is_empty();
+    if !is_quiet {
+        return None;
+    }
+    let copied = copy_files::copy_files(context, pieces.copies, pieces.package_folder, staging, pieces.tree.layout);
+    let copied = copied.ok().filter(|copied| !copied.iter().any(|file| file.overwrote))?;
+    Some(AssembledPrefix {
+        base_files: BTreeSet::new(),
+        unmade_links: BTreeMap::new(),
+        method: all.method,
+        installed: Some(all),
+        wheelhouse: BTreeMap::new(),
+        copied,
+    })
+}
+
 impl AssembledPrefix {
     /// Drops files of the base tree that a wheel or a copied file replaced.
     fn settle_base(&mut self, root: &Path) {
@@ -217,19 +242,7 @@ fn install(
     staging: &Path,
     base: &BTreeSet<TreePath>,
 ) -> Result<InstalledAll, Box<dyn Fault>> {
-    let wheels: Vec<WheelToInstall<'_>> = pieces
-        .wheels
-        .iter()
-        .map(|gathered| WheelToInstall {
-            wheel: &gathered.wheel,
-            request: InstallRequest {
-                direct_url: direct_url(&gathered.origin),
-                ..InstallRequest::new(gathered.requested)
-            },
-        })
-        .collect();
-    let (layout, launchers) = (pieces.tree.layout, pieces.launchers);
-    let all = wheel::install_all(context, &wheels, &InstallDestination { prefix: staging, layout, base, launchers })?;
+    let all = installed(context, pieces, staging, base)?;
     for (name, remark) in &all.remarks {
         context.warn(remark.kind.code(), format!("`{name}`: {}", remark.text), None, None);
     }
@@ -246,6 +259,27 @@ fn install(
         );
     }
     Ok(all)
+}
+
+fn installed(
+    context: &Context,
+    pieces: &PrefixPieces<'_>,
+    staging: &Path,
+    base: &BTreeSet<TreePath>,
+) -> Result<InstalledAll, InstallError> {
+    let wheels: Vec<WheelToInstall<'_>> = pieces
+        .wheels
+        .iter()
+        .map(|gathered| WheelToInstall {
+            wheel: &gathered.wheel,
+            request: InstallRequest {
+                direct_url: direct_url(&gathered.origin),
+                ..InstallRequest::new(gathered.requested)
+            },
+        })
+        .collect();
+    let (layout, launchers) = (pieces.tree.layout, pieces.launchers);
+    wheel::install_all(context, &wheels, &InstallDestination { prefix: staging, layout, base, launchers })
 }
 
 /// Files that a wheel which was given shares with another one, or with the interpreter.

@@ -9,6 +9,7 @@ use config_merger::{ConfigFaults, LoadedConfig, Repository};
 use jiff::civil::Date;
 use vocab::{Event, Exit, Fault, PlatformKey, RuleOutcome, VersionString};
 
+use crate::added::AddedBuild;
 use crate::artifacts::{self, ArtifactParts, PackedAhead, Packing};
 use crate::asked_once::AskedOnce;
 use crate::assemble::{self, PrefixPieces};
@@ -19,13 +20,14 @@ use crate::options::BuildOptions;
 use crate::parts::{self, CheckFindings};
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, PlatformPreparation, PreparedPlatform};
+use crate::settled::{self, SettledRuntime};
 use crate::shared_uv::give_uv;
 use crate::steps::TimedSteps;
 use crate::up_to_date::{self, FormerProduct};
 use crate::verify::CheckedSubject;
 use crate::warnings::{self, BuildWarnings};
 use crate::{disk_space, for_target, output_folders, test_run};
-use import_check::emulator;
+use import_check::emulator::{self, Emulator};
 use static_checks::Whitelist;
 use store::Context;
 use store::remote::RemoteStore;
@@ -230,17 +232,7 @@ impl BuildRun<'_> {
         }
         let whitelist = Whitelist::read(&Whitelist::path(repository.root(), platform))?.with_shipped(platform);
         let copies = copy_operations(&prepared.config, platform);
-        let inputs = KeyInputs {
-            config: &prepared.config,
-            request: &prepared.request,
-            lock: prepared.lock_digest,
-            extra: extra.iter().map(|wheel| wheel.sha256).collect(),
-            left_out: &prepared.rows.left_out,
-            repository: repository.root(),
-            source_date_epoch: options.source_date_epoch,
-            strict: options.strict,
-            emulator: emulator.as_ref().map(|emulator| emulator.label.as_str()),
-        };
+        let inputs = self.key_inputs(prepared, emulator.as_ref());
         let key = build_key(&inputs, tree.identity)?;
         let folder = prepared.folder.join("pydist");
         let prefix = PrefixFolder::hold(context, &folder, platform)?;
@@ -252,6 +244,17 @@ impl BuildRun<'_> {
             }
             FormerProduct::Changed(what) => context.note(format!("{what}; building it again")),
             FormerProduct::Other => {}
+        }
+
+        let machine = folders_of_this_machine(context, repository);
+        let settled_key = settled::key(context, options, &inputs, &tree, today)?;
+        if let Some(settled) = settled_key.and_then(|key| SettledRuntime::recall(context, &key)) {
+            let scrutiny = options.scrutiny;
+            let (tree, copies, prefix, machine, packing) = (&tree, &copies, &prefix, &machine, &packing);
+            let build = AddedBuild { prepared, tree, extra, copies, prefix, machine, packing, scrutiny, key };
+            if let Some(product) = build.product(context, &settled, &warnings, steps)? {
+                return Ok(BuildEnding::Built(Box::new(product)));
+            }
         }
 
         let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
@@ -274,7 +277,6 @@ impl BuildRun<'_> {
         };
         let assembled = assemble::assemble(context, &pieces, staging, steps)?;
         for_target::look_at_names(context, &assembled, tree.layout.platform)?;
-        let machine = folders_of_this_machine(context, repository);
         let subject = CheckedSubject {
             prepared,
             pieces: &pieces,
@@ -314,10 +316,13 @@ impl BuildRun<'_> {
                 let table = parts::tree_table(staging, &parts)?;
                 let from_wheels =
                     &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
-                Ok((
-                    artifacts::pack(context, &ArtifactParts { parts, from_wheels }, &manifest, &packing, ahead)?,
-                    table,
-                ))
+                let parts = ArtifactParts { parts, from_wheels };
+                let packed = artifacts::pack(context, &parts, &manifest, &packing, ahead)?;
+                if let Some(key) = settled_key {
+                    let settled = SettledRuntime::of(&parts.parts, &gathering, &assembled, &packed.manifest, &tree);
+                    settled.into_iter().for_each(|settled| settled.remember(context, &key));
+                }
+                Ok((packed, table))
             })
         })?;
         remote_outcome(context)?;
@@ -329,6 +334,20 @@ impl BuildRun<'_> {
             manifest: artifacts.manifest,
         };
         Ok(BuildEnding::Built(Box::new(product)))
+    }
+
+    fn key_inputs<'k>(&'k self, prepared: &'k PreparedPlatform, emulator: Option<&'k Emulator>) -> KeyInputs<'k> {
+        KeyInputs {
+            config: &prepared.config,
+            request: &prepared.request,
+            lock: prepared.lock_digest,
+            extra: self.extra.iter().map(|wheel| wheel.sha256).collect(),
+            left_out: &prepared.rows.left_out,
+            repository: self.repository.root(),
+            source_date_epoch: self.options.source_date_epoch,
+            strict: self.options.strict,
+            emulator: emulator.map(|emulator| emulator.label.as_str()),
+        }
     }
 }
 

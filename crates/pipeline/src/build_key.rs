@@ -17,6 +17,7 @@ use static_checks::Whitelist;
 const RUNTIME_FORMAT: u32 = 4;
 
 /// What is known before the first download, except the interpreter.
+#[derive(Clone)]
 pub struct KeyInputs<'a> {
     pub config: &'a Config,
     pub request: &'a Request,

@@ -18,6 +18,7 @@
 //! assert!(!PlanAction::NeedsNativeRunner.installs());
 //! ```
 
+mod added;
 mod artifacts;
 pub mod asked_once;
 pub mod assemble;
@@ -31,6 +32,7 @@ pub mod copy_files;
 mod disk_space;
 mod for_target;
 pub mod gather;
+mod known_paths;
 mod local_file;
 pub mod options;
 mod output_folders;
@@ -40,6 +42,7 @@ pub mod plan;
 pub mod plan_matrix;
 pub mod prefix_folder;
 pub mod prepare;
+pub mod settled;
 mod shared_uv;
 pub mod steps;
 pub mod summary;

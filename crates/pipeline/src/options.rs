@@ -30,6 +30,8 @@ pub struct BuildOptions {
     pub lenient_config: bool,
     /// Artifacts and manifests go here.
     pub out: PathBuf,
+    /// Nobody needs the prefix: it need not be put together where its artifact can be made without.
+    pub artifacts_only: bool,
     /// How thoroughly unpacked entries of the store are checked.
     pub scrutiny: Scrutiny,
     /// Formats of the artifacts, each with its manifest; never empty.

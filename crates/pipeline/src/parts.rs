@@ -41,27 +41,9 @@ pub fn manifest(
     findings: &CheckFindings,
     build_key: Digest,
 ) -> Manifest {
-    let mut distributions: Vec<Distribution> = gathering
-        .wheels
-        .iter()
-        .map(|gathered| {
-            let contents = &gathered.wheel.contents;
-            let native = findings.distributions.get(&contents.sha256).cloned();
-            Distribution {
-                name: gathered.name.clone(),
-                version: contents.metadata.version.clone(),
-                file: contents.file_name.to_string(),
-                sha256: contents.sha256,
-                size: contents.size,
-                origin: gathered.origin.clone(),
-                requested: gathered.requested,
-                brought_by: gathered.brought_by.clone(),
-                licence: contents.metadata.licence.clone(),
-                needs: native.as_ref().and_then(oldest_system),
-                native,
-            }
-        })
-        .collect();
+    let native = |gathered: &GatheredWheel| findings.distributions.get(&gathered.wheel.contents.sha256).cloned();
+    let mut distributions: Vec<Distribution> =
+        gathering.wheels.iter().map(|gathered| distribution(gathered, native(gathered))).collect();
     distributions.extend(gathering.sources.iter().map(|source| Distribution {
         name: source.name.clone(),
         version: source.version.clone(),
@@ -96,6 +78,24 @@ pub fn manifest(
         installed_size: 0,
         files: 0,
         artifact: None,
+    }
+}
+
+/// The row of an installed wheel.
+pub(crate) fn distribution(gathered: &GatheredWheel, native: Option<NativeFiles>) -> Distribution {
+    let contents = &gathered.wheel.contents;
+    Distribution {
+        name: gathered.name.clone(),
+        version: contents.metadata.version.clone(),
+        file: contents.file_name.to_string(),
+        sha256: contents.sha256,
+        size: contents.size,
+        origin: gathered.origin.clone(),
+        requested: gathered.requested,
+        brought_by: gathered.brought_by.clone(),
+        licence: contents.metadata.licence.clone(),
+        needs: native.as_ref().and_then(oldest_system),
+        native,
     }
 }
 
@@ -159,6 +159,39 @@ pub fn parts(
     assembled: &AssembledPrefix,
     manifest: &mut Manifest,
 ) -> Result<Vec<PartSource>, Box<dyn Fault>> {
+    let OwnedTree { mut parts, files, size } = owned(context, staging, tree, gathering, assembled)?;
+    (manifest.files, manifest.installed_size) = (files, size);
+    parts.push(metadata(manifest)?);
+    debug_assert!(parts.is_sorted_by_key(|part| PartKind::of(&part.name)), "the order of the parts is fixed");
+    Ok(parts)
+}
+
+/// A staged tree by owners.
+pub(crate) struct OwnedTree {
+    /// All but the manifest's. The interpreter's is the first.
+    pub parts: Vec<PartSource>,
+    /// How many files and links.
+    pub files: u64,
+    /// Sum of all regular files, in bytes.
+    pub size: u64,
+}
+
+/// The part of the manifest inside.
+pub(crate) fn metadata(manifest: &Manifest) -> Result<PartSource, ReadError> {
+    let inner = archive::write_manifest(&inner_manifest(manifest));
+    let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
+    let entries = vec![TreeEntry::bytes(path, inner.into_bytes())];
+    Ok(PartSource::identified(PartKind::METADATA, with_digests(entries, |_| None)?))
+}
+
+/// The staged tree as parts, without that of the manifest.
+pub(crate) fn owned(
+    context: &Context,
+    staging: &Path,
+    tree: &BaseTree,
+    gathering: &GatherOutcome,
+    assembled: &AssembledPrefix,
+) -> Result<OwnedTree, Box<dyn Fault>> {
     let mut by_path: BTreeMap<TreePath, TreeEntry> = BTreeMap::new();
     let mut empty_folders: BTreeSet<TreePath> = BTreeSet::new();
     for entry in archive::scan(staging)? {
@@ -183,8 +216,8 @@ pub fn parts(
         .map(|entry| entry.path.clone())
         .collect();
     by_path.retain(|path, _| !folders.contains(path));
-    manifest.files = by_path.values().filter(|entry| !matches!(entry.kind, EntryKind::Directory)).count() as u64;
-    manifest.installed_size = by_path.values().map(size_of).sum();
+    let files = by_path.values().filter(|entry| !matches!(entry.kind, EntryKind::Directory)).count() as u64;
+    let size = by_path.values().map(size_of).sum();
 
     let mut parts = Vec::new();
     let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<TreeEntry> {
@@ -193,7 +226,7 @@ pub fn parts(
     // Taken first: a file that replaced one of a wheel is not in the wheel's part, whose identity covers the original.
     let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
-    let base_digests = base_digests(context, tree);
+    let base_digests = if base.is_empty() { BTreeMap::new() } else { base_digests(context, tree) };
     parts.push(PartSource::identified(PartKind::BASE, with_digests(base, |path| base_digests.get(path).copied())?));
     let wheels = gathering.wheels.iter().map(|it| it.wheel.contents.file_name.to_string());
     let sources = gathering.sources.iter().map(|it| it.file.to_string());
@@ -214,12 +247,7 @@ pub fn parts(
     if let Some(path) = by_path.into_keys().next() {
         return Err(StrayFile { path }.into());
     }
-    let inner = archive::write_manifest(&inner_manifest(manifest));
-    let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
-    let entries = vec![TreeEntry::bytes(path, inner.into_bytes())];
-    parts.push(PartSource::identified(PartKind::METADATA, with_digests(entries, |_| None)?));
-    debug_assert!(parts.is_sorted_by_key(|part| PartKind::of(&part.name)), "the order of the parts is fixed");
-    Ok(parts)
+    Ok(OwnedTree { parts, files, size })
 }
 
 /// The manifest as it stands in the prefix. Without the imports that were run: whether they are depends on the machine,
@@ -260,7 +288,9 @@ fn settle_programs(
         }
     };
     // A tree without a table comes from an older builder; then the modes of its files count.
-    if let Ok(Some(table)) = FileTable::read(&context.store.base_table(&tree.identity)) {
+    if !assembled.base_files.is_empty()
+        && let Ok(Some(table)) = FileTable::read(&context.store.base_table(&tree.identity))
+    {
         let programs: BTreeSet<&TreePath> = table.programs().collect();
         assembled.base_files.iter().for_each(|path| settle(path, programs.contains(path)));
     }
@@ -336,7 +366,7 @@ pub struct ReadError {
     pub source: io::Error,
 }
 
-fn size_of(entry: &TreeEntry) -> u64 {
+pub(crate) fn size_of(entry: &TreeEntry) -> u64 {
     match &entry.kind {
         EntryKind::File { content, .. } => content.size().unwrap_or(0),
         EntryKind::Directory | EntryKind::Symlink { .. } => 0,

@@ -211,6 +211,7 @@ fn lifetime(folder: &Path) -> Duration {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let lifetimes = [
         pipeline::gather::URL_LIFETIME,
+        pipeline::settled::SETTLED_LIFETIME,
         resolve::registries::FACT_LIFETIME,
         resolve::registries::PAGE_LIFETIME,
         interpreter::PROBE_LIFETIME,

@@ -1,18 +1,22 @@
 //! Baked jobs: a real interpreter, a real back end and the pipeline; distributions come from an index in a folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use job::{
     BakeRequest, Baked, CommandRule, ConfigRequest, Finding, JobIndexes, LayerCompression, Level, PackageSettings,
     VerifyOutcome, WorkerImage, bake, stage, verify, write_image,
 };
+use store::Context;
 use testkit::images::{config_of, unpack_with_tar};
 use testkit::{FixtureIndex, WheelBuilder};
-use vocab::{Digest, PlatformKey};
+use vocab::{Digest, Event, PlatformKey};
 
-use super::{CONTEXT, J1, Job};
+use super::{CONTEXT, J1, Job, context_in};
 
 /// tinydep 1.0 and 2.0, and a Beam that has its name alone.
 pub(super) fn index() -> FixtureIndex {
@@ -27,6 +31,7 @@ pub(super) fn index() -> FixtureIndex {
 
 /// A folder for results, and one with an index.
 pub(super) struct Bench {
+    pub(super) context: Context,
     pub(super) folder: tempfile::TempDir,
     pub(super) request: BakeRequest,
     /// Of the target.
@@ -56,7 +61,7 @@ impl Bench {
         };
         let indexes = JobIndexes { default: Some(url), ..JobIndexes::default() };
         let (python, config) = ("3.12", ConfigRequest::default());
-        Self { folder, request, python, config, commands: CommandRule::Translate, indexes }
+        Self { context: CONTEXT.clone(), folder, request, python, config, commands: CommandRule::Translate, indexes }
     }
 
     pub(super) fn out(&self) -> PathBuf {
@@ -66,13 +71,15 @@ impl Bench {
     pub(super) fn bake(&self, job: &Job) -> (Option<Baked>, Vec<Finding>) {
         let before = job.tree();
         // The index of this machine has setuptools.
-        let (folder, mut request, report, place) = job.checked_so(self.python, |it| it.config = self.config.clone());
+        let context = &self.context;
+        let (folder, mut request, report, place) =
+            job.checked_in(context, self.python, |it| it.config = self.config.clone());
         (request.commands, request.indexes) = (self.commands, self.indexes.clone());
         assert!(!report.has_errors(), "{:?}", super::told(&report));
         let place = place.expect("setup.py was asked");
         let packages = PackageSettings { indexes: self.indexes.clone(), ..PackageSettings::default() };
-        let staged = stage(&CONTEXT, &folder, &report, &place, &request, &packages, &self.out()).expect("it is staged");
-        let baked = bake(&CONTEXT, (&report, &request), &place, &staged, &self.request, &self.out());
+        let staged = stage(context, &folder, &report, &place, &request, &packages, &self.out()).expect("it is staged");
+        let baked = bake(context, (&report, &request), &place, &staged, &self.request, &self.out());
         let baked = baked.unwrap_or_else(|fault| panic!("{}", vocab::with_causes(fault.as_ref())));
         assert_eq!(job.tree(), before, "the job folder is only read");
         baked
@@ -148,6 +155,92 @@ fn klio_1_2_5_and_57_a_baked_job_runs_anywhere_and_has_the_same_bytes_each_time(
 
     let (report, findings) = verify(&CONTEXT, &first.archive, &first.manifest, &[]).expect("it can be verified");
     assert_eq!(report.outcome, VerifyOutcome::Passed, "{report:?} {findings:?}");
+}
+
+/// All that lies in the folder for results, with its digest.
+fn written(bench: &Bench) -> BTreeMap<String, Digest> {
+    let files = walkdir::WalkDir::new(bench.out()).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    let of = |entry: walkdir::DirEntry| {
+        let path = entry.path().strip_prefix(bench.out()).expect("it lies there").display().to_string();
+        (path, Digest::of(fs::read(entry.path()).expect("it can be read")))
+    };
+    files.map(of).collect()
+}
+
+/// Whether the prefix of the next bake is put together.
+fn assembles(bench: &mut Bench) -> impl Fn() -> bool + use<> {
+    let heard = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&heard);
+    bench.context.work.listener = Arc::new(move |event| {
+        if matches!(event, Event::StepStarted { step: "lay out the interpreter" }) {
+            hears.store(true, Ordering::Relaxed);
+        }
+    });
+    move || heard.swap(false, Ordering::Relaxed)
+}
+
+#[test]
+fn klio_w10_a_bake_after_a_change_installs_the_job_alone_and_writes_what_an_empty_store_would() {
+    let mut index = index();
+    index.add(WheelBuilder::new("onlyhere", "1.0").file("onlyhere.py", "").build());
+    let mut bench = Bench::with(&index);
+    let assembles = assembles(&mut bench);
+    let job = unknown_job();
+    job.replace("setup.py", "\"tinydep\"", "\"tinydep\", \"onlyhere\"");
+    bench.baked(&job);
+    assert!(assembles(), "nothing is known of it");
+    job.write("transforms.py", "x = 2\n");
+    bench.baked(&job);
+    assert!(!assembles(), "only the job is new");
+    let again = written(&bench);
+    bench.baked(&job);
+    assert!(!assembles() && written(&bench) == again, "of a job that did not change");
+    let store = tempfile::tempdir().expect("temporary folders can be made");
+    let other = Bench { context: context_in(store.path().join("store")), ..Bench::with(&index) };
+    other.baked(&job);
+    assert_eq!(written(&other), again, "from an empty store");
+
+    let parts = archive_of(&bench).artifact.expect("it was packed").parts;
+    let part = parts.into_iter().find(|part| part.content.starts_with("onlyhere")).expect("it has a part");
+    let options = archive::PackOptions { level: 3, ..archive::PackOptions::default() };
+    let key = archive::part_key(&part.identity.expect("it has one"), &options);
+    fs::remove_file(bench.context.store.part(&key)).expect("the store has it");
+    bench.baked(&job);
+    assert!(assembles() && written(&bench) == again, "a part that is missing is made again");
+}
+
+/// Not even an earlier run of the tests has baked it.
+fn unknown_job() -> Job {
+    let job = j1();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_nanos();
+    job.replace("klio-job.yaml", "j1-job", &format!("job-of-{now}"));
+    job
+}
+
+/// The manifest beside the only archive.
+fn archive_of(bench: &Bench) -> vocab::Manifest {
+    let names = written(bench).into_keys().find(|name| name.ends_with(".tar.zst.json")).expect("it was baked");
+    archive::read_manifest(&fs::read(bench.out().join(names)).expect("it is there")).expect("a manifest")
+}
+
+#[test]
+fn a_job_that_does_not_stand_apart_is_baked_and_checked_whole() {
+    let mut bench = Bench::new();
+    let assembles = assembles(&mut bench);
+    let job = unknown_job();
+    bench.baked(&job);
+    assert!(assembles(), "nothing is known of it");
+    bench.baked(&job);
+    assert!(!assembles(), "only the job is new");
+    job.write("libjob.so.1", "no library").replace("setup.py", "\"my-model.h5\"", "\"my-model.h5\", \"libjob.so.1\"");
+    bench.baked(&job);
+    assert!(assembles(), "what is called like a library");
+    job.replace("setup.py", ", \"libjob.so.1\"", "");
+    bench.baked(&job);
+    assert!(!assembles());
+    job.write("tinydep.py", "x = 3\n").replace("setup.py", "\"transforms\"", "\"transforms\", \"tinydep\"");
+    let (baked, findings) = bench.bake(&job);
+    assert!(baked.is_none() && findings.iter().any(|it| it.code == job::code::KJ080), "{findings:?}");
 }
 
 #[test]
@@ -334,10 +427,18 @@ fn a_workers_image_has_the_job_and_starts_beams_boot_program() {
         let layout = bench.folder.path().join("image");
         let written = write_image(&CONTEXT, &baked.archive, &request, &layout).expect("it is written");
         let contents: Vec<&str> = written.layers.iter().map(|layer| layer.content.as_str()).collect();
-        for layer in ["base", "byte code of the interpreter", "byte code of packages", "links to data files"] {
+        let code = "byte code of the job";
+        for layer in ["base", "byte code of the interpreter", "byte code of packages", code, "links to data files"] {
             assert!(contents.contains(&layer), "no {layer} in {contents:?}");
         }
         digests.push(written.digest);
+        let job = j1();
+        job.write("transforms.py", "x = 1 + 1\n");
+        let baked = bench.baked(&job);
+        let again = write_image(&CONTEXT, &baked.archive, &request, &bench.folder.path().join("again")).expect("it is");
+        let changed = std::iter::zip(&written.layers, &again.layers).filter(|(one, other)| one != other);
+        let changed: Vec<&str> = changed.map(|(layer, _)| layer.content.as_str()).collect();
+        assert_eq!(changed, ["metadata", code], "of {contents:?}");
 
         // By tar, as any tool would.
         let root = bench.folder.path().join("root");

@@ -27,13 +27,15 @@ use store::{Context, Store};
 use vocab::{Digest, Environment};
 
 /// One store for all tests: the interpreter and setuptools are set up once.
-static CONTEXT: LazyLock<Context> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-of-jobs");
+static CONTEXT: LazyLock<Context> =
+    LazyLock::new(|| context_in(Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-of-jobs")));
+
+fn context_in(root: PathBuf) -> Context {
     let mut context = Context::quiet(root.clone()).in_environment(Environment::new(std::env::vars_os()));
     context.work.offline = false;
     context.store = Store::open(root).expect("the store can be made");
     context
-});
+}
 
 const CONFIG: &str = "job_name: j1-job\npipeline_options:\n  runner: DirectRunner\n  streaming: false\n  setup_file: \
                       setup.py\njob_config: {}\n";
@@ -141,6 +143,15 @@ impl Job {
         python: &str,
         change: impl FnOnce(&mut CheckRequest),
     ) -> (JobFolder, CheckRequest, CheckReport, Option<Workplace>) {
+        self.checked_in(&CONTEXT, python, change)
+    }
+
+    fn checked_in(
+        &self,
+        context: &Context,
+        python: &str,
+        change: impl FnOnce(&mut CheckRequest),
+    ) -> (JobFolder, CheckRequest, CheckReport, Option<Workplace>) {
         let before = self.tree();
         let folder = JobFolder::open(self.0.path(), None).expect("a folder");
         let mut request = CheckRequest {
@@ -156,7 +167,7 @@ impl Job {
             raw_sdist: false,
         };
         change(&mut request);
-        let (report, place) = check(&CONTEXT, &folder, &request).expect("the check can be made");
+        let (report, place) = check(context, &folder, &request).expect("the check can be made");
         assert_eq!(self.tree(), before, "the job folder is only read");
         (folder, request, report, place)
     }

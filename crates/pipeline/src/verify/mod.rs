@@ -178,9 +178,22 @@ fn conclude(
 
 /// A rule that leaves something out names what it breaks.
 fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), Box<dyn Fault>> {
-    for gathered in it.gathered {
+    verify_python(it.prepared, it.gathered)?;
+    let members: Vec<InstalledMember<'_>> = it.gathered.iter().map(GatheredWheel::member).collect();
+    let mut unmet = unmet_requirements(it.prepared, &members);
+    unmet.retain(|unmet| !it.shipped.contains(&unmet.required));
+    if it.strict && !unmet.is_empty() {
+        return Err(VerifyError::Unmet { unmet }.into());
+    }
+    tell_unmet(context, it.prepared, &unmet);
+    Ok(())
+}
+
+/// Whether the wheels are for this Python.
+pub(crate) fn verify_python(prepared: &PreparedPlatform, gathered: &[GatheredWheel]) -> Result<(), VerifyError> {
+    for gathered in gathered {
         let metadata = &gathered.wheel.contents.metadata;
-        let python = it.prepared.request.target.python;
+        let python = prepared.request.target.python;
         if let Some(requires_python) = metadata.requires_python.as_ref().filter(|text| resolve::excludes(text, python))
         {
             let (name, version) = (gathered.name.clone(), metadata.version.clone());
@@ -189,24 +202,28 @@ fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), B
                 version,
                 requires_python: requires_python.clone(),
                 python,
-            }
-            .into());
+            });
         }
     }
-    let members: Vec<InstalledMember<'_>> = it.gathered.iter().map(GatheredWheel::member).collect();
-    let target = it.prepared.request.target;
-    let exempt: BTreeSet<DistributionName> = it.prepared.request.no_deps.clone();
-    let left_out = it.prepared.rows.left_out.iter().map(|row| &row.name);
-    let told = left_out.chain(it.prepared.request.excluded.keys()).cloned().collect();
-    let mut unmet = consistency::unmet(&members, &exempt, &target, &told);
-    unmet.retain(|unmet| !it.shipped.contains(&unmet.required));
-    if it.strict && !unmet.is_empty() {
-        return Err(VerifyError::Unmet { unmet }.into());
-    }
-    for unmet in &unmet {
-        let why = it.prepared.config.skip_reason(&unmet.required, target.platform);
+    Ok(())
+}
+
+/// What all of these require and the runtime lacks.
+pub(crate) fn unmet_requirements(
+    prepared: &PreparedPlatform,
+    members: &[InstalledMember<'_>],
+) -> Vec<UnmetRequirement> {
+    let request = &prepared.request;
+    let left_out = prepared.rows.left_out.iter().map(|row| &row.name);
+    let told = left_out.chain(request.excluded.keys()).cloned().collect();
+    consistency::unmet(members, &request.no_deps, &request.target, &told)
+}
+
+/// Warns of it.
+pub(crate) fn tell_unmet(context: &Context, prepared: &PreparedPlatform, unmet: &[UnmetRequirement]) {
+    for unmet in unmet {
+        let why = prepared.config.skip_reason(&unmet.required, prepared.request.target.platform);
         let why = why.map(|reason| format!(" (skipped: {reason})")).unwrap_or_default();
         context.warn("W_UNMET_REQUIREMENT", format!("{}{why}", sentence(unmet)), Some(unmet.parent.to_string()), None);
     }
-    Ok(())
 }
