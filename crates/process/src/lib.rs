@@ -19,8 +19,10 @@
 //! ```
 
 mod capture;
+mod companion;
 mod keeper;
 mod orphans;
+mod replace;
 mod said;
 mod served;
 
@@ -35,6 +37,8 @@ use std::time::{Duration, Instant};
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use vocab::{Event, Fault, Work};
 
+pub use companion::{Companion, accompany};
+pub use replace::{hand_over, replace};
 pub use said::{is_long, shortened, words_of};
 pub use served::{LastLines, ProgramEnd, ServedProgram, serve};
 
@@ -255,53 +259,6 @@ pub fn run_telling(work: &Work, invocation: &Invocation, program: &str) -> Resul
     finished
 }
 
-/// Becomes the program, which keeps this one's standard streams, its place among its parent's children and its signals.
-/// Returns only if that fails. For what shall run as long as this program would: nothing is limited, captured or ended.
-/// `stdin`, `timeout` and `log` do not apply.
-#[cfg(unix)]
-pub fn replace(work: &Work, invocation: &Invocation) -> ProcessError {
-    use std::os::unix::process::CommandExt as _;
-
-    let mut command = command(work, invocation);
-    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
-    let error = command.exec();
-    ProcessError { program: invocation.program.clone(), kind: why_not_started(invocation, error) }
-}
-
-/// Like [`replace`]. Where a program cannot be replaced by another, it is started with this one's standard streams, and
-/// its exit code returned when it ends; it ends with this process, what it starts in the background does not. Interrupts
-/// reach it through the console, so the caller should not act on them.
-#[cfg(unix)]
-pub fn hand_over(work: &Work, invocation: &Invocation) -> Result<i32, ProcessError> {
-    Err(replace(work, invocation))
-}
-
-/// Starts it with this program's standard streams and waits for it.
-#[cfg(windows)]
-pub fn hand_over(work: &Work, invocation: &Invocation) -> Result<i32, ProcessError> {
-    use std::os::windows::io::AsRawHandle as _;
-
-    let failed = |kind| ProcessError { program: invocation.program.clone(), kind };
-    let mut command = command(work, invocation);
-    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
-    let mut child = command.spawn().map_err(|error| failed(why_not_started(invocation, error)))?;
-    // Closed with this process, however that ends. Refused only inside a job that allows no nested ones.
-    let job = win32job::Job::create_with_limit_info(
-        win32job::ExtendedLimitInfo::new().limit_kill_on_job_close().limit_silent_breakaway_ok(),
-    );
-    let job = job.and_then(|job| job.assign_process(child.as_raw_handle() as isize).map(|()| job));
-    let status = child.wait().map_err(|error| failed(ProcessErrorKind::Output(error)))?;
-    drop(job);
-    Ok(status.code().unwrap_or(1))
-}
-
-/// Windows cannot replace a program by another.
-#[cfg(not(unix))]
-pub fn replace(_work: &Work, invocation: &Invocation) -> ProcessError {
-    let kind = ProcessErrorKind::Start(io::Error::from(ErrorKind::Unsupported));
-    ProcessError { program: invocation.program.clone(), kind }
-}
-
 fn run_watched(
     work: &Work,
     invocation: &Invocation,
@@ -485,6 +442,10 @@ fn spawn(command: &mut CommandWrap) -> io::Result<Box<dyn ChildWrapper>> {
         }
     }
     command.spawn()
+}
+
+fn not_started(invocation: &Invocation, error: io::Error) -> ProcessError {
+    ProcessError { program: invocation.program.clone(), kind: why_not_started(invocation, error) }
 }
 
 /// The operating system says "not found" for a missing program, folder and loader alike.

@@ -271,3 +271,16 @@ fn a_served_program_answers_what_is_said_to_it() {
     }
     assert_eq!(program.end(Duration::from_secs(20)).code, Some(0), "it ends with its input");
 }
+
+#[test]
+fn a_companion_hears_what_it_is_told_and_that_nobody_is_left_to_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "read line; echo \"$line\" >told; read line; echo over >ended";
+    let mut companion = process::accompany(&work(), &shell(folder.path(), script)).unwrap();
+    companion.tell(b"go\n").unwrap();
+    let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    eventually("what it was told", || text("told") == "go\n");
+    assert_eq!(text("ended"), "");
+    drop(companion);
+    eventually("its end", || text("ended") == "over\n");
+}
