@@ -34,7 +34,13 @@ impl Store {
 
     /// Removes a damaged entry, file or folder. It is renamed first, so no reader sees it half removed. Does nothing
     /// if it does not exist.
+    ///
+    /// # Errors
+    /// The disk fails, or the store is one that is never written.
     pub fn discard(&self, entry: &Path) -> Result<(), StoreError> {
+        if self.is_read_only() {
+            return if entry.exists() { Err(self.lacks(entry)) } else { Ok(()) };
+        }
         let grave = self.fresh_name()?;
         match rename(entry, &grave) {
             Ok(()) => {}
@@ -45,13 +51,18 @@ impl Store {
         Ok(())
     }
 
+    /// An entry that is missing or damaged where nothing can be written.
+    fn lacks(&self, entry: &Path) -> StoreError {
+        let entry = entry.strip_prefix(self.root()).unwrap_or(entry).to_owned();
+        StoreError::ReadOnly { root: self.root().to_owned(), entry }
+    }
+
     fn move_into_place(&self, staged: &Path, target: &Path) -> Result<MoveOutcome, StoreError> {
         if target.exists() {
             return Ok(MoveOutcome::Theirs);
         }
         if self.is_read_only() {
-            let entry = target.strip_prefix(self.root()).unwrap_or(target).to_owned();
-            return Err(StoreError::ReadOnly { root: self.root().to_owned(), entry });
+            return Err(self.lacks(target));
         }
         if let Some(parent) = target.parent() {
             create_dir_all(parent)?;

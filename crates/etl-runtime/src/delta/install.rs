@@ -59,7 +59,7 @@ pub fn install(
         return Ok(());
     }
     if let Some(warm) = warm {
-        if warm_store::has_unpacked(warm, files) {
+        if warm_store::has_unpacked(warm, files, context) {
             let reading = Context { store: warm.clone(), ..context.clone() };
             // What is damaged there is fetched.
             if fill_overlay(files, overlay, runtime, &reading).is_ok() {

@@ -9,9 +9,20 @@ use vocab::{Digest, DigestWriter};
 use super::DeltaFile;
 
 /// Whether it has all of these wheels unpacked and their byte code, so that it can serve in place of a pod's own store.
-pub fn has_unpacked(warm: &Store, files: &[DeltaFile]) -> bool {
+///
+/// Every file of the wheels is read: who can only read a store neither filled it nor can mend it. Byte code is held to its
+/// digest when it is unpacked.
+pub fn has_unpacked(warm: &Store, files: &[DeltaFile], context: &Context) -> bool {
     let has_byte_code = |file: &DeltaFile| file.byte_code.as_ref().is_none_or(|it| warm.blob(&it.sha256).is_file());
-    files.iter().all(|file| warm.wheel(&file.sha256).is_dir() && has_byte_code(file))
+    let lies_there = |file: &DeltaFile| warm.wheel(&file.sha256).is_dir() && has_byte_code(file);
+    let is_sound = |file: &DeltaFile| match wheel::verify_unpacked(&warm.wheel(&file.sha256)) {
+        Ok(contents) => contents.sha256 == file.sha256,
+        Err(reason) => {
+            context.note(format!("`{}` in `{}` is not used: {reason}", file.name, warm.root().display()));
+            false
+        }
+    };
+    files.iter().all(lies_there) && files.iter().all(is_sound)
 }
 
 /// Copies files that the store of `context` lacks. One that is damaged, or cannot be copied, is fetched like one that is not

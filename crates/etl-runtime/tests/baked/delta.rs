@@ -91,16 +91,22 @@ fn a_changed_package_is_all_that_is_fetched_and_a_warm_store_fetches_nothing() {
 #[test]
 fn a_store_that_can_only_be_read_serves_what_it_has_and_what_is_damaged_there_is_fetched() {
     let wheels = [wheel("alpha", "1.0", 1000), wheel("beta", "2.0", 1000)];
-    for has in ["unpacked wheels", "damaged unpacked wheels", "wheels", "a damaged wheel"] {
+    let cases =
+        ["unpacked wheels", "unpacked wheels without a file", "changed unpacked wheels", "wheels", "a damaged wheel"];
+    for has in cases {
         let (warm, bench) = (Bench::new(&[]), Bench::new(&[]));
         lay_out(&warm.place(), "alpha,beta", &record("alpha,beta", &wheels), &wheels);
         install(&warm, &warm.place().display().to_string(), None, "alpha,beta").unwrap();
         let root = warm.context.store.root();
+        let alpha = root.join("wheels").join(wheels[0].sha256().to_string()).join("tree/alpha.py");
         match has {
             "unpacked wheels" => {}
-            "damaged unpacked wheels" => {
-                let file = root.join("wheels").join(wheels[0].sha256().to_string()).join("tree/alpha.py");
-                disk::remove_tree(file.parent().unwrap()).unwrap();
+            "unpacked wheels without a file" => fs::remove_file(alpha).unwrap(),
+            "changed unpacked wheels" => {
+                // With the size and the time stamp that it had.
+                fs::remove_file(&alpha).unwrap();
+                fs::write(&alpha, "VERSION = '6.6'\n").unwrap();
+                fs::File::options().write(true).open(&alpha).unwrap().set_modified(wheel::stamp()).unwrap();
             }
             _ => disk::remove_tree(&root.join("wheels")).unwrap(),
         }
@@ -121,9 +127,7 @@ fn a_store_that_can_only_be_read_serves_what_it_has_and_what_is_damaged_there_is
         assert_eq!(fs::read_to_string(bench.overlay().join("alpha.py")).unwrap(), "VERSION = '1.0'\n", "{has}");
         let taken = bench.context.store.blob(&wheels[1].sha256()).is_file();
         assert_eq!(taken, has != "unpacked wheels", "{has}");
-        if has != "damaged unpacked wheels" {
-            assert_eq!(testkit::files_below(root), before, "{has}");
-        }
+        assert_eq!(testkit::files_below(root), before, "{has}");
     }
 }
 
@@ -242,6 +246,33 @@ fn byte_code_lies_beside_its_modules() {
     install(&bench, &bench.place().display().to_string(), None, "alpha").unwrap();
     let compiled = bench.overlay().join("__pycache__/alpha.cpython-312.pyc");
     assert_eq!(fs::read_to_string(compiled).unwrap(), "compiled");
+}
+
+#[test]
+fn byte_code_that_is_damaged_in_a_store_that_can_only_be_read_is_fetched() {
+    let wheel = wheel("alpha", "1.0", 10);
+    for damaged in [false, true] {
+        let (warm, bench) = (Bench::new(&[]), Bench::new(&[]));
+        let (made, bytes) = with_byte_code(&bench, &wheel, &[("__pycache__/alpha.cpython-312.pyc", "compiled")]);
+        let sha256 = Digest::of(&bytes);
+        for place in [warm.place(), bench.place()] {
+            lay_out(&place, "alpha", &made, std::slice::from_ref(&wheel));
+            testkit::write(&place, &blob_of(&sha256), &bytes);
+        }
+        install(&warm, &warm.place().display().to_string(), None, "alpha").unwrap();
+        let blob = warm.context.store.blob(&sha256);
+        if damaged {
+            fs::remove_file(&blob).unwrap();
+            fs::write(&blob, "another").unwrap();
+        }
+        let before = testkit::files_below(warm.context.store.root());
+        let reading = Store::open_to_read(warm.context.store.root().to_owned(), bench.folder.path().to_owned());
+        install_beside(&bench, &bench.place().display().to_string(), None, "alpha", Some(&reading)).unwrap();
+        let compiled = bench.overlay().join("__pycache__/alpha.cpython-312.pyc");
+        assert_eq!(fs::read_to_string(compiled).unwrap(), "compiled");
+        assert_eq!(bench.context.store.blob(&sha256).is_file(), damaged);
+        assert_eq!(testkit::files_below(warm.context.store.root()), before);
+    }
 }
 
 // attack E7
