@@ -62,10 +62,20 @@ impl DeltaPlace {
         }
     }
 
-    /// Has the wheels and their byte code in the store; what is there is not asked for.
-    pub(super) fn bring(&self, files: &[DeltaFile], context: &Context) -> Result<(), Box<dyn Fault>> {
+    /// Has the wheels and their byte code in the store; what is there is not asked for. `arrived` is called with each wheel
+    /// that is fetched, while others are.
+    pub(super) fn bring(
+        &self,
+        files: &[DeltaFile],
+        arrived: &(dyn Fn(&DeltaFile) + Sync),
+        context: &Context,
+    ) -> Result<(), Box<dyn Fault>> {
         let mut lacking = blobs(files);
         lacking.retain(|blob| !context.store.blob(&blob.sha256).is_file());
+        let arrived = |index: usize| {
+            let wheel = files.iter().find(|file| file.sha256 == lacking[index].sha256);
+            wheel.into_iter().for_each(arrived);
+        };
         match self {
             Self::Server(url) => {
                 let request = |file: &DeltaBlob| FetchRequest {
@@ -76,11 +86,13 @@ impl DeltaPlace {
                     largest: None,
                 };
                 let requests: Vec<FetchRequest> = lacking.iter().map(request).collect();
-                download::fetch_all(context, &requests, AT_ONCE)?;
+                download::fetch_each(context, &requests, AT_ONCE, &arrived)?;
                 Ok(())
             }
             Self::Place(place) => {
-                let bring = |(): &mut (), index: usize| self.bring_one(place.as_ref(), &lacking[index], context);
+                let bring = |(): &mut (), index: usize| {
+                    self.bring_one(place.as_ref(), &lacking[index], context).map(|()| arrived(index))
+                };
                 vocab::side_by_side(AT_ONCE, lacking.len(), || (), bring).map(drop)
             }
         }

@@ -7,7 +7,7 @@ use store::{Context, Store};
 use vocab::{Digest, Fault};
 
 use super::delta_place::{key_for, key_of};
-use super::overlay::fill_overlay;
+use super::overlay::{fill_overlay, unpack};
 use super::record::blobs;
 use super::{DeltaError, DeltaFile, DeltaPlace, DeltaRecord, delta_name, warm_store};
 use crate::runtime_facts::RuntimeFacts;
@@ -68,6 +68,8 @@ pub fn install(
         }
         warm_store::take(warm, blobs(files).iter().map(|blob| blob.sha256), context);
     }
-    place.bring(files, context)?;
+    // A fault is met again when all are unpacked, which is the place to report it.
+    let unpack_early = |file: &DeltaFile| drop(unpack(std::slice::from_ref(file), context));
+    place.bring(files, &unpack_early, context)?;
     Ok(fill_overlay(files, overlay, runtime, context)?)
 }

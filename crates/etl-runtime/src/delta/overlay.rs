@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use store::{Context, Scrutiny};
 use vocab::{Fault, TreePath};
-use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelBlob, WheelToInstall, install_all, unpack_all};
+use wheel::{
+    InstallDestination, InstallRequest, InstalledAll, UnpackedWheel, WheelBlob, WheelToInstall, install_all, unpack_all,
+};
 
 use super::DeltaFile;
 use super::byte_code::{self, ByteCodeFault};
@@ -52,12 +54,13 @@ pub fn fill_overlay(
     install_wheels(files, staging.path(), &BTreeSet::new(), runtime, context)?;
     let site = runtime.layout.site_packages().below(staging.path());
     fs::create_dir_all(&site).map_err(write(&site))?;
-    for file in files {
-        if let Some(archive) = &file.byte_code {
-            let refuse = |reason| OverlayError::ByteCode { file: file.name.to_string(), reason };
-            byte_code::lay_in(archive, staging.path(), &site, context).map_err(refuse)?;
-        }
-    }
+    let lay_in = |(): &mut (), index: usize| {
+        let file = &files[index];
+        let Some(archive) = &file.byte_code else { return Ok(()) };
+        let refuse = |reason| OverlayError::ByteCode { file: file.name.to_string(), reason };
+        byte_code::lay_in(archive, staging.path(), &site, context).map_err(refuse)
+    };
+    vocab::side_by_side(context.jobs, files.len(), || (), lay_in)?;
     match disk::rename(&site, overlay) {
         // Another pod of this user was faster.
         Err(_) if overlay.is_dir() => Ok(()),
@@ -74,15 +77,20 @@ pub fn install_wheels(
     runtime: &RuntimeFacts,
     context: &Context,
 ) -> Result<InstalledAll, OverlayError> {
+    let wheels = unpack(files, context)?;
+    let wheels: Vec<WheelToInstall<'_>> =
+        wheels.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(false) }).collect();
+    let destination = InstallDestination { prefix, layout: runtime.layout, base, launchers: None };
+    Ok(install_all(context, &wheels, &destination)?)
+}
+
+/// Has wheels of the store unpacked there.
+pub(super) fn unpack(files: &[DeltaFile], context: &Context) -> Result<Vec<UnpackedWheel>, OverlayError> {
     let blob = |file: &DeltaFile| {
         let refuse = |_| OverlayError::NotAWheel { file: file.name.to_string() };
         let file_name = file.name.as_str().parse::<wheel::WheelFileName>().map_err(refuse)?;
         Ok(WheelBlob { path: context.store.blob(&file.sha256), sha256: file.sha256, file_name })
     };
     let blobs = files.iter().map(blob).collect::<Result<Vec<_>, OverlayError>>()?;
-    let wheels = unpack_all(context, &blobs, Scrutiny::Glance)?;
-    let wheels: Vec<WheelToInstall<'_>> =
-        wheels.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(false) }).collect();
-    let destination = InstallDestination { prefix, layout: runtime.layout, base, launchers: None };
-    Ok(install_all(context, &wheels, &destination)?)
+    Ok(unpack_all(context, &blobs, Scrutiny::Glance)?)
 }

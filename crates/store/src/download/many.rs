@@ -12,6 +12,17 @@ use crate::Context;
 /// to `at_once` at a time, the largest first, so that no big one is left alone at the end. The first error stops
 /// the others within a fraction of a second; what they have received so far is kept for the next time.
 pub fn fetch_all(context: &Context, requests: &[FetchRequest], at_once: usize) -> Result<Vec<PathBuf>, DownloadError> {
+    fetch_each(context, requests, at_once, &|_| ())
+}
+
+/// Like [`fetch_all`]. `arrived` is called with the position of each file as soon as it is there, on the thread that fetched
+/// it, while others are fetched.
+pub fn fetch_each(
+    context: &Context,
+    requests: &[FetchRequest],
+    at_once: usize,
+    arrived: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<PathBuf>, DownloadError> {
     let mut order: Vec<usize> = (0..requests.len()).collect();
     let threads = at_once.clamp(1, requests.len().max(1));
     if threads > 1 {
@@ -23,8 +34,9 @@ pub fn fetch_all(context: &Context, requests: &[FetchRequest], at_once: usize) -
             return None;
         }
         let result = fetch_unless(context, &requests[*index], &stopped);
-        if result.is_err() {
-            stopped.store(true, Ordering::Relaxed);
+        match &result {
+            Ok(_) => arrived(*index),
+            Err(_) => stopped.store(true, Ordering::Relaxed),
         }
         Some(result)
     });

@@ -38,7 +38,7 @@ use crate::{BlobState, EntryKind, LockOutcome};
 pub use credentials::HostCredentials;
 pub use credentials_error::{CredentialsError, HOW_TO_GIVE_CREDENTIALS};
 pub use error::{DownloadError, DownloadErrorKind};
-pub use many::{bring_all, fetch_all};
+pub use many::{bring_all, fetch_all, fetch_each};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{UnreachableServer, fetch_bytes, head_status, probe};
 pub use uv_indexes::{Authenticate, UserIndex, UvSettingsError, check_settings};
