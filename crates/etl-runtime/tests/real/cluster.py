@@ -5,11 +5,15 @@ attributes, then the names of checks or a command to run with AIS_ENDPOINT set.
 """
 
 import concurrent.futures
+import functools
+import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -204,17 +208,32 @@ def e1_every_server_and_way(client, _cluster):
 
 def e5_two_targets(client, cluster):
     """With direct put, pods send what belongs to the other target there; the rest comes back in the answer."""
+
+    class Telling(FastAPIServer):
+        def handle_direct_put_response(self, resp, data, data_length=-1):
+            status, content, length = super().handle_direct_put_response(resp, data, data_length)
+            print(f"delivered {status} {length} of {len(data)}", flush=True)
+            return status, content, length
+
     source = filled(client, "source5", 40, lambda number: f"object {number}".encode())
-    etl = registered(client, "direct-put", FastAPIServer, "hpush://", direct_put=True)
+    etl = registered(client, "direct-put", Telling, "hpush://", direct_put=True)
     target = client.bucket("to-direct-put").create()
     client.job(source.transform(etl_name=etl.name, to_bck=target)).wait(timeout=120)
     for number in range(40):
         assert target.object(f"dir/obj {number}.txt").get_reader().read_all() == f"OBJECT {number}".encode()
     took = [pod.took for pod in cluster.pods.values()]
     assert len(took) == TARGETS, "a pod for each target"
+    logs = ""
+    for pod in cluster.pods.values():
+        with open(pod.log, encoding="utf-8") as log:
+            logs += log.read()
+    delivered = re.findall(r"delivered (\d+) (\d+) of (\d+)", logs)
+    assert all(status == "204" and length == size for status, length, size in delivered), delivered
+    assert 0 < len(delivered) < 40, f"{len(delivered)} objects belong to the other target"
     etl.stop()
     etl.delete()
-    print(f"E5 40 objects over {TARGETS} targets; pods ready after {', '.join(f'{each:.2f} s' for each in took)}", flush=True)
+    print(f"E5 40 objects over {TARGETS} targets, {len(delivered)} delivered by pods, the rest in answers", flush=True)
+    print(f"pods ready after {', '.join(f'{each:.2f} s' for each in took)}", flush=True)
 
 
 def e12_direct_put_on_and_off(client, _cluster):
@@ -237,7 +256,76 @@ def e12_direct_put_on_and_off(client, _cluster):
         etl.delete()
 
 
-CHECKS = {"e1": e1_every_server_and_way, "e5": e5_two_targets, "e12": e12_direct_put_on_and_off}
+def packages_from_a_bucket(client, cluster):
+    """A delta that is baked into a bucket of the cluster serves pods of both targets, which have nothing else to install
+    from. A wheel there that was changed is refused."""
+    deltas = client.bucket("deltas").create()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=os.environ["INDEX"])
+    index = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=index.serve_forever, daemon=True).start()
+    own = {
+        **os.environ,
+        "PYDIST_STORE": f"{cluster.folder}/baking",
+        "UV_DEFAULT_INDEX": f"http://127.0.0.1:{index.server_address[1]}/simple/",
+    }
+    words = [*cluster.launcher, "bake", "--packages", "demo", "--to", f"ais://deltas/etl?endpoint={ENDPOINT}"]
+    baked = subprocess.run([*words, "--python", sys.executable], env=own, check=True, stdout=subprocess.PIPE, text=True)
+    variables = dict(line.split("=", 1) for line in baked.stdout.splitlines())
+    index.shutdown()
+    index.server_close()
+
+    class Demonstrated(FastAPIServer):
+        def transform(self, data, path, etl_args):
+            import demo
+
+            return demo.VALUE + data
+
+    source = filled(client, "source-delta", 20, lambda number: f"object {number}".encode())
+    # The second as a pod names a bucket of its own cluster.
+    for number, address in enumerate([variables["ETL_DELTA"], "ais://deltas/etl"]):
+        etl = client.etl(f"delta-{number}")
+        pydist_etl.init_class(
+            etl,
+            image="ours",
+            dependencies=[variables["PACKAGES"]],
+            init_timeout="2m",
+            NUM_WORKERS="2",
+            AIS_ENDPOINT=ENDPOINT,
+            ETL_DELTA=address,
+            ETL_DELTA_SHA256=variables["ETL_DELTA_SHA256"],
+            ETL_WORK=f"{cluster.folder}/work-{number}",
+            PYDIST_STORE=f"{cluster.folder}/store-{number}",
+        )(Demonstrated)
+        for each in range(20):
+            found = source.object(f"dir/obj {each}.txt").get_reader(etl=ETLConfig(name=etl.name)).read_all()
+            assert found == b"demo " + f"object {each}".encode(), (each, found)
+        logs = [pod.said() for pod in cluster.pods.values()]
+        assert len(logs) == TARGETS and all("package demo: from the delta" in log for log in logs), logs
+        took = ", ".join(f"{pod.took:.2f} s" for pod in cluster.pods.values())
+        etl.stop()
+        etl.delete()
+        print(f"delta at {address.partition('?')[0]}: 20 objects, pods ready after {took}", flush=True)
+    wheel = next(entry.name for entry in deltas.list_all_objects() if "/blobs/" in entry.name)
+    deltas.object(wheel).get_writer().put_content(b"another")
+    own = {"PYDIST_STORE": f"{cluster.folder}/store-2", "ETL_WORK": f"{cluster.folder}/work-2"}
+    payload = {"ETL_CLASS_PAYLOAD": pydist_etl.payload_of(Demonstrated), "AIS_TARGET_URL": ENDPOINT}
+    pod = subprocess.run(
+        cluster.launcher,
+        env={**os.environ, **cluster.variables, **variables, **own, **payload},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert pod.returncode == 4 and "E_ETL_DELTA_DAMAGED" in pod.stderr, pod
+    print("delta with a changed file: refused", flush=True)
+
+
+CHECKS = {
+    "e1": e1_every_server_and_way,
+    "e5": e5_two_targets,
+    "e12": e12_direct_put_on_and_off,
+    "delta": packages_from_a_bucket,
+}
 
 
 def main():

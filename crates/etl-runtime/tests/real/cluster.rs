@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testkit::aistore::aisnode_with_etl;
+use testkit::{FixtureIndex, WheelBuilder};
 
 use crate::support::{sdk, text, uv};
 
@@ -23,11 +24,16 @@ fn aistore_source() -> Option<PathBuf> {
 /// What `cluster.py` prints of these checks; all have to succeed.
 fn checked(names: &[&str]) -> Option<String> {
     let words: Vec<&OsStr> = names.iter().map(OsStr::new).collect();
-    before_a_cluster(&words, Path::new(env!("CARGO_MANIFEST_DIR")), &[])
+    before_a_cluster(&words, Path::new(env!("CARGO_MANIFEST_DIR")), &[], &[])
 }
 
 /// Runs checks, or a command, before a new cluster; they have to succeed. `modules` are for Python.
-fn before_a_cluster(what: &[&OsStr], folder: &Path, modules: &[PathBuf]) -> Option<String> {
+fn before_a_cluster(
+    what: &[&OsStr],
+    folder: &Path,
+    modules: &[PathBuf],
+    variables: &[(&str, &Path)],
+) -> Option<String> {
     let (aisnode, python) = (aisnode_with_etl()?, sdk("3.12")?);
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = tempfile::Builder::new().prefix("etl-cluster-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -41,6 +47,7 @@ fn before_a_cluster(what: &[&OsStr], folder: &Path, modules: &[PathBuf]) -> Opti
         .current_dir(folder)
         .env("PYTHONPATH", std::env::join_paths(own.iter().chain(modules)).unwrap())
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
@@ -51,14 +58,34 @@ fn before_a_cluster(what: &[&OsStr], folder: &Path, modules: &[PathBuf]) -> Opti
 #[test]
 fn every_server_transforms_behind_two_targets() {
     let Some(told) = checked(&["e1", "e5"]) else { return };
+    println!("{told}");
     assert_eq!(told.matches("E1 ").count(), 6, "{told}");
     assert!(told.contains("E5 40 objects over 2 targets"), "{told}");
+}
+
+#[test]
+fn pods_take_packages_from_a_bucket_of_their_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = FixtureIndex::new();
+    let wheel = WheelBuilder::new("demo", "1.0").file("demo.py", "from needed import VALUE\n").requires("needed");
+    index.add(wheel.build());
+    index.add(WheelBuilder::new("needed", "2.0").file("needed.py", "VALUE = b'demo '\n").build());
+    index.write_to(folder.path());
+    let index = [("INDEX", folder.path())];
+    let Some(told) = before_a_cluster(&[OsStr::new("delta")], Path::new(env!("CARGO_MANIFEST_DIR")), &[], &index)
+    else {
+        return;
+    };
+    println!("{told}");
+    assert_eq!(told.matches("20 objects").count(), 2, "{told}");
+    assert!(told.contains("a changed file: refused"), "{told}");
 }
 
 // E12: both times are printed, and nothing is claimed of them
 #[test]
 fn direct_put_brings_all_objects_over_with_and_without() {
     let Some(told) = checked(&["e12"]) else { return };
+    println!("{told}");
     assert_eq!(told.matches("all there after").count(), 2, "{told}");
 }
 
@@ -73,6 +100,6 @@ fn the_streaming_tests_of_the_sdk_itself_pass() {
     let words: Vec<OsString> =
         [python.into_os_string()].into_iter().chain(pytest.split(' ').map(OsString::from)).collect();
     let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
-    let Some(told) = before_a_cluster(&words, &source.join("python"), &[modules]) else { return };
+    let Some(told) = before_a_cluster(&words, &source.join("python"), &[modules], &[]) else { return };
     assert!(told.contains("8 passed"), "{told}");
 }
