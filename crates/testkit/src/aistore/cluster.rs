@@ -154,21 +154,21 @@ impl Cluster {
         self.ask("POST", &path, r#"{"action":"create-bck"}"#).map(|(status, _)| status)
     }
 
-    /// Status and text of an answer. Knows no client, since this is what clients are tested with.
+    /// Puts an object; names need no encoding.
+    pub fn put(&self, bucket: &str, name: &str, content: &[u8]) {
+        let path = format!("/v1/objects/{bucket}/{name}?provider=ais");
+        // The proxy says which target takes it.
+        let (status, head, _) = exchange(self.address, "PUT", &path, b"").unwrap();
+        let location = head.lines().find_map(|line| line.strip_prefix("Location: http://"));
+        let (target, path) = location.and_then(|location| location.split_once('/')).unwrap();
+        assert_eq!(status, 307, "{head}");
+        let (status, head, _) = exchange(target.parse().unwrap(), "PUT", &format!("/{path}"), content).unwrap();
+        assert_eq!(status, 200, "{head}");
+    }
+
+    /// Status and text of the proxy's answer.
     fn ask(&self, method: &str, path: &str, content: &str) -> io::Result<(u16, String)> {
-        let mut connection = TcpStream::connect(self.address)?;
-        connection.set_read_timeout(Some(Duration::from_secs(30)))?;
-        write!(
-            connection,
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{content}",
-            self.address,
-            content.len()
-        )?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let text = answer.split_once("\r\n\r\n").map(|(_, text)| text.to_owned());
-        status.zip(text).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        exchange(self.address, method, path, content.as_bytes()).map(|(status, _, text)| (status, text))
     }
 
     /// Where the proxy listens.
@@ -186,6 +186,24 @@ impl Cluster {
         let pid = fs::read_to_string(self.folder.join(format!("target{number}.pid"))).unwrap();
         assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
     }
+}
+
+/// Status, head and text of an answer. Knows no client, since this is what clients are tested with.
+fn exchange(address: SocketAddr, method: &str, path: &str, content: &[u8]) -> io::Result<(u16, String, String)> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(
+        connection,
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        content.len()
+    )?;
+    connection.write_all(content)?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let parts = answer.split_once("\r\n\r\n");
+    let parts = status.zip(parts).map(|(status, (head, text))| (status, head.to_owned(), text.to_owned()));
+    parts.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 impl Drop for Cluster {
