@@ -79,6 +79,10 @@ fn files_of_objects(server: &Serving) {
     for method in ["PUT", "GET"] {
         assert!(server.send(method, &target, &[], b"").is(200, "FROM THE FILE"));
     }
+    let large = server.pod.mount().join("large");
+    fs::write(&large, "l".repeat(300_000)).unwrap();
+    let large = format!("/demo/large?etl_fqn={}", encoded_twice(large.to_str().unwrap()));
+    assert!(server.send("PUT", &large, &[], b"").is(200, &"L".repeat(300_000)));
     let absent = encoded_twice(server.pod.mount().join("absent").to_str().unwrap());
     assert_eq!(server.send("PUT", &format!("/demo/o?etl_fqn={absent}"), &[], b"abc").status, 404);
 }
