@@ -3,7 +3,7 @@
 Started by `etl-runtime`, in two processes. The first starts nothing but the second, hands signals on to it, ends it if
 loading the class takes too long, and reports what became of it; so whatever the class does while it is loaded, the
 outcome has a name and an exit code. The second loads the class once and forks the workers, which share its memory and
-one listening socket.
+one listening socket. Where packages are installed first, the second one begins meanwhile (`import_ahead.py`).
 
 With ETL_PRELOAD=false it becomes `uvicorn` or `gunicorn` instead, whose workers each import `app` from this module.
 
@@ -271,7 +271,7 @@ def serve_forked(work, workers, empty):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
             empty.belongs_to(begun)
-            run_worker(work)
+            run_and_end(work)
         begun += 1
         running[pid] = time.monotonic()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -300,12 +300,11 @@ def serve_forked(work, workers, empty):
     return 0
 
 
-def run_worker(work):
-    """Never returns."""
+def run_and_end(work):
+    """Ends the process with the exit code that `work` returns, if any."""
     code = 1
     try:
-        work()
-        code = 0
+        code = work() or 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # pylint: disable=broad-except
@@ -444,29 +443,40 @@ def serve(report, port, workers, preload):
         empty.sum_up()
 
 
-def main():
+def second(report):
+    """The second process. Never returns."""
     port, workers = int(os.environ["ETL_PORT"]), int(os.environ["NUM_WORKERS"])
+    run_and_end(lambda: serve(report, port, workers, os.environ["ETL_PRELOAD"] == "true"))
+
+
+def begin_ahead():
+    """The second process, begun while packages are being installed; the first comes when they are."""
+    import gc
+
+    import import_ahead
+
+    os.setpgid(0, 0)
+    gc.disable()
+    prepare()
+    second(import_ahead.ready(payload()))
+
+
+def main():
+    role, *rest = sys.argv[1:] or [""]
+    if role == "ahead":
+        begin_ahead()
+    elif role == "again":
+        second(int(rest[0]))
     limit = float(os.environ["ETL_LOAD_TIMEOUT"])
-    preload = os.environ["ETL_PRELOAD"] == "true"
+    if role == "supervise":
+        sys.exit(supervise(int(rest[0]), 0, limit))
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         # Whatever the class starts belongs to this group, and ends with it.
         os.setpgid(0, 0)
         os.close(reading)
-        code = 1
-        try:
-            code = serve(writing, port, workers, preload)
-        except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else 1
-        except BaseException:  # pylint: disable=broad-except
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+        second(writing)
     os.close(writing)
     sys.exit(supervise(pid, reading, limit))
 

@@ -3,6 +3,7 @@
 use etl_runtime::delta::{self, DeltaPlace};
 use etl_runtime::runtime_facts::RuntimeAnswer;
 use etl_runtime::{Facts, Plan, Settings, install, launch, plan};
+use process::Companion;
 use serde_json::json;
 use vocab::{Exit, Fault};
 
@@ -40,6 +41,9 @@ fn serve(arguments: &RunArguments, surroundings: &Surroundings, as_json: bool) -
         arguments.work.as_deref(),
         &surroundings.folder,
     )?;
+    // What serves is imported while a delta, or an index, is asked.
+    let ahead = plan::plan(&settings, &facts)?;
+    let begun = if arguments.dry_run { None } else { launch::begin_ahead(&ahead, &facts, &surroundings.work()) };
     facts.delta = found_delta(&settings, &facts, surroundings)?;
     let plan = plan::plan(&settings, &facts)?;
     let printer = &surroundings.printer;
@@ -54,7 +58,7 @@ fn serve(arguments: &RunArguments, surroundings: &Surroundings, as_json: bool) -
     for step in &plan.packages {
         printer.say(&step.line());
     }
-    perform(&plan, &settings, &facts, surroundings)
+    perform(&plan, begun, &settings, &facts, surroundings)
 }
 
 /// What was baked for the packages. Nothing is asked for if the runtime has them all.
@@ -79,7 +83,13 @@ fn found_delta(
 }
 
 /// Installs, then becomes the server.
-fn perform(plan: &Plan, settings: &Settings, facts: &Facts, surroundings: &Surroundings) -> EtlOutcome {
+fn perform(
+    plan: &Plan,
+    begun: Option<Companion>,
+    settings: &Settings,
+    facts: &Facts,
+    surroundings: &Surroundings,
+) -> EtlOutcome {
     let (work, runtime, folder) = (surroundings.work(), &facts.runtime, facts.work.as_path());
     if let Some(step) = &plan.os_packages {
         install::os_packages(step, &work, &surroundings.folder)?;
@@ -98,5 +108,5 @@ fn perform(plan: &Plan, settings: &Settings, facts: &Facts, surroundings: &Surro
         return Ok(Exit::Interrupted);
     }
     surroundings.printer.close();
-    match launch::launch(plan, folder, &work)? {}
+    match launch::launch(plan, folder, begun, &work)? {}
 }

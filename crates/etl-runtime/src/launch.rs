@@ -5,15 +5,17 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use disk::FileBeside;
-use process::{Invocation, ProcessError};
-use vocab::{Digest, Fault, Work};
+use process::{Companion, Invocation, ProcessError};
+use vocab::{Digest, DistributionName, Fault, Work};
 
+use crate::facts::Facts;
 use crate::plan::Plan;
 
 /// The entry module and what it imports, by file name.
-const MODULES: [(&str, &str); 5] = [
+const MODULES: [(&str, &str); 6] = [
     ("server.py", include_str!("../python/server.py")),
     ("guarded_requests.py", include_str!("../python/guarded_requests.py")),
+    ("import_ahead.py", include_str!("../python/import_ahead.py")),
     ("lazy_packages.py", include_str!("../python/lazy_packages.py")),
     ("pickled_code.py", include_str!("../python/pickled_code.py")),
     CLIENT_MODULE,
@@ -92,8 +94,43 @@ pub fn invocation(plan: &Plan, modules: &Path, work: &Work) -> Invocation {
         .env("ETL_FQN_ROOTS", joined(&roots))
 }
 
-/// Becomes the server. Returns only if that fails.
-pub fn launch(plan: &Plan, folder: &Path, work: &Work) -> Result<std::convert::Infallible, LaunchError> {
+/// Starts the process that will serve, before the packages of `plan` are installed: it imports what serves from the runtime,
+/// and waits for them. `None` if there is nothing to wait for, or if it cannot be started, which [`launch`] reports.
+pub fn begin_ahead(plan: &Plan, facts: &Facts, work: &Work) -> Option<Companion> {
+    let is_awaited = plan.overlay.as_ref().is_some_and(|overlay| !overlay.is_dir());
+    let sdk: DistributionName = "aistore".parse().ok()?;
+    // Packages of the system may replace what a runtime has loaded by then.
+    if !is_awaited || plan.os_packages.is_some() || !plan.server.preload || !facts.runtime.installed.contains_key(&sdk)
+    {
+        return None;
+    }
+    let modules = write_modules(&facts.work).ok()?;
+    let without = Plan { overlay: None, ..plan.clone() };
+    process::accompany(work, &invocation(&without, &modules, work).arg("ahead")).ok()
+}
+
+/// Becomes the server, or what watches over the one that was begun ahead. Returns only if that fails.
+pub fn launch(
+    plan: &Plan,
+    folder: &Path,
+    begun: Option<Companion>,
+    work: &Work,
+) -> Result<std::convert::Infallible, LaunchError> {
     let modules = write_modules(folder)?;
-    Err(LaunchError::Process { source: process::replace(work, &invocation(plan, &modules, work)) })
+    let invocation = invocation(plan, &modules, work);
+    let source = match begun.zip(plan.overlay.as_deref()).and_then(|(begun, overlay)| told(begun, overlay)) {
+        Some(begun) => {
+            let number = begun.id().to_string();
+            begun.replace(work, &invocation.arg("supervise").arg(number))
+        }
+        None => process::replace(work, &invocation),
+    };
+    Err(LaunchError::Process { source })
+}
+
+/// It knows where the packages are; `None` if it has ended.
+fn told(mut begun: Companion, overlay: &Path) -> Option<Companion> {
+    let mut message = overlay.as_os_str().as_encoded_bytes().to_vec();
+    message.push(0);
+    begun.tell(&message).ok().map(|()| begun)
 }

@@ -45,6 +45,7 @@ impl Surroundings {
         let printer = Arc::clone(&self.printer);
         Work {
             environment: self.environment.clone(),
+            jobs: std::thread::available_parallelism().map_or(2, usize::from),
             offline: false,
             cancelled: Arc::clone(&self.cancelled),
             listener: Arc::new(move |event| printer.tell(event)),

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod ahead;
 mod baking;
 mod built;
 mod classes;

@@ -8,7 +8,7 @@ use vocab::Digest;
 use super::ScriptPod;
 
 /// A resolver that answers everything with `demo` 1.0, a wheel beside it, and `six` 1.17.0. What it is asked goes to `asked`.
-fn with_uv(pod: ScriptPod) -> ScriptPod {
+pub fn with_uv(pod: ScriptPod) -> ScriptPod {
     let wheel = WheelBuilder::new("demo", "1.0").file("demo.py", "").build();
     wheel.write_to(&pod.root().join("index"));
     let row = |name: &str, version: &str, file_name: &str, sha256: &Digest| {
@@ -84,7 +84,7 @@ fn asked(pod: &ScriptPod) -> String {
 }
 
 /// The only one of the pod.
-fn overlay(pod: &ScriptPod) -> PathBuf {
+pub fn overlay(pod: &ScriptPod) -> PathBuf {
     let entries = std::fs::read_dir(pod.root().join("work")).unwrap();
     let mut overlays = entries
         .map(|entry| entry.unwrap().path())
@@ -216,7 +216,7 @@ fn the_server_finds_its_modules_and_its_settings() {
     assert_eq!(parts[3], "7 16777216");
     assert_eq!(
         lines.collect::<Vec<_>>(),
-        ["guarded_requests.py", "lazy_packages.py", "pickled_code.py", "pydist_etl.py", "server.py"]
+        ["guarded_requests.py", "import_ahead.py", "lazy_packages.py", "pickled_code.py", "pydist_etl.py", "server.py"]
     );
 }
 

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod ahead;
 mod decisions;
 mod installing;
 mod settings;
