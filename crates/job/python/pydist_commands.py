@@ -8,6 +8,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 
 PACKAGE_MANAGERS = {"apt", "apt-get", "aptitude", "dpkg", "yum", "dnf", "microdnf", "apk", "brew", "conda", "mamba", "zypper"}
 SHELLS = {"sh", "bash", "dash", "zsh"}
@@ -73,6 +74,12 @@ def note(call, code, *outputs):
             call["output"] = "\n".join((call.get("output", "").splitlines() + lines)[-40:])
 
 
+def printed(kept):
+    """The end of what was printed into a file."""
+    kept.seek(max(0, kept.seek(0, os.SEEK_END) - (64 << 10)))
+    return kept.read()
+
+
 class Recorded(real_popen):
     """A program that has ended with success and has said nothing."""
 
@@ -80,7 +87,13 @@ class Recorded(real_popen):
         shell = named.get("shell", False)
         self.recorded = not record(args, shell)
         self.call = calls[-1]
+        self.kept = None
         if not self.recorded:
+            # What would go to the log of a worker.
+            if stdout is None or stderr is None:
+                self.kept = tempfile.TemporaryFile()
+            stdout = self.kept if stdout is None else stdout
+            stderr = self.kept if stderr is None else stderr
             super().__init__(args, bufsize, executable, stdin, stdout, stderr, *rest, **named)
             return
         is_text = any(named.get(key) for key in ("text", "universal_newlines", "encoding", "errors"))
@@ -104,21 +117,22 @@ class Recorded(real_popen):
     def poll(self):
         if self.recorded:
             return 0
-        code = super().poll()
-        note(self.call, code)
+        return self.ended(super().poll())
+
+    def ended(self, code):
+        kept, self.kept = (self.kept, None) if code is not None else (None, self.kept)
+        note(self.call, code, *([printed(kept)] if kept else []))
         return code
 
     def wait(self, timeout=None):
         if self.recorded:
             return 0
-        code = super().wait(timeout)
-        note(self.call, code)
-        return code
+        return self.ended(super().wait(timeout))
 
     def communicate(self, input=None, timeout=None):
         if not self.recorded:
             outputs = super().communicate(input, timeout)
-            note(self.call, self.returncode, *outputs)
+            note(self.call, self.ended(self.returncode), *outputs)
             return outputs
         return (self.nothing if self.stdout else None), (self.nothing if self.stderr else None)
 
@@ -132,14 +146,16 @@ def install(chosen):
     global mode
     mode = chosen
     subprocess.Popen = Recorded
-    real_system = os.system
 
     def system(command):
         if not record(command, True):
             return 0
-        status = real_system(command)
-        note(calls[-1], status >> 8 if os.name == "posix" else status)
-        return status
+        call, kept = calls[-1], tempfile.TemporaryFile()
+        code = real_popen(command, shell=True, stdout=kept, stderr=subprocess.STDOUT).wait()
+        note(call, code, printed(kept))
+        if os.name != "posix":
+            return code
+        return code << 8 if code >= 0 else -code
 
     def replaced(words):
         record(words)
