@@ -31,12 +31,26 @@ def module(question, commands):
     """Imports one module; with `entry`, also whether it defines what Klio calls."""
     sys.path[:] = [path for path in sys.path if path]
     try:
+        if question["config"]:
+            set_configuration(question["config"])
         made = importlib.import_module(question["module"])
     except BaseException as error:
         lines = traceback.format_exception_only(type(error), error)
         return {"failure": lines[-1].strip(), "trace": traceback.format_exc().splitlines()[-40:]}
     entry = any(callable(getattr(made, name, None)) for name in ("run", "run_basic"))
     return {"file": getattr(made, "__file__", None), "entry": entry}
+
+
+def set_configuration(path):
+    """As Klio does before it imports a job, and workers from the driver's main session: its decorators ask for it at once."""
+    try:
+        import yaml
+        from klio.transforms import core
+        from klio_core.config import KlioConfig
+    except ImportError:
+        return
+    with open(os.path.join(sys.prefix, *path.split("/")), encoding="utf-8") as file:
+        core.RunConfig.set(KlioConfig(yaml.safe_load(file)))
 
 
 def normal(name):

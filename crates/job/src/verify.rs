@@ -197,13 +197,16 @@ impl Verification<'_> {
     /// KJ070 and KJ071.
     fn imports(&mut self, skipped: &[String]) -> Result<(), JobError> {
         let job = &self.manifest.job;
+        // Modules of Klio's jobs cannot be imported without.
+        let is_klio = self.manifest.dependencies.iter().any(|it| it.name == "klio");
+        let config = self.manifest.configs.first().filter(|_| is_klio).map(|it| &it.path);
         let modules: BTreeSet<&String> = job.py_modules.iter().chain(&job.packages).collect();
         let mut wrong = Vec::new();
         let mut without_entry = false;
         let mut count = 0;
         for module in modules.into_iter().filter(|it| !skipped.contains(it)) {
             count += 1;
-            let failure = match self.ask(&json!({"ask": "import", "module": module}))? {
+            let failure = match self.ask(&json!({"ask": "import", "module": module, "config": config}))? {
                 Reply::Answer(answer) => {
                     let failure = answer.get("failure").and_then(Value::as_str).map(str::to_owned);
                     without_entry |= module == "run" && failure.is_none() && answer["entry"] != json!(true);

@@ -153,7 +153,9 @@ fn a_wheel_of_the_job_for_another_platform_is_refused() {
     job.replace("setup.py", "name=", "options={\"bdist_wheel\": {\"plat_name\": \"win_amd64\"}}, name=");
     let errors = Bench::new().refused(&job);
     assert!(errors.len() == 1 && errors[0].starts_with("KJ062 "), "{errors:?}");
-    assert!(errors[0].contains("my_example_job-0.0.1-py3-none-win_amd64.whl does not fit"), "{errors:?}");
+    let host = PlatformKey::host().expect("a known platform");
+    let expected = format!("my_example_job-0.0.1-py3-none-win_amd64.whl does not fit {host}");
+    assert!(errors[0].ends_with(&expected), "{errors:?}");
 }
 
 /// A command of setup.py names an index with a password. The job's own files keep it; nothing else has it.
@@ -204,7 +206,35 @@ fn a_base_without_beams_boot_program_is_a_finding() {
         let base = ImageRequest { extra, ..ImageRequest::new(PlatformKey::LinuxX64) };
         image::write(&layout, &base, &NoCache).expect("it is written");
         let found = job::check_base(&BaseImage { layout, name: None }, PlatformKey::LinuxX64).expect("it can be read");
-        let codes: Vec<_> = found.iter().map(|it| it.code).collect();
-        assert_eq!(codes, vec![job::code::KJ075; expected], "with {file}");
+        let shown: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let at = folder.path().join(expected.to_string());
+        let text =
+            format!("error[KJ075]: the base {} has no /opt/apache/beam/boot, which starts workers", at.display());
+        assert_eq!(shown, vec![text; expected], "with {file}");
     }
+}
+
+/// Klio's decorators read the configuration when a module is imported, from the main session of the driver. A stand-in for Klio.
+#[test]
+fn klio_51_modules_of_klio_s_jobs_find_their_configuration_when_they_are_verified() {
+    let core = "import __main__\n\n\nclass RunConfig:\n    @classmethod\n    def set(cls, config):\n        __main__.run_config = config\n\n    \
+                @classmethod\n    def get(cls):\n        return __main__.run_config\n";
+    let config = "class KlioConfig:\n    def __init__(self, values):\n        self.job_name = values['job_name']\n";
+    let yaml = "def safe_load(file):\n    return dict(line.strip().split(': ', 1) for line in file if ': ' in line)\n";
+    let mut own = index();
+    let klio = WheelBuilder::new("klio", "22.3.0").file("klio/__init__.py", "").file("klio/transforms/__init__.py", "");
+    own.add(klio.file("klio/transforms/core.py", core).requires("klio-core").requires("pyyaml").build());
+    let klio_core = WheelBuilder::new("klio-core", "22.3.0").file("klio_core/__init__.py", "");
+    own.add(klio_core.file("klio_core/config.py", config).build());
+    own.add(WheelBuilder::new("pyyaml", "6.0").file("yaml.py", yaml).build());
+    let bench = Bench::with(&own);
+    let job = j1();
+    job.replace("setup.py", "\"tinydep\"", "\"tinydep\", \"klio\"");
+    job.write("transforms.py", "from klio.transforms import core\n\nx = len(core.RunConfig.get().job_name)\n");
+    let baked = bench.baked(&job);
+    passes(&baked);
+    let mut other = baked.manifest.clone();
+    other.configs.clear();
+    let (report, _) = verify(&CONTEXT, &baked.archive, &other, &[]).expect("it can be verified");
+    assert_eq!(report.outcome, VerifyOutcome::Failed, "without it they cannot be imported");
 }
