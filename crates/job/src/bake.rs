@@ -10,6 +10,7 @@ use crate::bake_outputs;
 use crate::bake_request::BakeRequest;
 use crate::check::{CheckReport, CheckRequest};
 use crate::code;
+use crate::effective_config::EffectiveConfig;
 use crate::finding::{Finding, judged};
 use crate::job_error::JobError;
 use crate::job_folder::inside;
@@ -46,8 +47,10 @@ pub fn bake(
     bake: &BakeRequest,
     out: &Path,
 ) -> Result<(Option<Baked>, Vec<Finding>), Box<dyn Fault>> {
+    let config = report.configs.first();
     let judge = |more: Vec<Finding>| {
-        judged(report.findings.iter().cloned().chain(more).collect(), request.strict, &request.allowed)
+        let own = config.and_then(extra_packages);
+        judged(report.findings.iter().cloned().chain(own).chain(more).collect(), request.strict, &request.allowed)
     };
     let target = WheelTarget::new(bake.platform, place.python);
     let workflow = staged.folder.join(WORKFLOW);
@@ -57,7 +60,6 @@ pub fn bake(
         Err(findings) => return Ok((None, judge(findings))),
     };
     let unpacked = wheel::unpack(context, &wheel.blob, Scrutiny::Glance)?;
-    let config = report.configs.first();
     let copy = place.copy();
     let file = config.and_then(|it| it.packaging.requirements_file.as_deref()).and_then(inside);
     let file = file.as_deref().map(|file| (copy.as_path(), file));
@@ -197,7 +199,7 @@ impl Described<'_> {
     }
 
     fn configs(&self) -> Vec<ConfigRow> {
-        let of = |config: &crate::EffectiveConfig| ConfigRow {
+        let of = |config: &EffectiveConfig| ConfigRow {
             source: config.source.clone(),
             sha256: vocab::Digest::of(crate::config_text::to_yaml(config)),
             path: job_runtime::config_path(config),
@@ -238,6 +240,13 @@ impl Described<'_> {
             .filter(|it| matches!(it.origin, vocab::WheelOrigin::Sdist { .. } | vocab::WheelOrigin::Git { .. }));
         ran.chain(built.map(|it| format!("{} was built from its source", it.name))).collect()
     }
+}
+
+/// KJ069: no requirement of the wheel or of a file names them, so that nobody resolves what they require.
+fn extra_packages(config: &EffectiveConfig) -> Option<Finding> {
+    let list = config.packaging.extra_packages.join(", ");
+    let finding = Finding::new(code::KJ069, [("list", list.as_str())]).in_file(config.source.clone());
+    (!list.is_empty()).then_some(Finding { line: config.line_of_option("extra_packages"), ..finding })
 }
 
 fn command_row(call: &crate::CommandCall) -> CommandRow {

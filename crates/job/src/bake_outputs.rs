@@ -18,8 +18,8 @@ pub(crate) const SYSTEM_PACKAGES: &str = "system-packages.txt";
 const BEAM_OPTIONS: &str = "beam-options.json";
 const SUMS: &str = "SHA256SUMS";
 
-/// Options that would make workers install the job again, or stage files for that.
-const OF_STAGING: [&str; 4] = ["setup_file", "requirements_file", "extra_packages", "files_to_stage"];
+/// Options that would make workers install again what is in the runtime. Extra packages and other files are not in it.
+const OF_STAGING: [&str; 2] = ["setup_file", "requirements_file"];
 
 /// Writes all of it, each file beside and then renamed.
 pub(crate) fn write(

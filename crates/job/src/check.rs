@@ -29,6 +29,7 @@ use crate::requirements;
 use crate::secrets::shown_without_secrets;
 use crate::setup_checks;
 use crate::setup_facts::SetupFacts;
+use crate::staging_checks;
 use crate::workplace::Workplace;
 
 /// For setup.py, unless the caller says otherwise.
@@ -94,6 +95,7 @@ pub fn check(
 ) -> Result<(CheckReport, Option<Workplace>), JobError> {
     let (configs, mut findings) = config::load(folder.root(), &request.config);
     findings.extend(packaging_checks::check(folder, &configs, request.allow_fnapi));
+    findings.extend(staging_checks::check(folder, &configs));
     findings.extend(command_checks::given_indexes(&request.indexes));
     let script = script(folder, &configs);
     let back_end = match script.map(|script| JobBackEnd::of(folder, script)).transpose() {

@@ -34,7 +34,7 @@ impl Code {
     /// each command after it.
     pub fn reported_by(self) -> &'static [&'static str] {
         match self {
-            KJ050 | KJ061 | KJ062 | KJ064 => &["bake"],
+            KJ050 | KJ061 | KJ062 | KJ064 | KJ069 => &["bake"],
             KJ060 | KJ080 => &["check", "bake"],
             KJ070 | KJ072 | KJ074 => &["verify"],
             KJ075 => &["bake", "image"],
@@ -176,6 +176,10 @@ codes! {
     KJ066 66 Warning "Beam builds without isolation: {requires} must be installed in the driver and on its workers",
         "install it in the image of both, or use setuptools", "Beam's stager builds so since 2.56, its workers since 2.77.";
     KJ067 67 Error "Beam {beam} does not take pyproject.toml as setup file", "use setup.py, or Beam 2.66 or newer", "";
+    KJ068 68 Warning "{path} of `{key}` is not staged: {why}", "put it into the job directory, or stage it yourself",
+        "An error if Beam refuses it: a file that is missing, or an extra package with another ending.";
+    KJ069 69 Warning "{list} of `extra_packages` is not in the baked runtime: each worker installs it at its start",
+        "name it in install_requires, or in the requirements file, at an index", "`beam-options.json` still has the option.";
     KJ070 70 Error "import of `{m}` failed in the baked runtime: {exception}", "add what it lacks", "";
     KJ071 71 Error "run.py defines neither run() nor run_basic()", "define one of them",
         "A warning of `job check`, which only reads run.py.";

@@ -23,6 +23,14 @@ pub struct EffectiveConfig {
     pub lines: BTreeMap<String, usize>,
 }
 
+impl EffectiveConfig {
+    /// Where an option of the pipeline stands; of a list, also where it is written in the singular, as Beam's option is.
+    pub(crate) fn line_of_option(&self, name: &str) -> Option<usize> {
+        let line = |name: &str| self.lines.get(&format!("pipeline_options.{name}")).copied();
+        line(name).or_else(|| line(name.strip_suffix('s')?))
+    }
+}
+
 /// What of a configuration decides how the job is packaged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Packaging {

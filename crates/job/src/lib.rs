@@ -53,6 +53,7 @@ mod setup_facts;
 mod shared_paths;
 mod stage;
 mod staged_packages;
+mod staging_checks;
 mod target_python;
 mod template;
 mod verify;

@@ -120,8 +120,9 @@ mod tests {
         const ALONE: &str = "warning[KJ026]: 0.yaml:2: requirements_file alone does not install the job; its entries are \
                              staged, but belong in setup.py";
         let exclude = |what: &str, level: &str| {
-            let code = if what == "setup_file" { "KJ024" } else { "KJ025" };
-            format!("{level}[{code}]: 0.yaml:2: {what} and the beam_fn_api experiment exclude each other in Klio")
+            let setup = "[KJ024]: 0.yaml:2: setup_file and the beam_fn_api experiment exclude each other in Klio";
+            let others = "[KJ025]: 0.yaml:2: requirements_file and the beam_fn_api experiment exclude each other in Klio";
+            format!("{level}{}", if what == "setup_file" { setup } else { others })
         };
         let fnapi = format!("{SETUP}, experiments: [beam_fn_api]");
         // (case, options, files, whether FnAPI is allowed, findings)

@@ -1,5 +1,7 @@
 //! The page of codes says what the sources say.
 
+mod texts;
+
 use std::path::Path;
 
 #[test]
