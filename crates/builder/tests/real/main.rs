@@ -15,6 +15,7 @@ mod emulated;
 mod export;
 mod fewer_programs;
 mod foreign;
+mod jobs;
 mod kinds;
 mod platforms;
 mod registries;

@@ -311,10 +311,10 @@ fn every_number_that_a_tests_name_begins_with_has_a_row() {
         let text = fs::read_to_string(&path).expect("a text file");
         for name in text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")) {
             let attack = name.strip_prefix("attack_").and_then(|rest| rest.split('_').next());
-            for (start, family) in [("ais_", "AIS"), ("pel_", "PEL")] {
+            for (start, family) in [("ais_", "AIS"), ("pel_", "PEL"), ("klio_", "KLIO")] {
                 let numbers = name.strip_prefix(start).into_iter().flat_map(|rest| {
                     let numbers = rest.split('_').filter(|word| *word != "and");
-                    numbers.take_while(|word| word.trim_start_matches('a').parse::<u32>().is_ok())
+                    numbers.take_while(|word| word.trim_start_matches(['a', 'j', 'w']).parse::<u32>().is_ok())
                 });
                 lacking.extend(
                     numbers
