@@ -26,6 +26,8 @@ def harmless(value):
 
 
 def main():
+    # Back ends pack files that they write, with their modes.
+    os.umask(0o022)
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, own)
     path = sys.argv[1]
