@@ -50,7 +50,13 @@ def set_configuration(path):
     except ImportError:
         return
     with open(os.path.join(sys.prefix, *path.split("/")), encoding="utf-8") as file:
-        core.RunConfig.set(KlioConfig(yaml.safe_load(file)))
+        values = yaml.safe_load(file)
+    try:
+        # Ours has its inputs by name already.
+        config = KlioConfig(values, config_skip_preprocessing=True)
+    except TypeError:
+        config = KlioConfig(values)
+    core.RunConfig.set(config)
 
 
 def normal(name):
