@@ -121,7 +121,8 @@ mod tests {
                              staged, but belong in setup.py";
         let exclude = |what: &str, level: &str| {
             let setup = "[KJ024]: 0.yaml:2: setup_file and the beam_fn_api experiment exclude each other in Klio";
-            let others = "[KJ025]: 0.yaml:2: requirements_file and the beam_fn_api experiment exclude each other in Klio";
+            let others =
+                "[KJ025]: 0.yaml:2: requirements_file and the beam_fn_api experiment exclude each other in Klio";
             format!("{level}{}", if what == "setup_file" { setup } else { others })
         };
         let fnapi = format!("{SETUP}, experiments: [beam_fn_api]");

@@ -35,7 +35,8 @@ pub(super) fn supply_tools(
     build: &SourceBuild<'_>,
     tools: &BuildTools<'_>,
 ) -> Result<Supplied, SourceBuildErrorKind> {
-    let requirements: Vec<String> = repairer(build.layout.platform, build.layout.python).split(' ').map(str::to_owned).collect();
+    let requirements: Vec<String> =
+        repairer(build.layout.platform, build.layout.python).split(' ').map(str::to_owned).collect();
     // They are not the source's: no rule for it binds them, and they come from the default index.
     let build = SourceBuild { build_constraints: Vec::new(), registries: &[], ..build.clone() };
     let tools = BuildTools { uv: tools.uv, registries: Vec::new() };
