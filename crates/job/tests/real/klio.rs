@@ -15,6 +15,7 @@ use super::{CONTEXT, Job, told};
 const CONFIG: &str = "job_name: klio-read-file
 pipeline_options:
   runner: DirectRunner
+  project: not-a-real-project
   streaming: no
   setup_file: setup.py
 job_config:
@@ -42,7 +43,9 @@ from klio.transforms import decorators
 class Louder(beam.DoFn):
     @decorators.handle_klio
     def process(self, data):
-        yield data.element.decode("utf-8").upper()
+        with open("said-aloud", "a") as file:
+            file.write(data.element.decode("utf-8").upper() + "\n")
+        yield data
 "#;
 
 fn klio_job() -> Job {
@@ -52,14 +55,14 @@ fn klio_job() -> Job {
     job
 }
 
-/// As the image of a job does: in a copy of its folder, which is on PYTHONPATH. What it wrote.
+/// As the image of a job does: in a copy of its folder, which is on PYTHONPATH. What the transform and the pipeline wrote.
 fn klioexec(prefix: &Path, job: &Job) -> Vec<String> {
     let copy = tempfile::tempdir().expect("temporary folders can be made");
     for name in ["klio-job.yaml", "setup.py", "run.py", "transforms.py", "elements.txt"] {
         fs::copy(job.at(name), copy.path().join(name)).expect("files can be copied");
     }
-    let mut command = Command::new(prefix.join("bin/klioexec"));
-    command.args(["run", "--config-file", "klio-job.yaml"]).current_dir(copy.path());
+    let mut command = Command::new(prefix.join("bin/python3"));
+    command.args(["-m", "klio_exec.cli", "run", "--config-file", "klio-job.yaml"]).current_dir(copy.path());
     command.env_clear().env("PYTHONPATH", copy.path()).env("HOME", copy.path()).env("PATH", "/usr/bin:/bin");
     let output = command.output().expect("it was installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -103,5 +106,5 @@ fn klio_j6_klioexec_runs_a_job_that_reads_a_file_on_its_baked_runtime() {
     assert_eq!(report.outcome, VerifyOutcome::Passed, "{findings:?}");
     let prefix = place.path().join("run time");
     archive::extract(&baked.archive, &prefix, &archive::ExtractOptions::default()).expect("it is an artifact");
-    assert_eq!(klioexec(&prefix, &job), ["ONE", "THREE", "TWO"]);
+    assert_eq!(klioexec(&prefix, &job), ["ONE", "THREE", "TWO", "one", "three", "two"]);
 }
