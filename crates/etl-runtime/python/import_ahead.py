@@ -99,7 +99,8 @@ def await_overlay():
     """The folder that is named on standard input, once all is in it. None if whoever installs is gone."""
     said = b""
     while not said.endswith(b"\0"):
-        more = os.read(0, 1 << 16)
+        # One at a time: what follows the folder's name is for others.
+        more = os.read(0, 1)
         if not more:
             return None
         said += more
@@ -111,6 +112,9 @@ def ready(pickled):
     missed = import_what_serves(pickled)
     overlay = await_overlay()
     if overlay is None:
+        os._exit(1)
+    if not os.read(0, 1):
+        # Whoever watches over this process has ended before it could.
         os._exit(1)
     report = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)

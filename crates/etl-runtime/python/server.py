@@ -38,7 +38,7 @@ def say(text):
 # The first process.
 
 
-def supervise(pid, report, limit):
+def supervise(pid, report, limit, begun_ahead=False):
     """Returns the exit code for this program."""
     stopping = []
 
@@ -51,6 +51,9 @@ def supervise(pid, report, limit):
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
+    if begun_ahead:
+        # It serves once there is somebody to hand signals on to it.
+        os.write(report, b"S")
     heard = await_report(report, limit)
     if heard is None:
         # faulthandler says where it hangs.
@@ -469,7 +472,7 @@ def main():
         second(int(rest[0]))
     limit = float(os.environ["ETL_LOAD_TIMEOUT"])
     if role == "supervise":
-        sys.exit(supervise(int(rest[0]), 0, limit))
+        sys.exit(supervise(int(rest[0]), 0, limit, begun_ahead=True))
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
