@@ -14,7 +14,7 @@ use resolve::work_tree::WorkTree;
 use static_checks::Whitelist;
 
 /// Raise it whenever equal inputs would give another runtime than before.
-const RUNTIME_FORMAT: u32 = 4;
+const RUNTIME_FORMAT: u32 = 5;
 
 /// What is known before the first download, except the interpreter.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! What a runtime comes to without the wheels that the caller of its build gives, as a build with some found it: its parts, its
 //! paths, what was checked. Kept in the store, so that the artifact with another such wheel is made without putting the prefix
-//! together again; see [`crate::added`].
+//! together again; `added.rs` does that.
 //!
 //! The key is the build key without those wheels, with the date, since entries of whitelists expire. It covers all that the checks
 //! depended on. Nothing is kept of a build whose given wheels were part of what was found.

@@ -23,7 +23,8 @@ fn posix_header(interpreter: &str) -> String {
     )
 }
 
-/// The whole script of an entry point, without a first line for the system.
+/// The whole script of an entry point, without a first line for the system. Python 3.8 reads it as well: its strings have no
+/// `removesuffix`.
 pub(super) fn entry_point_body(point: &EntryPoint) -> String {
     let EntryPoint { module, attribute, .. } = point;
     // The imported name is the first part: `Class` of `Class.method`.
@@ -33,7 +34,8 @@ pub(super) fn entry_point_body(point: &EntryPoint) -> String {
          from {module} import {imported}\n\
          if __name__ == \"__main__\":\n    \
          for ending in (\"-script.py\", \"-script.pyw\", \".exe\"):\n        \
-         sys.argv[0] = sys.argv[0].removesuffix(ending)\n    \
+         if sys.argv[0].endswith(ending):\n            \
+         sys.argv[0] = sys.argv[0][:-len(ending)]\n    \
          sys.exit({attribute}())\n"
     )
 }

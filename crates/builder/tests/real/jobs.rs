@@ -165,12 +165,15 @@ fn the_image_of_a_baked_job_starts_its_base_s_boot_program_on_the_job_s_runtime(
     let variables: Vec<(&str, &str)> = variables.collect();
     let environment = ("RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT", "1");
     assert!(variables.contains(&environment), "{variables:?}");
-    // That of the image is for what is started in it; `chroot` itself is found by this machine's.
     let words: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let start = format!("#!/bin/sh\nexport {}\nexec /opt/apache/beam/boot\n", words.join(" "));
     fs::write(root.join("start"), start).unwrap();
+    // As in every container; the loader learns there where a program lies, whose libraries lie beside it.
+    fs::create_dir_all(root.join("proc")).unwrap();
     let mut start = Command::new("unshare");
-    start.args(["--map-root-user", "--mount", "chroot"]).arg(&root).args(["/bin/sh", "/start"]).env_clear();
+    start.args(["--map-root-user", "--mount", "sh", "-c"]);
+    start.arg("mount --rbind /proc \"$1/proc\" && exec chroot \"$1\" /bin/sh /start").arg("sh").arg(&root).env_clear();
+    // The PATH of the image is for what is started in it; these programs are found by this machine's.
     let printed = printed_by(start.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"));
     assert!(printed.starts_with("(1, '1.0') model /opt/pydist/python/lib/python3.12/"), "{printed}");
 }

@@ -61,8 +61,8 @@ fn klioexec(prefix: &Path, job: &Job) -> Vec<String> {
     for name in ["klio-job.yaml", "setup.py", "run.py", "transforms.py", "elements.txt"] {
         fs::copy(job.at(name), copy.path().join(name)).expect("files can be copied");
     }
-    let mut command = Command::new(prefix.join("bin/python3"));
-    command.args(["-m", "klio_exec.cli", "run", "--config-file", "klio-job.yaml"]).current_dir(copy.path());
+    let mut command = Command::new(prefix.join("bin/klioexec"));
+    command.args(["run", "--config-file", "klio-job.yaml"]).current_dir(copy.path());
     command.env_clear().env("PYTHONPATH", copy.path()).env("HOME", copy.path()).env("PATH", "/usr/bin:/bin");
     let output = command.output().expect("it was installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -87,10 +87,20 @@ fn t9_scripts_have_mode_0755_and_what_is_linked_cannot_be_written() {
     }
 }
 
-/// Any Python of this machine, standing as `bin/python3.12` in the prefix.
+/// The oldest Python that pydist serves, where pyenv has it, else any of this machine.
+#[cfg(unix)]
+fn old_python() -> std::path::PathBuf {
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
+    let root = std::env::var_os("PYENV_ROOT").map(std::path::PathBuf::from).or(home).unwrap_or_default();
+    let installed = fs::read_dir(root.join("versions")).into_iter().flatten().flatten();
+    let old = installed.filter(|entry| entry.file_name().to_string_lossy().starts_with("3.8."));
+    old.map(|entry| entry.path().join("bin/python3")).find(|python| python.exists()).unwrap_or_else(|| "python3".into())
+}
+
+/// A Python of this machine, standing as `bin/python3.12` in the prefix.
 #[cfg(unix)]
 fn with_interpreter(prefix: &Path) {
-    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let python = Command::new(old_python()).args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
     let python = String::from_utf8(python.stdout).unwrap();
     fs::write(
         prefix.join("bin/python3.12"),
