@@ -1,10 +1,11 @@
 //! Imports that are done while packages are installed: the server is the same as if they had been there.
 
 use std::fs;
+use std::path::Path;
 
 use testkit::{FixtureIndex, WheelBuilder};
 
-use crate::support::{FRAMEWORKS, Pod, Serving, children, pickled, sdk};
+use crate::support::{FRAMEWORKS, Pod, Serving, children, pickled, sdk, until};
 
 /// Says which version of `module` it finds, which has to be the one in the folder of packages, before all but the entry module.
 fn telling(module: &str) -> String {
@@ -63,8 +64,14 @@ fn assert_served(framework: &str, package: &str, group: Option<&str>, begun: &st
     let answer = server.send("PUT", "/b/o", &[], b"abc");
     assert!(answer.is(200, &format!("{package} 99 abc")), "{framework}: {answer:?} {}", server.log());
     assert_eq!(role(&server), begun, "{framework} {package}");
+    let below = children(server.pid());
+    let processes: Vec<u32> = below.iter().copied().chain(below.iter().flat_map(|pid| children(*pid))).collect();
     let (status, log) = server.stop();
     assert_eq!(status.code(), Some(0), "{framework} {package}: {log}");
+    // Also one that served before somebody watched over it.
+    until("all of its processes have ended", || {
+        processes.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    });
 }
 
 #[test]
