@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::{
-    DEFAULT_MTIME, EntryKind, FileContent, NameRules, NoCache, PackError, PackOptions, PartSource, TreeEntry, pack,
-};
+use archive::{EntryKind, FileContent, NameRules, PackError, TreeEntry};
 use extension::DistributionId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use vocab::{ArtifactFormat, Digest, Fault, TreePath, typed_json};
+use vocab::{Digest, Fault, TreePath, typed_json};
+
+use crate::even_zip::write_zip;
 
 /// The number in `bundle.json`.
 pub const BUNDLE_FORMAT: u32 = 1;
@@ -122,15 +122,7 @@ pub fn bundle(request: &BundleRequest<'_>) -> Result<Bundle, BundleError> {
     content.entries.sort_by(|one, other| one.path.cmp(&other.path));
     let target = request.out.join(format!("pydist-channel-{}-{}.zip", request.id.folder_name(), request.os));
     fs::create_dir_all(request.out).map_err(reading(request.out))?;
-    let part = PartSource { name: "bundle".to_owned(), identity: None, copied_from: None, entries: content.entries };
-    let options = PackOptions {
-        format: ArtifactFormat::Zip,
-        level: LEVEL,
-        mtime: request.epoch.unwrap_or(DEFAULT_MTIME),
-        names: NameRules::Windows,
-        ..PackOptions::default()
-    };
-    let size = pack(&target, &[part], &options, &NoCache)?.size;
+    let size = write_zip(&target, "bundle", content.entries, LEVEL, request.epoch)?;
     Ok(Bundle { path: target, subdirs, packages, wheels, size })
 }
 

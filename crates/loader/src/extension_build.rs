@@ -5,12 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::{DEFAULT_MTIME, EntryKind, FileContent, NameRules, NoCache, PackOptions, PartSource, TreeEntry, pack};
+use archive::{EntryKind, FileContent, NameRules, TreeEntry};
 use extension::{BuildInput, DESCRIPTOR, DescribedFunction, ENV_FILES, read_extension};
 use process::Invocation;
 use serde::Deserialize;
 use serde_json::json;
-use vocab::{ArtifactFormat, Fault, TreePath, Work, typed_json};
+use vocab::{Fault, TreePath, Work, typed_json};
+
+use crate::even_zip::write_zip;
 
 const TOML: &str = "extension.toml";
 const DESCRIBE: &str = include_str!("../python/describe_operators.py");
@@ -98,16 +100,8 @@ pub fn build(work: &Work, request: &BuildRequest<'_>) -> Result<BuiltExtension, 
     entries.sort_by(|one, other| one.path.cmp(&other.path));
     let (namespace, version) = (input.text("namespace").to_owned(), input.text("version").to_owned());
     let target = request.out.join(format!("{namespace}-{version}.zip"));
-    let part = PartSource { name: "extension".to_owned(), identity: None, copied_from: None, entries };
-    let options = PackOptions {
-        format: ArtifactFormat::Zip,
-        level: LEVEL,
-        mtime: request.epoch.unwrap_or(DEFAULT_MTIME),
-        names: NameRules::Windows,
-        ..PackOptions::default()
-    };
     fs::create_dir_all(request.out).map_err(reading(request.out))?;
-    pack(&target, &[part], &options, &NoCache)?;
+    write_zip(&target, "extension", entries, LEVEL, request.epoch)?;
     // By the reader that will load it.
     let extension = read_extension(&target)?;
     let operators = extension.descriptor.operators.iter().map(|operator| operator.implementation.clone()).collect();

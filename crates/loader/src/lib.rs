@@ -9,6 +9,7 @@
 mod bundle;
 mod clean;
 pub mod distribution;
+mod even_zip;
 mod extension_build;
 mod extension_host;
 mod loading;
