@@ -16,6 +16,9 @@ use crate::paint::Paint;
 /// Ends without a line break.
 pub fn render_fault(fault: &dyn Fault, settings: &PrinterSettings) -> String {
     let paint = Paint { color: settings.color };
+    if let Some(text) = fault.in_full() {
+        return painted(&printable(text.trim_end()), paint);
+    }
     let title = paint.error(&format!("error[{}]:", fault.code()));
     let mut text = format!("{title} {}", indented(&fault.to_string()));
     for cause in causes(fault) {
@@ -52,6 +55,22 @@ pub(crate) fn causes(fault: &dyn Fault) -> Vec<String> {
     }
     said.remove(0);
     said
+}
+
+/// Several errors and warnings, each of which begins a line.
+fn painted(text: &str, paint: Paint) -> String {
+    let line = |line: &str| {
+        let (head, rest) = match line.split_once("]: ") {
+            Some((head, rest)) if head.starts_with("error[") => (paint.error(&format!("{head}]:")), rest),
+            Some((head, rest)) if head.starts_with("warning[") => (paint.warning(&format!("{head}]:")), rest),
+            _ => match line.strip_prefix("  hint: ") {
+                Some(rest) => (format!("  {}", paint.hint("hint:")), rest),
+                None => return line.to_owned(),
+            },
+        };
+        format!("{head} {rest}")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Indents the second and later lines to the first.
@@ -100,6 +119,38 @@ pub(crate) mod tests {
             line two
           hint: install gcc
         ");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("two faults")]
+    struct Several;
+
+    impl Fault for Several {
+        fn code(&self) -> &'static str {
+            "E_CONFIG_TYPE"
+        }
+
+        fn exit(&self) -> Exit {
+            Exit::Usage
+        }
+
+        fn in_full(&self) -> Option<String> {
+            let second = "warning[W_UNUSED]: a.json:2:1 /b: \u{1b}[2Jit matches nothing\n  hint: remove it\n";
+            Some(format!("error[E_CONFIG_TYPE]: a.json:1:1 /a: a string is expected\n 1 │ {{ \"a\": 1 }}\n{second}"))
+        }
+    }
+
+    #[test]
+    fn an_error_that_holds_several_shows_each_with_its_code_and_colours_change_no_word() {
+        let shown = |color| render_fault(&Several, &PrinterSettings { color, ..PrinterSettings::default() });
+        insta::assert_snapshot!(shown(false), @r#"
+        error[E_CONFIG_TYPE]: a.json:1:1 /a: a string is expected
+         1 │ { "a": 1 }
+        warning[W_UNUSED]: a.json:2:1 /b: it matches nothing
+          hint: remove it
+        "#);
+        assert!(shown(true).contains("\u{1b}[") && !shown(true).contains("[2J"));
+        assert_eq!(anstream::adapter::strip_str(&shown(true)).to_string(), shown(false));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Printer {
 struct PrinterState {
     stdout: Box<dyn Write + Send>,
     stderr: Box<dyn Write + Send>,
+    /// Why data could not be written, but for a reader who stopped reading.
+    unwritten: Option<io::Error>,
     lines: Lines,
     bars: Option<Bars>,
 }
@@ -51,7 +53,8 @@ impl Printer {
         stderr: impl Write + Send + 'static,
     ) -> Self {
         let lines = Lines::new(settings.color, settings.verbosity);
-        let state = PrinterState { stdout: Box::new(stdout), stderr: Box::new(stderr), lines, bars: None };
+        let state =
+            PrinterState { stdout: Box::new(stdout), stderr: Box::new(stderr), unwritten: None, lines, bars: None };
         Self { settings, state: Mutex::new(state) }
     }
 
@@ -155,7 +158,9 @@ impl Printer {
         if self.settings.mode == ShowMode::Json {
             state.data(&outlet::json(&fault_json(fault).to_string()));
         } else {
-            state.say(&self.uncommanded(render_fault(fault, &self.settings)));
+            drop(state);
+            self.say_fault(fault);
+            state = self.state();
         }
         if self.settings.github_actions {
             let message = fault.to_string();
@@ -164,6 +169,15 @@ impl Printer {
             let place = message.split(": ").next().map(|start| start.trim_end_matches(':'));
             state.say(&github::annotation("error", fault.code(), &text, place));
         }
+    }
+
+    /// As text on stderr in every mode.
+    fn say_fault(&self, fault: &dyn Fault) {
+        self.state().say(&self.uncommanded(render_fault(fault, &self.settings)));
+    }
+
+    fn unwritten(&self) -> Option<io::Error> {
+        self.state().unwritten.take()
     }
 
     /// Removes the bars for good; later events are printed as lines.
@@ -185,15 +199,21 @@ impl Printer {
 
 impl PrinterState {
     /// Adds a missing line break at the end. Output that nobody reads (a closed pipe) is dropped: the work itself
-    /// continues.
+    /// continues. So it does where output cannot be written, but the program does not end well then.
     fn data(&mut self, text: &str) {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let text = format!("{text}{end}");
         let stdout = &mut self.stdout;
-        let mut write = || drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        let mut written = Ok(());
+        let mut write = || written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         match &self.bars {
             Some(bars) => bars.aside(&mut write),
             None => write(),
+        }
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.unwritten.get_or_insert(error);
         }
     }
 
@@ -207,15 +227,30 @@ impl PrinterState {
     }
 }
 
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("standard output cannot be written: {source}")]
+#[fault("E_OUTPUT", Build, hint("what the command did is done; what it printed is not complete"))]
+struct OutputError {
+    source: io::Error,
+}
+
 /// Prints the error, if any, and returns the process's exit code (see [`Exit`]).
 pub fn finish(printer: &Printer, result: Result<Exit, Box<dyn Fault>>) -> ExitCode {
-    let exit = match result {
+    let mut exit = match result {
         Ok(exit) => exit,
         Err(fault) => {
             printer.fault(fault.as_ref());
             fault.exit()
         }
     };
+    if let Some(source) = printer.unwritten() {
+        let fault = OutputError { source };
+        // On stdout it could not be read.
+        printer.say_fault(&fault);
+        if exit == Exit::Done {
+            exit = fault.exit();
+        }
+    }
     printer.close();
     ExitCode::from(exit.code())
 }
@@ -295,6 +330,33 @@ mod tests {
         let objects: Vec<&str> = stdout.lines().filter(|line| line.starts_with('{')).collect();
         assert!(objects.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
         insta::assert_snapshot!(stdout);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_and_a_reader_who_stopped_is_none() {
+        struct Broken(io::ErrorKind);
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let ended = |kind, result| {
+            let stderr = Paper::default();
+            let printer = Printer::with_output(PrinterSettings::default(), Broken(kind), stderr.clone());
+            printer.data("a result");
+            let code = finish(&printer, result);
+            (format!("{code:?}"), stderr.text())
+        };
+        let code = |exit: Exit| format!("{:?}", ExitCode::from(exit.code()));
+        let (full, said) = ended(io::ErrorKind::StorageFull, Ok(Exit::Done));
+        assert_eq!(full, code(Exit::Build));
+        assert!(said.starts_with("error[E_OUTPUT]: standard output cannot be written: no storage space\n  hint: "));
+        assert_eq!(ended(io::ErrorKind::StorageFull, Ok(Exit::Check)).0, code(Exit::Check));
+        assert_eq!(ended(io::ErrorKind::BrokenPipe, Ok(Exit::Done)), (code(Exit::Done), String::new()));
     }
 
     #[test]

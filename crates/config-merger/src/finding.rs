@@ -153,4 +153,8 @@ impl Fault for ConfigFaults {
     fn exit(&self) -> Exit {
         Exit::Usage
     }
+
+    fn in_full(&self) -> Option<String> {
+        Some(self.pictured())
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
-use vocab::{Digest, DistributionName, VersionString};
+use vocab::{Digest, DistributionName, Event, VersionString};
 
 use crate::complete::Completion;
 use crate::layer::Layer;
@@ -41,6 +41,23 @@ pub struct LoadedConfig {
     pub warnings: Vec<ConfigWarning>,
     /// Facts that may be of interest and need no action.
     pub notes: Vec<String>,
+}
+
+impl LoadedConfig {
+    /// The warnings, to be told before anything else of the configuration.
+    pub fn warning_events(&self) -> impl Iterator<Item = Event> {
+        self.warnings.iter().map(|warning| Event::Warning {
+            code: warning.code.as_str(),
+            text: warning.text.clone(),
+            place: warning.place.as_ref().map(ToString::to_string),
+            hint: warning.hint.clone(),
+        })
+    }
+
+    /// The notes, which follow the warnings.
+    pub fn note_events(&self) -> impl Iterator<Item = Event> {
+        self.notes.iter().map(|note| Event::Note { text: note.clone() })
+    }
 }
 
 /// The configuration of `version`, or everything that is wrong with it. Reads `shared-config.json` and the version's

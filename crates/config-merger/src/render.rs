@@ -9,16 +9,14 @@ use vocab::quoted::without_passwords;
 const MAX_LINE: usize = 200;
 
 impl ConfigFaults {
-    /// Each finding starts with a line `error[CODE]: file:line:column pointer: text`, the same with and without colour
-    /// and at every width of the terminal.
-    pub fn render(&self, colour: bool) -> String {
-        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    /// Each finding starts with a line `error[CODE]: file:line:column pointer: text`, the same at every width of the
+    /// terminal.
+    pub(crate) fn pictured(&self) -> String {
+        let theme = GraphicalTheme::unicode_nocolor();
         let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_context_lines(1);
-        let paint =
-            |kind: &str, code: &str| if colour { format!("\u{1b}[{code}m{kind}\u{1b}[0m") } else { kind.into() };
         let mut text = String::new();
-        let faults = self.findings.iter().map(|finding| (paint("error", "1;31"), finding));
-        let warnings = self.warnings.iter().map(|finding| (paint("warning", "1;33"), finding));
+        let faults = self.findings.iter().map(|finding| ("error", finding));
+        let warnings = self.warnings.iter().map(|finding| ("warning", finding));
         for (kind, finding) in faults.chain(warnings) {
             text.push_str(&format!("{kind}[{}]: {}\n", finding.code.as_str(), finding.headline()));
             if let Some(picture) = self.picture(finding, &handler) {

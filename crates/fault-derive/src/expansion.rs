@@ -1,4 +1,4 @@
-//! The four methods of `Fault`, each a `match` over the variants.
+//! The methods of `Fault`, each a `match` over the variants.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -14,6 +14,7 @@ struct Case {
     code: TokenStream,
     exit: TokenStream,
     hint: Option<TokenStream>,
+    in_full: Option<TokenStream>,
     another_machine: Option<TokenStream>,
 }
 
@@ -39,6 +40,12 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         |case| case.hint.as_ref(),
         &quote!(::core::option::Option::None),
     );
+    let in_full = method(
+        &cases,
+        &quote!(fn in_full(&self) -> ::core::option::Option<::std::string::String>),
+        |case| case.in_full.as_ref(),
+        &quote!(::core::option::Option::None),
+    );
     let another_machine = method(
         &cases,
         &quote!(fn is_for_another_machine(&self) -> bool),
@@ -52,6 +59,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             #code
             #exit
             #hint
+            #in_full
             #another_machine
         }
     })
@@ -96,6 +104,7 @@ fn case(shared: &Told, own: &Told, path: &TokenStream, name: &Ident, fields: &Fi
             code: quote!(#inner.code()),
             exit: quote!(#inner.exit()),
             hint: Some(hint.unwrap_or_else(|| quote!(#inner.hint()))),
+            in_full: Some(quote!(#inner.in_full())),
             another_machine: Some(quote!(#inner.is_for_another_machine())),
         });
     }
@@ -109,7 +118,7 @@ fn case(shared: &Told, own: &Told, path: &TokenStream, name: &Ident, fields: &Fi
         return Err(syn::Error::new(code.span(), "the code of an error begins with `E_`"));
     }
     let another_machine = (own.another_machine || shared.another_machine).then(|| quote!(true));
-    Ok(Case { pattern, code: quote!(#code), exit: quote!(::vocab::Exit::#exit), hint, another_machine })
+    Ok(Case { pattern, code: quote!(#code), exit: quote!(::vocab::Exit::#exit), hint, in_full: None, another_machine })
 }
 
 fn variable(member: &Member) -> Ident {

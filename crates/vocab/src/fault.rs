@@ -65,6 +65,12 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
         None
     }
 
+    /// The whole text for people, without colour, of an error that holds several: each in a line of its own that begins
+    /// with `error[CODE]:` or `warning[CODE]:`, and what belongs to it below. `None` for one that is a single error.
+    fn in_full(&self) -> Option<String> {
+        None
+    }
+
     /// Whether only this machine stands in the way: a machine of another platform, or one that reaches more servers,
     /// can do it. If something else was made and the run met only such faults, it ends with [`Exit::Partial`].
     fn is_for_another_machine(&self) -> bool {

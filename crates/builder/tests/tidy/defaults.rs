@@ -14,8 +14,7 @@ struct Described {
 }
 
 fn described() -> Vec<Described> {
-    let pages: Vec<String> =
-        PROGRAMS.iter().filter(|name| **name != "config-merger").map(|name| pages_of(name)).collect();
+    let pages = PROGRAMS.map(pages_of);
     let blocks = pages.iter().flat_map(|page| page.split("\n.TP\n").skip(1));
     let described = blocks.filter_map(|block| {
         let (head, text) = block.split_once('\n')?;

@@ -159,10 +159,7 @@ pub fn pages_of(name: &'static str) -> String {
         let text = String::from_utf8_lossy(&output.stdout).replace(r"\-", "-");
         [r"\fB", r"\fI", r"\fR"].iter().fold(text, |text, font| text.replace(font, " "))
     };
-    match name {
-        "config-merger" => told(&["--help"]),
-        _ => told(&["man-page", "--list"]).lines().map(|page| told(&["man-page", page])).collect(),
-    }
+    told(&["man-page", "--list"]).lines().map(|page| told(&["man-page", page])).collect()
 }
 
 /// By program.

@@ -73,17 +73,7 @@ pub struct PlatformPreparation {
 /// What a user should know of the configuration before anything is done with it.
 pub fn tell_of(context: &Context, loaded: &LoadedConfig, platforms: &[PlatformKey]) {
     let version = &loaded.config.version;
-    for warning in &loaded.warnings {
-        context.warn(
-            warning.code.as_str(),
-            &warning.text,
-            warning.place.as_ref().map(ToString::to_string),
-            warning.hint.clone(),
-        );
-    }
-    for note in &loaded.notes {
-        context.note(note);
-    }
+    loaded.warning_events().chain(loaded.note_events()).for_each(|event| context.tell(event));
     let mut told: Vec<String> = Vec::new();
     for platform in platforms {
         if let Some(text) = version_check::check(version.python(), *platform, &loaded.config.python)

@@ -92,10 +92,7 @@ fn check_version(
     checked: &mut SurveyFindings,
 ) -> Result<Option<SurveyedVersion>, Box<dyn Fault>> {
     let loaded = config_merger::load(repository, version, &LoadOptions::default())?;
-    for warning in &loaded.warnings {
-        let place = warning.place.as_ref().map(ToString::to_string);
-        context.warn(warning.code.as_str(), &warning.text, place, warning.hint.clone());
-    }
+    loaded.warning_events().for_each(|event| context.tell(event));
     let config = loaded.config;
     let folder = repository.root().join(version.folder_name());
     let Ok(made_for) = platforms_of(repository.root(), version) else { return Ok(None) };
