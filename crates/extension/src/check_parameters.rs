@@ -112,10 +112,7 @@ fn checked(parameter: &Parameter, value: &Value) -> Result<Value, String> {
         }
         Some(ParameterType::Real) => {
             let is_word = value.as_str().is_some_and(|text| ["NaN", "Infinity", "-Infinity"].contains(&text));
-            if value.is_number() {
-                return within(parameter, value.clone());
-            }
-            is_word
+            return if value.is_number() || is_word { within(parameter, value.clone()) } else { Err(refused()) };
         }
         Some(ParameterType::String | ParameterType::Column) => value.is_string(),
         Some(ParameterType::Boolean) => value.is_boolean(),
@@ -146,11 +143,12 @@ fn integer(value: &Value) -> Option<Value> {
     }
 }
 
-/// Members of a parameter that limit it are ours; `docs/formats/extension.md` lists them.
+/// Members of a parameter that limit it are ours; `docs/formats/extension.md` lists them. What is not a number is within no
+/// limit.
 fn within(parameter: &Parameter, value: Value) -> Result<Value, String> {
     let limit = |name: &str| parameter.unknown.get(name).and_then(Value::as_f64);
     let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-    let breaks = |name: &str, is_broken: &dyn Fn(f64, f64) -> bool| matches!((number, limit(name)), (Some(number), Some(limit)) if is_broken(number, limit));
+    let breaks = |name: &str, is_broken: &dyn Fn(f64, f64) -> bool| matches!((number, limit(name)), (Some(number), Some(limit)) if number.is_nan() || is_broken(number, limit));
     let broken = breaks("min", &|number, limit| number < limit)
         || breaks("max", &|number, limit| number > limit)
         || breaks("exclusive_min", &|number, limit| number <= limit)
@@ -224,6 +222,7 @@ mod tests {
             "operators": { "f": { "name": "F", "implementation": "f", "parameters": [
                 parameter("count", "integer", json!({ "min": 1, "max": 9 })),
                 parameter("ratio", "real", json!({ "default": 0.5 })),
+                parameter("share", "real", json!({ "default": 0.5, "min": 0, "max": 1 })),
                 parameter("mode", "category", json!({ "categories": ["fast", "slow"] })),
                 parameter("many", "list", json!({ "max_items": 2, "optional": true })),
                 parameter("reason", "string", json!({ "conditions": [["==", "mode", "slow"]] })),
@@ -236,21 +235,23 @@ mod tests {
     #[test]
     fn pel_75_all_faults_come_together_and_a_hidden_parameter_is_none() {
         let operator = operator();
-        let given = json!({ "count": 10, "ratio": "NaN", "mode": "quick", "many": [1, 2, 3], "modes": 1 });
+        let given = json!({ "ratio": "NaN", "share": "NaN", "mode": "quick", "many": [1, 2, 3], "modes": 1 });
         let faults = check_parameters(&operator, given.as_object().unwrap()).unwrap_err();
         assert_eq!(
             faults.to_string(),
             "`f` cannot be run with these parameters:\n  \
              `modes` is not a parameter of it; did you mean `mode`?\n  \
-             `count` is 10; it takes a whole number, at least 1, at most 9\n  \
+             `count` is missing; it takes a whole number, at least 1, at most 9\n  \
+             `share` is \"NaN\"; it takes a number, at least 0, at most 1\n  \
              `mode` is \"quick\"; it takes one of fast, slow\n  \
              `many` is [1,2,3]; it takes a list, items: at most 2"
         );
+        assert_eq!(faults.hint().as_deref(), Some("`pydist extension inspect ZIP` lists the parameters"));
         let faults = check_parameters(&operator, json!({ "mode": "slow" }).as_object().unwrap()).unwrap_err();
         assert_eq!(faults.faults.len(), 2, "{faults}");
         assert!(faults.faults[1].starts_with("`reason` is missing; it takes a text"), "{faults}");
         let values = check_parameters(&operator, json!({ "count": "7", "mode": "fast" }).as_object().unwrap()).unwrap();
-        assert_eq!(Value::Object(values), json!({ "count": "7", "ratio": 0.5, "mode": "fast" }));
+        assert_eq!(Value::Object(values), json!({ "count": "7", "ratio": 0.5, "share": 0.5, "mode": "fast" }));
     }
 
     #[test]
@@ -264,6 +265,10 @@ mod tests {
         assert_eq!(of_text("reason", "12").0, Ok(json!("12")));
         assert_eq!(of_text("ratio", "2").0, Ok(json!(2)));
         assert_eq!(of_text("many", "[1]").0, Ok(json!([1])));
+        assert_eq!(of_text("ratio", "\"-Infinity\"").0, Ok(json!("-Infinity")));
+        for beyond in ["\"NaN\"", "\"Infinity\"", "\"-Infinity\"", "1.5", "-0.5"] {
+            assert!(of_text("share", beyond).0.is_err(), "{beyond}");
+        }
         assert!(
             of_text("count", "1.5").0.is_err()
                 && of_text("count", "x").0.is_err()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod decision;
+mod error_texts;
 mod fixtures;
 mod names;
 mod probing;

@@ -15,6 +15,7 @@ struct Site {
     settings: Vec<(&'static str, &'static str)>,
     zips: Vec<ZipFacts>,
     installed: Option<PathBuf>,
+    environment: Option<PathBuf>,
 }
 
 impl Site {
@@ -27,7 +28,7 @@ impl Site {
         for name in distributions {
             folder.write(&format!("dists/{name}/bin/python3"), "x");
         }
-        Self { folder, settings: Vec::new(), zips: Vec::new(), installed: None }
+        Self { folder, settings: Vec::new(), zips: Vec::new(), installed: None, environment: None }
     }
 
     fn on(&self, platform: PlatformKey, id: &str) -> Probe {
@@ -45,7 +46,7 @@ impl Site {
             distributions: &FolderNames::read(&self.folder.path().join("dists")),
             zips: &self.zips,
             installed: &installed,
-            environment: None,
+            environment: self.environment.as_deref(),
         };
         probe(&id.parse().unwrap(), &input)
     }
@@ -137,7 +138,22 @@ fn pel_12_two_ids_with_one_folder_clash() {
     assert_eq!(clash.code(), "E_ENV_CLASH");
 }
 
-/// PEL 13, PEL 14, as far as facts go.
+/// PEL 13, as far as facts go: an environment that was created is packages enough.
+#[test]
+fn pel_13_air_gapped_an_environment_that_is_there_is_an_offline_source() {
+    let mut site = Site::new(&["pydist-k-1-linux.zip"], &["k-1"]);
+    site.settings = vec![("pysdk.pel.airGapped", "true")];
+    site.zips = vec![ZipFacts { path: "a.zip".into(), has_env_yml: true, offline_subdirs: Vec::new() }];
+    let decided = |site: &Site| decide(site.on(LINUX, "k:1").facts);
+    assert_eq!(decided(&site).row, 3, "without one the archive is used");
+    site.environment = Some("/environments/k-1".into());
+    assert_eq!((decided(&site).row, decided(&site).outcome), (2, Ok(DistributionMode::CondaOffline)));
+    let looks = site.on(LINUX, "k:1").looks;
+    let look = looks.iter().find(|look| look.at == "/environments/k-1").unwrap();
+    assert_eq!((look.fact, look.found), ('I', true));
+}
+
+/// PEL 14, as far as facts go.
 #[test]
 fn pel_14_packages_for_another_system_are_no_offline_source() {
     let mut site = Site::new(&["pydist-k-1-linux.zip"], &[]);

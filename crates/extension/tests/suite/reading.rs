@@ -129,12 +129,24 @@ fn pel_42_the_module_is_a_folder_at_the_root() {
 /// PEL 32, PEL 35, PEL 36, before anything is unpacked.
 #[test]
 fn pel_32_names_that_leave_the_folder_or_clash_are_refused_when_the_zip_is_read() {
-    for name in ["../evil", "/abs", "C:/x", "a/../../b", "aux.txt", "name.", "x:y", "Mod_sample/__init__.py"] {
+    let names =
+        ["../evil", "/abs", "C:/x", "a/../../b", "a\\b", "CON", "aux.txt", "name.", "x:y", "Mod_sample/__init__.py"];
+    for name in names {
         let text = descriptor("sample", "1.0").to_string();
         let files = [("extension.json", text.as_bytes()), ("mod_sample/__init__.py", &b""[..]), (name, b"x")];
         let (code, message) = refusal("a.zip", &files);
         assert!(code == "E_ARCHIVE_UNSAFE" && message.contains(&*quoted::shown(name)), "{name}: {message}");
     }
+}
+
+/// PEL 35: one name in two forms of Unicode.
+#[test]
+fn pel_35_two_spellings_of_one_accented_name_are_refused_when_the_zip_is_read() {
+    let text = descriptor("sample", "1.0").to_string();
+    let own = [("extension.json", text.as_bytes()), ("mod_sample/__init__.py", &b""[..])];
+    let twins = [("mod_sample/\u{e9}.py", &b""[..]), ("mod_sample/e\u{301}.py", &b""[..])];
+    let (code, message) = refusal("a.zip", &[own, twins].concat());
+    assert!(code == "E_ARCHIVE_UNSAFE" && message.contains("mod_sample/"), "{message}");
 }
 
 #[test]
