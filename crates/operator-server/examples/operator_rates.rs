@@ -27,10 +27,6 @@ def nothing():
     return None
 
 
-def passes(table):
-    return table
-
-
 def makes(rows: int, columns: int):
     return pandas.DataFrame({f"c{number}": numpy.linspace(0.0, 1.0, rows) for number in range(columns)})
 
@@ -51,6 +47,14 @@ def takes_pandas(table):
 
 def takes_arrow(table: pyarrow.Table):
     return None
+
+
+def passes_pandas(table):
+    return table
+
+
+def passes_arrow(table: pyarrow.Table):
+    return table
 "#;
 
 fn main() -> ExitCode {
@@ -115,7 +119,7 @@ fn measure() -> Result<Value, Box<dyn Error>> {
     let mut small = Vec::new();
     for _ in 0..runs {
         let input = Some((codec.clone(), Content::from(bytes.clone())));
-        small.push(timed(&mut server, call("passes", json!({}), input))?.0);
+        small.push(timed(&mut server, call("passes_pandas", json!({}), input))?.0);
     }
     let memory_after_calls = memory_of(server.welcome().pid);
 
@@ -123,17 +127,21 @@ fn measure() -> Result<Value, Box<dyn Error>> {
     let mut size = 0;
     timed(&mut server, call("keeps", json!({ "rows": 10_000_000, "columns": 10 }), None))?;
     for form in ["pandas", "arrow"] {
-        let (mut given, mut taken) = (Vec::new(), Vec::new());
+        let (takes, passes) = (format!("takes_{form}"), format!("passes_{form}"));
+        let (mut given, mut taken, mut passed) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..5 {
-            let (seconds, outputs) = timed(&mut server, call("gives", json!({ "form": form }), None))?;
+            let gives = || call("gives", json!({ "form": form }), None);
+            let (seconds, outputs) = timed(&mut server, gives())?;
             given.push(seconds);
-            let (codec, content) = content(outputs)?;
-            size = content.length();
-            let takes = format!("takes_{form}");
-            taken.push(timed(&mut server, call(&takes, json!({}), Some((codec, content))))?.0);
+            let input = content(outputs)?;
+            size = input.1.length();
+            taken.push(timed(&mut server, call(&takes, json!({}), Some(input)))?.0);
+            let input = content(timed(&mut server, gives())?.1)?;
+            passed.push(timed(&mut server, call(&passes, json!({}), Some(input)))?.0);
         }
         large.insert(format!("{form}_out"), json!(given));
         large.insert(format!("{form}_in"), json!(taken));
+        large.insert(format!("{form}_both"), json!(passed));
     }
     Ok(json!({
         "first_result": starts, "call": calls, "table_of_10_rows": small, "bytes_of_large_table": size,

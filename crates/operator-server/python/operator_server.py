@@ -535,6 +535,7 @@ class Server:
         folder = tempfile.mkdtemp(prefix="run-", dir=self.settings.get("scratch") or None)
         answer = None
         here = os.getcwd()
+        began = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else None
         try:
             with self.lock:
                 self.run = run
@@ -547,6 +548,7 @@ class Server:
             answer = {"t": "RESULT", "run": run, "outputs": outputs}
         except KeyboardInterrupt:
             answer = failure(run, "cancelled", Cancelled("the run was cancelled"), extension)
+            end_children(began)
         except HandleLost as error:
             answer = failure(run, "handle_lost", error, extension)
         except SerializeError as error:
@@ -727,6 +729,28 @@ class Server:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise
             raise SerializeError(f"output {port}: cannot read {str(path)!r}: {error}") from None
+
+
+def end_children(since):
+    """Ends what this process has started since then, and what that started. Where there is no /proc, it stays until the
+    server ends."""
+    if since is None or not os.path.isdir("/proc/self"):
+        return
+    ticks, processes = os.sysconf("SC_CLK_TCK"), {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+            processes[int(name)] = int(fields[1]), int(fields[19]) / ticks
+    # A tick is the smallest step of what the system says.
+    ending = [pid for pid, (parent, start) in processes.items() if parent == os.getpid() and start >= since - 2 / ticks]
+    for pid in ending:
+        ending += [child for child, (parent, _) in processes.items() if parent == pid]
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in ending:
+            with contextlib.suppress(OSError):
+                os.kill(pid, how)
+        time.sleep(0.2 if ending and how == signal.SIGTERM else 0)
 
 
 def number_of_run(header):
@@ -1030,11 +1054,9 @@ def series_of_arrow(column, declared, name, place, received=None):
         values = pandas.Series(column.to_pandas(), dtype="string")
         return (values.astype("category"), "nominal") if kind == "nominal" else (values, "text")
     if kinds.is_timestamp(arrow):
-        if arrow.tz is None:
-            column = column.cast(kinds_timestamp(arrow.unit))
-        return pandas.Series(column.to_pandas()), "date-time"
+        return stamps_of_arrow(column.cast(kinds_timestamp(arrow.unit)), name, place), "date-time"
     if kinds.is_date(arrow):
-        return pandas.Series(column.cast("timestamp[ms]").cast(kinds_timestamp("ms")).to_pandas()), "date-time"
+        return stamps_of_arrow(column.cast("timestamp[ms]").cast(kinds_timestamp("ms")), name, place), "date-time"
     if kinds.is_time(arrow):
         return pandas.Series(column.to_pandas(), dtype="object"), "time"
     if kinds.is_list(arrow) or kinds.is_large_list(arrow):
@@ -1044,6 +1066,26 @@ def series_of_arrow(column, declared, name, place, received=None):
     if kinds.is_null(arrow):
         return pandas.Series([float("nan")] * len(column)), "real"
     raise SerializeError(f"{place}: column {name!r} has the Arrow type {arrow}, which no table of the host has")
+
+
+def stamps_of_arrow(column, name, place):
+    import pandas
+    import pyarrow
+
+    try:
+        return pandas.Series(column.to_pandas())
+    except pyarrow.ArrowInvalid:
+        # Before 2 pandas has nothing but nanoseconds, which end in 2262.
+        units = {"s": NANOSECONDS, "ms": 10**6, "us": 1000, "ns": 1}
+        values = column.cast(pyarrow.int64()).to_pylist()
+        nanoseconds = [None if value is None else value * units[column.type.unit] for value in values]
+        raise beyond_nanoseconds(nanoseconds, name, place) from None
+
+
+def beyond_nanoseconds(nanoseconds, name, place):
+    """The refusal of dates for a pandas that cannot hold one of them."""
+    row = next((row for row, value in enumerate(nanoseconds) if value is not None and not FIRST_NS < value <= LAST_NS), None)
+    return SerializeError(f"{place}: column {name!r} has a date in row {row} that pandas before 2 cannot hold")
 
 
 def kinds_timestamp(unit):
@@ -1092,7 +1134,7 @@ def series_of_json(kind, values, name, port):
         if all(value is None or FIRST_NS < value <= LAST_NS for value in nanoseconds):
             return pandas.Series(pandas.to_datetime(pandas.Series(nanoseconds, dtype="Int64"), unit="ns", utc=True))
         if int(pandas.__version__.split(".")[0]) < 2:
-            raise SerializeError(f"port {port}: column {name!r} has a date that pandas before 2 cannot hold")
+            raise beyond_nanoseconds(nanoseconds, name, f"port {port}")
         raw = numpy.array(
             [numpy.datetime64("NaT" if value is None else value // 1000, "us") for value in nanoseconds],
             dtype="datetime64[us]",
@@ -1555,19 +1597,19 @@ def failure(run, kind, error, extension):
 
 
 def bind(low, high):
-    """A listener on loopback: on any port, or on the first free one of the range, from a random start."""
-    if not low:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.bind(("127.0.0.1", 0))
-        return listener
-    ports = list(range(low, high + 1))
+    """Listens on loopback: on any port, or on the first free one of the range, from a random start."""
+    ports = list(range(low, high + 1)) if low else [0]
     start = int.from_bytes(os.urandom(8), "big") % len(ports)
+    # Connections of a server that has just ended keep its port from others for a minute on Unix. On Windows the option of
+    # that name would let two servers listen on one port.
+    option = socket.SO_EXCLUSIVEADDRUSE if os.name == "nt" else socket.SO_REUSEADDR
     for port in ports[start:] + ports[:start]:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if os.name == "nt":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        listener.setsockopt(socket.SOL_SOCKET, option, 1)
         try:
             listener.bind(("127.0.0.1", port))
+            # Two servers that start at once can both be bound; only one of them listens.
+            listener.listen(8)
             return listener
         except OSError:
             listener.close()
@@ -1601,7 +1643,6 @@ def main():
     if listener is None:
         print("PYDIST-SERVER-ERROR PORTS", flush=True)
         return NO_PORT
-    listener.listen(8)
     server = Server(settings)
     operator_api(server)
     signal.signal(signal.SIGINT, server.on_interrupt)

@@ -258,8 +258,8 @@ impl OperatorServer {
             InputForm::Object { class, content } => {
                 json!({ "port": port, "form": "object", "type": class, "body": self.send_body(port, content)? })
             }
-            InputForm::Handle { server, .. } if server != self.welcome.pid => {
-                return Err(RunError::ForeignHandle { port: port.to_owned() });
+            InputForm::Handle { server: owner, .. } if owner != self.welcome.pid => {
+                return Err(RunError::ForeignHandle { port: port.to_owned(), owner });
             }
             InputForm::Handle { handle, .. } => json!({ "port": port, "form": "handle", "handle": handle }),
             InputForm::List(items) => {

@@ -38,7 +38,7 @@ pub enum ServerError {
     #[error("{crashes} servers of this runtime crashed within {} s", within.as_secs())]
     #[fault("E_SERVER_FAILED", hint("look at the errors before this one; a new start of the host tries again"))]
     Failed { crashes: usize, within: Duration },
-    #[error("{limit} servers run already, and each is at work or holds objects")]
+    #[error("as many servers run as are allowed ({limit}), and each is at work or holds objects")]
     #[fault("E_SERVER_LIMIT", hint("wait for one to end, or raise loader.maxServers"))]
     Limit { limit: usize },
     #[error("the start was interrupted")]
@@ -95,8 +95,15 @@ pub enum RunError {
         Usage,
         hint("objects stay in the server that made them: run both operators on the same runtime")
     )]
-    ForeignHandle { port: String },
-    #[error("output `{port}` is larger than {largest} bytes")]
+    ForeignHandle {
+        port: String,
+        /// Process number of the server that has it.
+        owner: u32,
+    },
+    #[error("input `{port}` is an object of a server that has ended")]
+    #[fault("E_HANDLE_LOST", hint("run again from the operator that made the object"))]
+    LostWithServer { port: String },
+    #[error("the value of `{port}` is larger than {largest} bytes")]
     #[fault("E_RUN_BODY", hint("raise loader.maxBody"))]
     TooLarge { port: String, largest: u64 },
 }

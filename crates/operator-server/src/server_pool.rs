@@ -222,6 +222,11 @@ impl ServerPool {
         state.servers.iter().map(shown).collect()
     }
 
+    /// Whether a server with this process number runs.
+    pub fn is_running(&self, pid: u32) -> bool {
+        self.running().iter().any(|server| server.pid == Some(pid))
+    }
+
     /// Marks the place of a runtime's server as taken: with the server, if one runs.
     fn claim(&self, work: &Work, key: &ServerKey, limit: Duration) -> Result<Option<Box<PooledServer>>, ServerError> {
         let began = Instant::now();

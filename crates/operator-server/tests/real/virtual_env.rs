@@ -7,6 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// The interpreter of an environment that holds `requirements`, on the Python of this machine.
 pub fn python_with(name: &str, requirements: &[&str]) -> PathBuf {
+    environment(name, &crate::support::python().display().to_string(), requirements)
+}
+
+/// On this Python: a path, or a version that uv finds.
+pub fn environment(name: &str, on: &str, requirements: &[&str]) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tables-{name}"));
@@ -16,7 +21,7 @@ pub fn python_with(name: &str, requirements: &[&str]) -> PathBuf {
     }
     let _ = fs::remove_dir_all(&folder);
     let path = |path: &Path| path.display().to_string();
-    uv(&["venv", "--quiet", "--python", &path(&crate::support::python()), &path(&folder)]);
+    uv(&["venv", "--quiet", "--python", on, &path(&folder)]);
     let interpreter = path(&python);
     let install = ["pip", "install", "--quiet", "--only-binary", ":all:", "--python", interpreter.as_str()];
     uv(&[install.as_slice(), requirements].concat());

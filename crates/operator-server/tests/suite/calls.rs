@@ -172,6 +172,8 @@ def spins():
     while True:
         pass
 def stubborn():
+    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
+    print(child.pid)
     while True:
         try:
             time.sleep(600)
@@ -181,13 +183,20 @@ def stubborn():
     let mut host = Host::new(source);
     let mut server = host.loaded();
     for function in ["sleeps", "spins"] {
-        let limited = Call { limit: Some(Duration::from_millis(300)), ..call(function, &json!({})) };
+        let limited = Call { limit: Some(Duration::from_secs(2)), ..call(function, &json!({})) };
         let error = host.run(&mut server, limited).unwrap_err();
         assert_eq!(error.code(), "E_RUN_TIMEOUT", "{function}: {error:?}");
         assert!(server.is_alive(), "a call that stops leaves its server alone");
+        #[cfg(target_os = "linux")]
+        if function == "sleeps" {
+            let child: u32 = host.lines().iter().find_map(|line| line.parse().ok()).unwrap();
+            crate::support::eventually("the end of what the call started", || !crate::support::is_alive(child));
+            assert!(server.is_alive());
+        }
     }
     server.patience.cancel = Duration::from_millis(200);
-    let limited = Call { limit: Some(Duration::from_millis(100)), ..call("stubborn", &json!({})) };
+    host.events.clear();
+    let limited = Call { limit: Some(Duration::from_secs(1)), ..call("stubborn", &json!({})) };
     let error = host.run(&mut server, limited).unwrap_err();
     assert_eq!(error.code(), "E_RUN_TIMEOUT", "{error:?}");
     assert!(!server.is_alive(), "one that does not stop is killed");

@@ -3,6 +3,7 @@
 
 mod calls;
 mod ends;
+mod error_texts;
 mod hostile_frames;
 mod support;
 mod values;
