@@ -124,7 +124,13 @@ impl OperatorHost {
         if matches!(outcome, Err(RunError::Crashed { .. })) {
             server.crashed();
         }
-        Ok(outcome?)
+        match outcome {
+            // Objects end with their server; what runs on that runtime now is another one.
+            Err(RunError::ForeignHandle { port, owner }) if !self.pool.is_running(owner) => {
+                Err(RunError::LostWithServer { port }.into())
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     /// Starts the server of an extension and imports its module, so that the first call does not wait for that. Gives the

@@ -38,9 +38,13 @@ pub enum DistributionErrorKind {
     #[error("distributions are not registered (pysdk.pel.skipPythonDistRegistration)")]
     #[fault("E_DIST_SKIPPED", Usage, hint("unset it where operators shall run"))]
     Skipped,
-    #[error("{0}")]
-    #[fault(transparent)]
-    Engine(Box<dyn Fault>),
+    #[error("{fault}{}", not_tried(others))]
+    #[fault(transparent = fault)]
+    Engine {
+        fault: Box<dyn Fault>,
+        /// The archive and the folder that are there as well.
+        others: Vec<PathBuf>,
+    },
     #[error("nothing can be written to `{}`: {source}", path.display())]
     #[fault(
         "E_DIST_READONLY",
@@ -133,6 +137,11 @@ const PROVIDE: &str = "put the archive or the folder at one of these places; `py
 fn looked(looks: &[Look], facts: &str) -> String {
     let places = looks.iter().filter(|look| facts.contains(look.fact) && !look.found);
     places.map(|look| format!("`{}`", look.at)).collect::<Vec<_>>().join(", ")
+}
+
+fn not_tried(others: &[PathBuf]) -> String {
+    let others: Vec<String> = others.iter().map(|path| format!("`{}`", path.display())).collect();
+    if others.is_empty() { String::new() } else { format!("; there, and not tried: {}", others.join(", ")) }
 }
 
 impl From<ExtractError> for DistributionErrorKind {

@@ -113,7 +113,11 @@ impl Preparation<'_> {
             return Err(DistributionErrorKind::of_lack(self.probe, DistributionLack::NoEnvYml));
         };
         let existed = engine.existing(&self.probe.id).is_some();
-        let folder = engine.create(&self.probe.id, zip, offline).map_err(DistributionErrorKind::Engine)?;
+        let failed = |fault| {
+            let archive = self.probe.archive.iter().map(|archive| archive.path.clone());
+            DistributionErrorKind::Engine { fault, others: archive.chain(self.probe.folder.clone()).collect() }
+        };
+        let folder = engine.create(&self.probe.id, zip, offline).map_err(failed)?;
         Ok((folder, zip.to_owned(), !existed))
     }
 

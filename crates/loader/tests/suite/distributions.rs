@@ -110,7 +110,9 @@ fn pel_22_a_folder_that_cannot_be_written_is_used_or_there_is_one_error() {
     let site = site();
     fs::create_dir(site.path("dists")).unwrap();
     let run = || read_only(&site.command(&["prepare", "k:1"]), &site.path("dists"));
-    assert_refused(&run(), 1, &["E_DIST_READONLY", "make it writable once"]);
+    let place = format!("nothing can be written to `{}`: ", site.path("dists").display());
+    let hint = "make it writable once, or install there with `pydist extension prepare` from an account that may write";
+    assert_refused(&run(), 1, &["E_DIST_READONLY", &place, hint]);
     ready(&site, &["k:1"]);
     let (code, stdout, stderr) = run();
     assert_eq!((code, Path::new(&stdout)), (0, &*site.path("dists/k-1")), "{stderr}");
@@ -319,7 +321,10 @@ fn pel_31_a_full_disk_is_an_error_that_leaves_nothing() {
     }
     let (code, stdout, stderr) = told(&wrapped.output().unwrap());
     assert_eq!((code, stdout.as_str()), (1, ".locks"), "{stderr}");
-    assert!(stderr.contains("E_DISK_FULL"), "{stderr}");
+    let disk = format!("the disk of `{}", site.path("dists").display());
+    for words in ["E_DISK_FULL", &disk, "` is full", "make room there; nothing of the archive was left"] {
+        assert!(stderr.contains(words), "no {words:?} in {stderr}");
+    }
 }
 
 #[test]

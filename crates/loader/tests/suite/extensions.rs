@@ -36,6 +36,43 @@ fn pel_51_a_folder_that_cannot_be_read_is_the_public_line_of_failure() {
     assert!(stderr.contains("W_EXT_FOLDER"), "{stderr}");
 }
 
+/// PEL 51
+#[test]
+fn pel_51_what_was_set_is_logged_in_the_vendors_lines_and_nothing_else() {
+    let site = Site::new();
+    let said = |words: &[&str]| {
+        let mut command = site.command(&[&["list"], words].concat());
+        for folder in ["EXT", "RESOURCE", "DIST"] {
+            command.env_remove(format!("PYSDK_PEL_{folder}_LOC"));
+        }
+        let (_, _, stderr) = crate::told(&command.output().unwrap());
+        let lines: Vec<String> = stderr.lines().filter(|line| line.starts_with("INFO: ")).map(str::to_owned).collect();
+        lines
+    };
+    let looking = |folder: &str| format!("INFO: Looking for Python extensions in {folder}");
+    let own = site.path("home/.local/share/pydist/loader/extensions").display().to_string();
+    assert_eq!(said(&[]), [looking(&own)]);
+    let all = [
+        ("--set", "pysdk.pel.disableMiniforge=true"),
+        ("-D", "pysdk.pel.miniforgeDir=/path/to/miniforge"),
+        ("--set", "pysdk.pel.airGapped=true"),
+        ("-D", "pysdk.pel.resourceLoc=/path/to/py-resource-loc"),
+        ("--set", "pysdk.pel.distLoc=/path/to/py-dists"),
+        ("--set", "pysdk.pel.extLoc=/path/to/py-extensions"),
+    ];
+    assert_eq!(
+        said(&all.map(|(option, value)| [option, value]).concat()),
+        [
+            "INFO: Disabled Python distribution Miniforge usage".to_owned(),
+            "INFO: Set Miniforge directory to /path/to/miniforge".to_owned(),
+            "INFO: Set Python distribution to air-gapped mode".to_owned(),
+            "INFO: Set Python resource lookup directory to /path/to/py-resource-loc".to_owned(),
+            "INFO: Set Python distribution lookup directory to /path/to/py-dists".to_owned(),
+            looking("/path/to/py-extensions"),
+        ]
+    );
+}
+
 #[test]
 fn inspect_shows_what_is_in_a_zip_and_judges_all_of_it() {
     let site = Site::new();
@@ -51,7 +88,7 @@ fn inspect_shows_what_is_in_a_zip_and_judges_all_of_it() {
     let at = bytes.windows(8).position(|window| window == b"mod/data").unwrap() + 9;
     bytes[at] ^= 0xff;
     fs::write(&zip, bytes).unwrap();
-    assert_refused(&site.run(&["inspect", zip.to_str().unwrap()]), 4, &["E_ARCHIVE_CORRUPT"]);
+    assert_refused(&site.run(&["inspect", zip.to_str().unwrap()]), 4, &["E_ARCHIVE_CORRUPT", "`mod/data`"]);
 }
 
 #[test]
@@ -88,6 +125,21 @@ fn resolve_explains_every_fact_with_its_path_and_the_row() {
     assert_refused(&site.run(&["resolve", "a/b"]), 2, &["E_EXT_UNKNOWN", "pydist extension list"]);
 }
 
+/// PEL 6
+#[test]
+fn pel_6_the_error_names_what_was_looked_for_here_and_not_what_is_there_for_another_system() {
+    let site = Site::new();
+    site.extension("a.zip", "a", "custom:1.0.0", &[]);
+    site.tar("res/pydist-custom-1.0.0-macos.tar.gz", &[("bin/python3", PYTHON.as_bytes())]);
+    let (code, stdout, stderr) = site.run(&["prepare", "a"]);
+    assert_eq!((code, &*stdout), (2, ""), "{stderr}");
+    for ending in ["tar", "tar.gz", "zip", "tar.zst"] {
+        let looked = site.path(&format!("res/pydist-custom-1.0.0-linux.{ending}"));
+        assert!(stderr.contains(&format!("`{}`", looked.display())), "no {ending} in {stderr}");
+    }
+    assert!(stderr.contains("E_DIST_NO_ENVYML") && !stderr.contains("-macos"), "{stderr}");
+}
+
 /// PEL 2, PEL 13
 #[test]
 fn pel_2_without_registration_there_is_no_distribution_and_without_an_engine_no_environment() {
@@ -95,6 +147,10 @@ fn pel_2_without_registration_there_is_no_distribution_and_without_an_engine_no_
     site.extension("a.zip", "a", "k", &[("env.yml", b"name: x\n")]);
     let skip = ["prepare", "a", "-D", "pysdk.pel.skipPythonDistRegistration=true"];
     assert_refused(&site.run(&skip), 2, &["E_DIST_SKIPPED"]);
+    // Operators are listed, and do not run.
+    let skipped = ["-D", "pysdk.pel.skipPythonDistRegistration=true"];
+    assert_eq!(site.json(&[&["list"], &skipped[..]].concat())[0]["operators"][0], "a:run");
+    assert_refused(&site.run(&[&["run", "a:run"], &skipped[..]].concat()), 2, &["E_DIST_SKIPPED"]);
     assert_refused(&site.run(&["prepare", "a"]), 2, &["E_ENV_ENGINE", "pysdk.pel.disableMiniforge"]);
     let air = ["prepare", "a", "-D", "pysdk.pel.airGapped=true"];
     assert_refused(&site.run(&air), 2, &["E_DIST_AIRGAP", "pydist-channel-k-linux", "pydist-k-linux.tar.gz"]);

@@ -5,6 +5,10 @@
 mod cluster;
 #[cfg(unix)]
 mod distributions;
+#[cfg(target_os = "linux")]
+mod engines;
+#[cfg(unix)]
+mod error_texts;
 #[cfg(unix)]
 mod extension_upkeep;
 #[cfg(unix)]
@@ -12,6 +16,8 @@ mod extensions;
 mod get_updates;
 #[cfg(unix)]
 mod hostile;
+#[cfg(target_os = "linux")]
+mod kills;
 #[cfg(unix)]
 mod loading;
 #[cfg(unix)]
@@ -23,6 +29,8 @@ mod serve;
 #[cfg(unix)]
 mod site;
 mod sources;
+#[cfg(unix)]
+mod two_distributions;
 #[cfg(unix)]
 mod updates;
 #[cfg(unix)]

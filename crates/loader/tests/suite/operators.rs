@@ -32,6 +32,9 @@ def keeps():
 def logs_in(db):
     print("as", db)
     return io.BytesIO(db["auth.password"].encode())
+
+def refuses(db):
+    raise RuntimeError("cannot log in with " + db["auth.password"])
 "#;
 
 /// Two extensions, one of which needs the other, and a distribution in the folder for them.
@@ -60,6 +63,7 @@ fn site_in(site: Site) -> Site {
         },
         "fails": {}, "keeps": { "outputs": [{ "name": "kept" }] },
         "logs_in": { "inputs": [{ "name": "db" }], "outputs": [{ "name": "raw" }] },
+        "refuses": { "inputs": [{ "name": "db" }] },
     });
     let words = json!({ "extension": head("words", "words_module", &["helping"]), "operators": operators });
     let helping = json!({ "extension": head("helping", "helper", &[]), "operators": {} });
@@ -151,15 +155,15 @@ fn pel_65_on_a_windows_without_long_paths_nothing_is_written() {
     };
     let error = refused(&site.path("dists"));
     assert_eq!(error.code(), "E_PATH_TOO_LONG");
-    assert!(
-        error.kind.to_string().contains(&python) && error.kind.to_string().contains("characters"),
-        "{}",
-        error.kind
-    );
+    let text = error.kind.to_string();
+    let why = " characters, and Windows opens no path of 260 or more; nothing was extracted";
+    assert!(text.contains(&python) && text.ends_with(why), "{text}");
     // 259 characters, less the file's, less the folder's, less two separators.
     let usable = 259 - "lib/".len() - 30 - "k-1".len() - 2;
-    let hint = error.hint().unwrap();
-    assert!(hint.contains(&format!("at most {usable} characters")), "{hint}");
+    let hint = format!(
+        "set pysdk.pel.distLoc to a folder whose path has at most {usable} characters, or enable long paths in Windows"
+    );
+    assert_eq!(error.hint().unwrap(), hint);
     let written = fs::read_dir(site.path("dists"))
         .map(|items| items.filter(|it| it.as_ref().unwrap().file_name() != ".locks").count());
     assert_eq!(written.unwrap_or_default(), 0, "nothing was written");
@@ -180,7 +184,7 @@ fn pel_75_what_does_not_fit_is_told_before_python_starts() {
     let refused = site.run(&["run", "words:count", "--in", "text=/dev/null"]);
     assert_refused(&refused, 2, &["E_PORT", "it has no input `text`", "its input `path` is missing"]);
     let refused = site.run(&["run", "words:cuont"]);
-    assert_refused(&refused, 2, &["E_OP_UNKNOWN", "it has count, fails, keeps, logs_in"]);
+    assert_refused(&refused, 2, &["E_OP_UNKNOWN", "it has count, fails, keeps, logs_in, refuses"]);
     assert_refused(&site.run(&["run", "nobody:count"]), 2, &["E_EXT_UNKNOWN"]);
     assert_refused(&site.run(&["run", "words"]), 2, &["NAMESPACE:FUNCTION is expected"]);
     let missing = format!("path={}", site.path("missing.txt").display());
@@ -218,6 +222,15 @@ fn pel_66_a_connection_comes_from_a_file_and_shows_no_secret() {
     assert_eq!(code, 0, "{stderr}");
     assert!(!format!("{stdout}{stderr}").contains("s3cret-word") && stderr.contains("****"), "{stderr}");
     assert_eq!(fs::read_to_string(out).unwrap(), "s3cret-word");
+    // Nor does an exception, for people and as JSON.
+    for (words, expected) in [(&["run", "words:logs_in"][..], 0), (&["run", "words:refuses"], 1)] {
+        for form in [&[][..], &["--json"]] {
+            let (code, stdout, stderr) = site.run(&[words, &["--connection", connection.as_str()], form].concat());
+            assert_eq!(code, expected, "{stderr}");
+            let told = format!("{stdout}{stderr}");
+            assert!(!told.contains("s3cret-word") && told.contains("****"), "{told}");
+        }
+    }
 }
 
 const SOURCE: &str = r#"

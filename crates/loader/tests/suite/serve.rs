@@ -14,7 +14,7 @@ use crate::operators;
 use crate::site::Site;
 
 /// A loaded machine is slow.
-const LONG: Duration = Duration::from_secs(120);
+pub const LONG: Duration = Duration::from_secs(120);
 
 const MODULE: &str = r#"
 import io, os, pathlib, time
@@ -42,13 +42,20 @@ def nothing():
     return None
 "#;
 
-/// That of `run`, and an extension with operators that take long, keep objects and end their server.
-fn site() -> Site {
+/// Those of `run`, and an extension with operators that take long, keep objects and end their server.
+pub fn site() -> Site {
     let site = operators::site();
+    more(&site, "more", "custom:1.0.0", &[]);
+    site
+}
+
+/// An extension of these operators with this namespace, its module called after that.
+pub fn more(site: &Site, namespace: &str, environment: &str, files: &[(&str, &[u8])]) {
     let output = json!([{ "name": "result" }]);
+    let module = format!("{namespace}_module");
     let descriptor = json!({
         "extension": {
-            "name": "More", "namespace": "more", "version": "1.0.0", "module": "more_module", "environment": "custom:1.0.0",
+            "name": "More", "namespace": namespace, "version": "1.0.0", "module": module, "environment": environment,
         },
         "operators": {
             "naps": { "parameters": [{ "name": "seconds", "type": "real" }], "outputs": output },
@@ -59,9 +66,9 @@ fn site() -> Site {
             "nothing": {},
         },
     });
-    let files = [("extension.json", descriptor.to_string()), ("more_module/__init__.py", MODULE.to_owned())];
-    site.zip("ext/more.zip", &files.each_ref().map(|(name, text)| (*name, text.as_bytes())));
-    site
+    let (descriptor, module) = (descriptor.to_string(), format!("{module}/__init__.py"));
+    let own = [("extension.json", descriptor.as_bytes()), (&*module, MODULE.as_bytes())];
+    site.zip(&format!("ext/{namespace}.zip"), &[&own[..], files].concat());
 }
 
 /// For what a host writes (`request`), or what pydist does (`said`).
@@ -268,7 +275,7 @@ fn errors_have_code_message_hint_and_place() {
     let missing = site.path("missing.txt");
     let cases = [
         (run(1, "words:count", json!({ "parameters": { "factr": 1 } })), "E_PARAM", "did you mean `factor`?"),
-        (run(2, "words:cuont", json!({})), "E_OP_UNKNOWN", "it has count, fails, keeps, logs_in"),
+        (run(2, "words:cuont", json!({})), "E_OP_UNKNOWN", "it has count, fails, keeps, logs_in, refuses"),
         (run(3, "nobody:count", json!({})), "E_EXT_UNKNOWN", "`nobody` is not an available extension"),
         (run(4, "words:count", json!({ "inputs": { "path": { "path": missing } } })), "E_RUN_FILES", "missing.txt"),
         (run(5, "words:count", json!({ "inputs": { "path": { "file": "x" } } })), "E_HOST_REQUEST", "input `path`"),
@@ -370,7 +377,8 @@ fn objects_stay_between_calls_until_they_are_released_and_servers_are_warmed_and
     assert_eq!(host.ask(&json!({ "id": 8, "method": "stop" }))["result"]["stopped"], 1);
     eventually_gone(&pid.to_string());
     assert_ne!(host.result(&site, 9, "more:pid", json!({})), pid.to_string());
-    assert_eq!(host.run(10, "more:takes", input)["error"]["code"], "E_HANDLE_FOREIGN");
+    let lost = host.run(10, "more:takes", input);
+    assert_eq!(lost["error"]["code"], "E_HANDLE_LOST", "its server has ended: {lost}");
     assert!(host.ended());
 }
 
