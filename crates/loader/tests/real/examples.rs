@@ -1,4 +1,4 @@
-//! The extensions of `examples/`, built, on a Python with pandas and pyarrow.
+//! The extensions of `examples/`, built, on a Python with what they need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,20 @@ pub fn root() -> PathBuf {
 pub struct Examples(tempfile::TempDir);
 
 impl Examples {
-    /// In folders whose names hold blanks, accents, other alphabets and signs of the shell.
     pub fn new() -> Self {
-        let examples = Self(tempfile::Builder::new().prefix("ü 日本's & 😀 ").tempdir().unwrap());
         let python = crate::virtual_env::python_with("newest-with-arrow", &["pandas", "pyarrow"]);
+        Self::on(&python, &["text-tools", "table-tools"])
+    }
+
+    /// Some of them on this Python, in folders whose names hold blanks, accents, other alphabets and signs of the shell.
+    pub fn on(python: &Path, names: &[&str]) -> Self {
+        let examples = Self(tempfile::Builder::new().prefix("ü 日本's & 😀 ").tempdir().unwrap());
         let environment = python.parent().unwrap().parent().unwrap();
         fs::create_dir(examples.path().join("dists")).unwrap();
-        for name in ["3.12.10", "3.12.10-slim"] {
+        for name in ["3.12.10", "3.12.10-slim", "3.12.10-hdf5"] {
             std::os::unix::fs::symlink(environment, examples.path().join("dists").join(name)).unwrap();
         }
-        for name in ["text-tools", "table-tools"] {
+        for name in names {
             let folder = root().join("examples/extensions").join(name);
             let mut command = examples.command("build");
             command.arg(folder).arg("--out").arg(examples.path().join("ext"));

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod examples;
+mod hdf5_tables;
 mod in_place;
 mod java_host;
 mod many_runs;
