@@ -211,7 +211,7 @@ fn exit_codes_are_read_by_variant() {
     assert_eq!(Vec::from_iter(&shared.hints), ["make it right"]);
 }
 
-fn without_tests(items: &mut Vec<syn::Item>) {
+pub(super) fn without_tests(items: &mut Vec<syn::Item>) {
     items.retain(|item| {
         let attributes = match item {
             syn::Item::Mod(item) => &item.attrs,
@@ -333,15 +333,15 @@ fn messages(items: &[syn::Item], arm: &Arm) -> Vec<String> {
 
 /// What stands in a piece of source.
 #[derive(Default)]
-struct Finder {
-    codes: Vec<String>,
+pub(super) struct Finder {
+    pub(super) codes: Vec<String>,
     exits: BTreeSet<u8>,
-    sentences: Vec<String>,
+    pub(super) sentences: Vec<String>,
     /// `#[fault(transparent)]`
-    is_transparent: bool,
+    pub(super) is_transparent: bool,
 }
 
-fn found(visit: impl FnOnce(&mut Finder)) -> Finder {
+pub(super) fn found(visit: impl FnOnce(&mut Finder)) -> Finder {
     let mut finder = Finder::default();
     visit(&mut finder);
     finder

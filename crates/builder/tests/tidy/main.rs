@@ -3,6 +3,7 @@
 mod circles;
 mod defaults;
 mod documents;
+mod error_texts;
 mod errors;
 mod numbers;
 mod rule_places;
