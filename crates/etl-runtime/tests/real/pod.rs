@@ -9,7 +9,7 @@ use testkit::images::{ImageRegistry, printed_by, unpack_with_tar, unpack_with_um
 use testkit::{FixtureIndex, WheelBuilder};
 
 use crate::built::{Built, Machine, RootedPod, VERSION, built, system_image, system_root, variables};
-use crate::support::pickled;
+use crate::support::{pickled, sdk};
 
 /// What docs/etl.md bakes.
 const PACKAGES: &str = "numpy>=2,<3,pillow";
@@ -74,7 +74,7 @@ fn bake(machine: &Machine, built: &Built, to: &Path) -> String {
 // E8, and cases 52 and 53: from the builder to status 200, without an index, pip or uv
 #[test]
 fn attack_e8_a_pod_of_a_built_runtime_serves_with_a_delta_and_without_a_network() {
-    let Some((built, machine, _)) = built() else { return };
+    let (Some((built, machine, _)), Some(submitter)) = (built(), sdk("3.12")) else { return };
     let folder = tempfile::tempdir().unwrap();
     let deltas = folder.path().join("deltas");
     let baked = variables(&bake(machine, built, &deltas));
@@ -97,7 +97,7 @@ fn attack_e8_a_pod_of_a_built_runtime_serves_with_a_delta_and_without_a_network(
             unpack_with_tar(&layout, "3.12", &root);
         }
         set_trap_for_pip(&root);
-        let payload = pickled(&built.python(), framework, TURNED);
+        let payload = pickled(&submitter, framework, TURNED);
         let mut pod = pod(root, format!("oci:{}:3.12", layout.display()), &payload, &own);
         pod.variables.extend(baked.clone());
         pod.variables.insert("ETL_DELTA".to_owned(), "/deltas".to_owned());
@@ -111,7 +111,7 @@ fn attack_e8_a_pod_of_a_built_runtime_serves_with_a_delta_and_without_a_network(
 // E6
 #[test]
 fn an_image_with_packages_comes_back_from_a_registry_under_the_sdks_name_and_installs_nothing() {
-    let Some((built, machine, _)) = built() else { return };
+    let (Some((built, machine, _)), Some(submitter)) = (built(), sdk("3.12")) else { return };
     if testkit::is_left_out("docker-registry") {
         return;
     }
@@ -127,7 +127,7 @@ fn an_image_with_packages_comes_back_from_a_registry_under_the_sdks_name_and_ins
     fs::create_dir(&root).unwrap();
     unpack_with_tar(&back, "3.12", &root);
     set_trap_for_pip(&root);
-    let payload = pickled(&built.python(), "flask", TURNED);
+    let payload = pickled(&submitter, "flask", TURNED);
     let mut pod = pod(root, registry.at(name), &payload, folder.path());
     pod.variables.insert("PACKAGES".to_owned(), PACKAGES.to_owned());
     let log = assert_serves(&pod);
