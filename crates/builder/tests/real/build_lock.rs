@@ -8,7 +8,7 @@ use store::Store;
 use testkit::{FixtureFile, FixtureIndex, WheelBuilder};
 use vocab::PlatformKey;
 
-use crate::support::{self, Bench, PYTHON, assert_says, builder_requests, host, rich_bench, rich_packages};
+use crate::support::{self, Bench, PYTHON, QUICKEST, assert_says, builder_requests, host, rich_bench, rich_packages};
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
     WheelBuilder::new(name, version).build()
@@ -167,13 +167,17 @@ fn attack_5_what_an_ordinary_build_packed_does_not_poison_a_locked_one() {
             support::remove(&bench.repository.at("dist"));
             support::remove(&bench.path("store/parts"));
         };
-        let locked = || bench.build_with(&["--locked", "--format", format]).manifest().artifact.unwrap().sha256;
+        let options = [&["--format", format], &QUICKEST[..]].concat();
+        let locked = || {
+            let run = bench.build_with(&[&["--locked"], &options[..]].concat());
+            run.manifest().artifact.unwrap().sha256
+        };
         bench.build();
         forget();
         let digest = locked();
         forget();
         exchange(&unpacked, b"answer = 13\n");
-        let run = bench.run(&[PYTHON, "--format", format]);
+        let run = bench.run(&[&[PYTHON], &options[..]].concat());
         // A zip is copied from the wheel, which is genuine.
         if format != "zip" {
             assert_eq!((run.code, &run.error()["code"]), (4, &json!("E_ARCHIVE_EXCHANGED")), "{}", run.told());

@@ -6,13 +6,14 @@ mod session;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use catalogue::{Catalogue, downloads};
 use serde_json::{Value, json};
 use session::{Session, told};
 use testkit::{HttpServer, TestRepository, WheelBuilder};
 
-use crate::support::{PYTHON, Run, assert_says, builder, publish, run};
+use crate::support::{PYTHON, Run, assert_says, builder, publish, run, share_base};
 
 struct Foreign {
     repository: TestRepository,
@@ -27,8 +28,7 @@ impl Foreign {
     }
 
     fn command(&self) -> Command {
-        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store");
-        let mut command = builder(self.repository.path(), &store);
+        let mut command = builder(self.repository.path(), store());
         command.env("PYDIST_EMULATORS", emulators());
         command.args(["--json", PYTHON, "--platform", self.platform, "--emulate"]);
         command
@@ -41,6 +41,16 @@ impl Foreign {
     fn whitelist(&self, entries: &Value) {
         self.repository.file(&format!("checker/whitelists/{}.json", self.platform), entries.to_string());
     }
+}
+
+/// For all tests here, which look at what earlier runs left.
+fn store() -> &'static Path {
+    static STORE: OnceLock<PathBuf> = OnceLock::new();
+    STORE.get_or_init(|| {
+        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store");
+        share_base(&store);
+        store
+    })
 }
 
 fn emulators() -> PathBuf {
@@ -96,8 +106,7 @@ fn what_wine_lacks_is_named_and_passes_once_the_whitelist_says_so() {
     let emulated = native.emulated.expect("an emulator ran the imports");
     assert!(emulated.by.starts_with("wine "), "{emulated:?}");
     assert_eq!(emulated.gaps, native.allowed);
-    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store");
-    assert_eq!(wine_processes(&store), [""; 0]);
+    assert_eq!(wine_processes(store()), [""; 0]);
 }
 
 #[test]
@@ -126,8 +135,14 @@ fn case_client_uv_windows_python_exe_in_wine_the_tools_of_windows_find_what_was_
     let folder = tempfile::tempdir().unwrap();
     let session = Session::begin(&folder.path().join("wine"));
     let foreign = Foreign::of("windows-x64", &["idna", "uv"]);
-    let built = run(builder(foreign.repository.path(), &Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store"))
-        .args(["--json", PYTHON, "--platform", "windows-x64", "--format", "tar.gz"]));
+    let built = run(builder(foreign.repository.path(), store()).args([
+        "--json",
+        PYTHON,
+        "--platform",
+        "windows-x64",
+        "--format",
+        "tar.gz",
+    ]));
     assert_eq!(built.code, 0, "{}", built.told());
     let newer = WheelBuilder::new("idna", "99.0")
         .file("idna.py", "def main():\n    print('the newer idna')\n")
