@@ -443,48 +443,49 @@ fn a_workers_image_has_the_job_and_starts_beams_boot_program() {
     if testkit::is_left_out("skopeo") {
         return;
     }
-    let mut digests = Vec::new();
-    for _ in 0..2 {
-        let bench = Bench::new();
-        let baked = bench.baked(&j1());
-        let request = WorkerImage {
-            base: None,
-            byte_code: true,
-            data_prefix_compat: true,
-            compression: LayerCompression::Gzip,
-            epoch: archive::DEFAULT_MTIME,
-        };
-        let layout = bench.folder.path().join("image");
-        let written = write_image(&CONTEXT, &baked.archive, &request, &layout).expect("it is written");
-        let contents: Vec<&str> = written.layers.iter().map(|layer| layer.content.as_str()).collect();
-        let code = "byte code of the job";
-        for layer in ["base", "byte code of the interpreter", "byte code of packages", code, "links to data files"] {
-            assert!(contents.contains(&layer), "no {layer} in {contents:?}");
-        }
-        digests.push(written.digest);
-        let job = j1();
-        job.write("transforms.py", "x = 1 + 1\n");
-        let baked = bench.baked(&job);
-        let again = write_image(&CONTEXT, &baked.archive, &request, &bench.folder.path().join("again")).expect("it is");
-        let changed = std::iter::zip(&written.layers, &again.layers).filter(|(one, other)| one != other);
-        let changed: Vec<&str> = changed.map(|(layer, _)| layer.content.as_str()).collect();
-        assert_eq!(changed, ["metadata", code], "of {contents:?}");
-
-        // By tar, as any tool would.
-        let root = bench.folder.path().join("root");
-        fs::create_dir(&root).unwrap();
-        unpack_with_tar(&layout, "0.0.1", &root);
-        let prefix = root.join("opt/pydist/python");
-        let script = "import run, sys; print(run.run(None, None), run.__cached__.endswith('.pyc'), sys.prefix)";
-        let printed = python(&prefix, script);
-        assert_eq!(printed, format!("1 True {}", prefix.display()));
-        assert_eq!(fs::read_to_string(root.join("usr/local/my-model.h5")).unwrap(), "model");
-        let config = config_of(&format!("oci:{}:0.0.1", layout.display()));
-        assert_eq!(config["Entrypoint"], serde_json::json!(["/opt/apache/beam/boot"]));
-        let environment = config["Env"].to_string();
-        assert!(environment.contains("RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1"), "{environment}");
-        assert!(environment.contains("PATH=/opt/pydist/python/bin:"), "{environment}");
-        assert_eq!(config["Labels"]["org.opencontainers.image.version"], "0.0.1");
+    let request = WorkerImage {
+        base: None,
+        byte_code: true,
+        data_prefix_compat: true,
+        compression: LayerCompression::Gzip,
+        epoch: archive::DEFAULT_MTIME,
+    };
+    let image_of = |bench: &Bench, baked: &Baked, name: &str| {
+        let layout = bench.folder.path().join(name);
+        (write_image(&CONTEXT, &baked.archive, &request, &layout).expect("it is written"), layout)
+    };
+    let bench = Bench::new();
+    let baked = bench.baked(&j1());
+    let (written, layout) = image_of(&bench, &baked, "image");
+    let contents: Vec<&str> = written.layers.iter().map(|layer| layer.content.as_str()).collect();
+    let code = "byte code of the job";
+    for layer in ["base", "byte code of the interpreter", "byte code of packages", code, "links to data files"] {
+        assert!(contents.contains(&layer), "no {layer} in {contents:?}");
     }
-    assert_eq!(digests[0], digests[1], "equal digests from two folders");
+    let elsewhere = Bench::new();
+    let (equal, _) = image_of(&elsewhere, &elsewhere.baked(&j1()), "image");
+    assert_eq!(written, equal, "the same image from two folders");
+
+    // By tar, as any tool would.
+    let root = bench.folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    unpack_with_tar(&layout, "0.0.1", &root);
+    let prefix = root.join("opt/pydist/python");
+    let script = "import run, sys; print(run.run(None, None), run.__cached__.endswith('.pyc'), sys.prefix)";
+    let printed = python(&prefix, script);
+    assert_eq!(printed, format!("1 True {}", prefix.display()));
+    assert_eq!(fs::read_to_string(root.join("usr/local/my-model.h5")).unwrap(), "model");
+    let config = config_of(&format!("oci:{}:0.0.1", layout.display()));
+    assert_eq!(config["Entrypoint"], serde_json::json!(["/opt/apache/beam/boot"]));
+    let environment = config["Env"].to_string();
+    assert!(environment.contains("RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1"), "{environment}");
+    assert!(environment.contains("PATH=/opt/pydist/python/bin:"), "{environment}");
+    assert_eq!(config["Labels"]["org.opencontainers.image.version"], "0.0.1");
+
+    let job = j1();
+    job.write("transforms.py", "x = 1 + 1\n");
+    let (again, _) = image_of(&bench, &bench.baked(&job), "again");
+    let changed = std::iter::zip(&written.layers, &again.layers).filter(|(one, other)| one != other);
+    let changed: Vec<&str> = changed.map(|(layer, _)| layer.content.as_str()).collect();
+    assert_eq!(changed, ["metadata", code], "of {contents:?}");
 }
