@@ -57,6 +57,7 @@ fn seeds() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
     }
     seeds.extend(extension_seeds());
     seeds.extend(frame_seeds()?);
+    seeds.extend(job_seeds());
     Ok(seeds)
 }
 
@@ -84,6 +85,23 @@ fn extension_seeds() -> Vec<Seed> {
         seed("extension_zip", "plan", first(1, &[0x55; 300])),
         seed("extension_zip", "descriptor", first(2, DESCRIPTOR.as_bytes())),
     ]
+}
+
+/// Each with every choice of what the command line says.
+fn job_seeds() -> Vec<Seed> {
+    let texts = [
+        "job_name: a\npipeline_options: {runner: direct, streaming: no, experiments: [x, 'y']}\njob_config: {}\n",
+        "job_name: &n ${A}\njob_config:\n  events: {inputs: [{type: file, name: *n}, {type: file}], outputs: ~}\n  <<: {a: 017}\n\
+         pipeline_options: {runner: direct, num_workers: '3', labels: [a, 5]}\n",
+        "version: 2\njob_name: \"\\u00e9\\x41\"\njob_config:\n  a: |\n    text\n  b: >-\n    folded\n  c: [.5, 1e+5, 1:30, 0x1F, .inf, ~, \
+         2020-01-01]\n  ? d\n  : !!str 5\npipeline_options:\n  runner: DirectRunner\n  extra_packages: 'gs://b/x.whl'\n",
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\njob_name: x\njob_config: {<<: [{c: *c}, {d: 2}]}\n",
+        "%YAML 1.1\n---\njob_name: x\nversion: 1\njob_config: {'$$': $, \"${B}\": 1e5}\n...\n",
+    ];
+    let each = |(at, text): (usize, &str)| {
+        (0..8u8).map(|choice| ("job_config", format!("{at}-{choice}"), [&[choice], text.as_bytes()].concat())).collect::<Vec<_>>()
+    };
+    texts.into_iter().enumerate().flat_map(each).collect()
 }
 
 fn frame_seeds() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
