@@ -62,6 +62,8 @@ pub struct ImportCheck<'a> {
     pub layout: TreeLayout,
     pub distributions: &'a [CheckedDistribution],
     pub whitelist: &'a Whitelist,
+    /// What is in the prefix and not checked: wheels by digest, with their files.
+    pub beside: &'a [(Digest, Vec<TreePath>)],
     /// Native files that are named like modules but are not modules.
     pub libraries: &'a BTreeSet<TreePath>,
     /// Faults that the static check let pass; their whitelist entries count as needed. Empty if it did not run.
@@ -161,6 +163,7 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let mut unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
     if unknown.is_empty() {
         report.cached = report.imported;
+        report.asked = known.names_asked_for().cloned().collect();
         return Ok(report);
     }
     let cached = report.imported;
@@ -174,6 +177,8 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     attempts.extend(settled.map(|(module, attempt)| (module.clone(), attempt.clone())));
     report = judge::judge(check, &wanted, &attempts, &known.loaded);
     report.cached = cached;
+    let asked = attempts.values().flat_map(|attempt| &attempt.asked);
+    report.asked = asked.chain(known.names_asked_for()).cloned().collect();
     let after = stamps(check.prefix);
     // A hook that writes into the prefix fails this build later, and the next one too, so it must be seen doing it.
     let broken_hooks = hooks::warnings(check, &said);

@@ -56,6 +56,12 @@ pub(crate) struct RecalledImports {
     asked: Vec<BTreeSet<String>>,
 }
 
+impl RecalledImports {
+    pub fn names_asked_for(&self) -> impl Iterator<Item = &String> {
+        self.asked.iter().flatten()
+    }
+}
+
 impl CheckMemory {
     /// Computes the paths of the results; reads nothing. With `strict_whitelist`, each depends on every distribution.
     pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &RequirementGraph) -> Self {
@@ -150,11 +156,12 @@ fn read(path: &Path) -> Vec<RememberedImports> {
 fn wheels_by_name(check: &ImportCheck<'_>) -> BTreeMap<String, Vec<Digest>> {
     let start = format!("{}/", check.layout.site_packages());
     let mut wheels: BTreeMap<String, BTreeSet<Digest>> = BTreeMap::new();
-    for distribution in check.distributions {
-        let below = distribution.files.iter().filter_map(|file| file.as_str().strip_prefix(&start));
+    let checked = check.distributions.iter().map(|distribution| (distribution.sha256, &distribution.files));
+    for (sha256, files) in checked.chain(check.beside.iter().map(|(sha256, files)| (*sha256, files))) {
+        let below = files.iter().filter_map(|file| file.as_str().strip_prefix(&start));
         let names: BTreeSet<&str> = below.filter_map(|path| path.split(['/', '.']).next()).collect();
         for name in names {
-            wheels.entry(name.to_owned()).or_default().insert(distribution.sha256);
+            wheels.entry(name.to_owned()).or_default().insert(sha256);
         }
     }
     wheels.into_iter().map(|(name, wheels)| (name, wheels.into_iter().collect())).collect()

@@ -28,6 +28,9 @@ pub struct ImportReport {
     pub passed: BTreeSet<DistributionName>,
     /// Native files of the prefix that are loaded by what imports.
     pub loaded: BTreeSet<TreePath>,
+    /// Top-level names that something tried to import, whether or not they are there, less those of the standard library.
+    #[serde(skip)]
+    pub asked: BTreeSet<String>,
     /// Whitelist entries for wheels of this runtime that were not needed.
     pub unused: Vec<UnusedEntry>,
     /// Source distributions beside wheels: nothing of them is installed, so nothing was checked.

@@ -1,7 +1,7 @@
 //! The artifact of a settled runtime and of a few wheels that were given, without the prefix: what they add is laid out and checked
 //! alone, and everything else is taken from the store in the form in which it was packed.
 //!
-//! Only where they stand apart from all that is there ([`KnownPaths::stands_apart`](crate::known_paths::KnownPaths::stands_apart)). In every other case, whatever it is, the
+//! Only where they stand apart from all that is there ([`SettledRuntime::stands_apart`]). In every other case, whatever it is, the
 //! prefix is put together as usual, which also finds the words for what is wrong.
 
 use std::path::{Path, PathBuf};
@@ -106,7 +106,7 @@ impl AddedWheels<'_> {
         let Some(assembled) = assemble::added(context, self.pieces, self.staging, &settled.known.files) else {
             return Ok(None);
         };
-        Ok(settled.known.stands_apart(&added_paths(&assembled), layout).then_some(assembled))
+        Ok(settled.stands_apart(&added_paths(&assembled), layout).then_some(assembled))
     }
 
     /// Whether the checks find nothing at all in what was added.

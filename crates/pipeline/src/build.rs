@@ -247,7 +247,7 @@ impl BuildRun<'_> {
         }
 
         let machine = folders_of_this_machine(context, repository);
-        let settled_key = settled::key(context, options, &inputs, &tree, today)?;
+        let settled_key = settled::key(context, options, &inputs, &tree, &machine, today)?;
         if let Some(settled) = settled_key.and_then(|key| SettledRuntime::recall(context, &key)) {
             let scrutiny = options.scrutiny;
             let (tree, copies, prefix, machine, packing) = (&tree, &copies, &prefix, &machine, &packing);
@@ -319,7 +319,8 @@ impl BuildRun<'_> {
                 let parts = ArtifactParts { parts, from_wheels };
                 let packed = artifacts::pack(context, &parts, &manifest, &packing, ahead)?;
                 if let Some(key) = settled_key {
-                    let settled = SettledRuntime::of(&parts.parts, &gathering, &assembled, &packed.manifest, &tree);
+                    let (parts, asked) = (&parts.parts, &findings.asked);
+                    let settled = SettledRuntime::of(parts, &gathering, &assembled, &packed.manifest, asked, &tree);
                     settled.into_iter().for_each(|settled| settled.remember(context, &key));
                 }
                 Ok((packed, table))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vocab::{DistributionName, TreeLayout, TreePath};
+use vocab::{DistributionName, ModuleFolder, TreeLayout, TreePath};
 
 /// What a tree has, without most of its folders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,11 +18,15 @@ impl KnownPaths {
     pub fn stands_apart(&self, added: &[TreePath], layout: TreeLayout) -> bool {
         let folders = self.folders();
         let modules: BTreeSet<_> = self.files.iter().filter_map(|path| layout.top_level_module(path)).collect();
+        // The standard library comes before everything else, so that what is added to it hides modules of wheels.
+        let hides = |path: &TreePath| {
+            layout.top_level_module(path).is_some_and(|(folder, _)| folder == ModuleFolder::StandardLibrary)
+        };
         let has = |path: &TreePath| self.files.contains(path) || self.empty_folders.contains(path);
         added.iter().all(|path| {
             let is_taken = has(path) || folders.contains(path) || ancestors(path).any(|folder| has(&folder));
             let is_beside = layout.top_level_module(path).is_some_and(|module| modules.contains(&module));
-            !(is_taken || is_beside || acts_on_others(path))
+            !(is_taken || is_beside || hides(path) || acts_on_others(path))
         })
     }
 
@@ -110,6 +114,9 @@ mod tests {
             (site("single/__init__.py"), false),
             (site("deep/job.py"), false),
             ("lib/python3.12/json.py".to_owned(), false),
+            // In the standard library it would be imported instead of a wheel's.
+            ("lib/python3.12/single.py".to_owned(), false),
+            ("lib/python3.12/new.py".to_owned(), false),
             // What acts by its name.
             (site("job.pth"), false),
             (site("sitecustomize.py"), false),

@@ -30,6 +30,8 @@ pub struct CheckFindings {
     pub distributions: BTreeMap<Digest, NativeFiles>,
     /// Where requirements were resolved each for itself.
     pub environments: Vec<CheckedEnvironment>,
+    /// Top-level names that imports looked for.
+    pub asked: BTreeSet<String>,
 }
 
 /// Everything in the manifest except the artifact and the warnings.

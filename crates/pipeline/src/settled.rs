@@ -2,17 +2,19 @@
 //! paths, what was checked. Kept in the store, so that the artifact with another such wheel is made without putting the prefix
 //! together again; `added.rs` does that.
 //!
-//! The key is the build key without those wheels, with the date, since entries of whitelists expire. It covers all that the checks
-//! depended on. Nothing is kept of a build whose given wheels were part of what was found.
+//! The key is the build key without those wheels, with the date, since entries of whitelists expire, and the folders that no file may
+//! name. It covers all that the checks depended on. Nothing is kept of a build whose given wheels were part of what was found.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use archive::{EntryKind, PartSource};
 use config_merger::Layout;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, DistributionName, Fault, Manifest, PartKind, TreePath};
+use serde_json::Value;
+use vocab::{Digest, DistributionName, Fault, Manifest, PartKind, TreeLayout, TreePath};
 
 use crate::artifacts::PartRow;
 use crate::assemble::AssembledPrefix;
@@ -26,7 +28,7 @@ use interpreter::BaseTree;
 use store::Context;
 
 /// Changes with what is kept, and with what follows from it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FACT: &str = "settled-runtime";
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -48,6 +50,8 @@ pub(crate) struct SettledRuntime {
     pub size: u64,
     /// What is installed, with what it requires.
     pub members: Vec<SettledMember>,
+    /// Top-level names that imports looked for: with a module of such a name they might end in another way.
+    pub asked: BTreeSet<String>,
     /// Of the build that it was found in, as far as others share it: without given distributions and copied files.
     pub manifest: Manifest,
 }
@@ -79,15 +83,29 @@ struct KeptRuntime {
     files: u64,
     size: u64,
     members: Vec<SettledMember>,
+    asked: BTreeSet<String>,
     manifest: Manifest,
 }
 
-/// The key of the runtime without given wheels. `None` for builds that want more than artifacts, or are not simple.
+/// It goes into manifests without being looked at again.
+#[derive(Serialize, Deserialize)]
+struct CheckedRuntime {
+    runtime: Value,
+    check: Digest,
+}
+
+fn check_of(key: &Digest, runtime: &Value) -> Digest {
+    Digest::of(format!("{key}\n{runtime}\n"))
+}
+
+/// The key of the runtime without given wheels. `None` for builds that want more than artifacts, or are not simple. `machine`: folders
+/// that nothing may name.
 pub(crate) fn key(
     context: &Context,
     options: &BuildOptions,
     inputs: &KeyInputs<'_>,
     tree: &BaseTree,
+    machine: &[PathBuf],
     today: Date,
 ) -> Result<Option<Digest>, Box<dyn Fault>> {
     let is_wanted = options.artifacts_only && !options.strict && !inputs.extra.is_empty() && context.remote.is_none();
@@ -95,15 +113,19 @@ pub(crate) fn key(
     if !is_wanted || !is_simple || inputs.emulator.is_some() {
         return Ok(None);
     }
+    // The repository may be a throw-away folder.
+    let machine: Vec<&PathBuf> = machine.iter().filter(|it| *it != inputs.repository).collect();
     let inputs = KeyInputs { extra: Vec::new(), ..inputs.clone() };
     let build_key = build_key(&inputs, tree.identity)?;
-    Ok(Some(Digest::of(format!("settled runtime {FORMAT}\n{build_key}\n{today}\n"))))
+    Ok(Some(Digest::of(format!("settled runtime {FORMAT}\n{build_key}\n{today}\n{machine:?}\n"))))
 }
 
 impl SettledRuntime {
     pub fn recall(context: &Context, key: &Digest) -> Option<Self> {
         let known = context.store.recall(FACT, &key.to_string(), REMEMBERED, SystemTime::now())?;
-        let kept: KeptRuntime = serde_json::from_value(known).ok()?;
+        let CheckedRuntime { runtime, check } = serde_json::from_value(known).ok()?;
+        let sound = check == check_of(key, &runtime);
+        let kept: KeptRuntime = serde_json::from_value(runtime).ok().filter(|_| sound)?;
         let paths = |text: &str| text.lines().map(str::parse).collect::<Result<BTreeSet<TreePath>, _>>().ok();
         Some(Self {
             known: KnownPaths { files: paths(&kept.files_and_links)?, empty_folders: paths(&kept.empty_folders)? },
@@ -111,6 +133,7 @@ impl SettledRuntime {
             files: kept.files,
             size: kept.size,
             members: kept.members,
+            asked: kept.asked,
             manifest: kept.manifest,
         })
     }
@@ -124,9 +147,12 @@ impl SettledRuntime {
             files: self.files,
             size: self.size,
             members: self.members,
+            asked: self.asked,
             manifest: self.manifest,
         };
-        let value = serde_json::to_value(kept).expect("plain data with text keys");
+        let runtime = serde_json::to_value(kept).expect("plain data with text keys");
+        let checked = CheckedRuntime { check: check_of(key, &runtime), runtime };
+        let value = serde_json::to_value(checked).expect("plain data with text keys");
         // Forgotten, it is found again.
         let _ = context.store.remember(FACT, &key.to_string(), &value, SystemTime::now());
     }
@@ -137,6 +163,7 @@ impl SettledRuntime {
         gathering: &GatherOutcome,
         assembled: &AssembledPrefix,
         manifest: &Manifest,
+        asked: &BTreeSet<String>,
         tree: &BaseTree,
     ) -> Option<Self> {
         let (given, locked): (Vec<&GatheredWheel>, Vec<&GatheredWheel>) =
@@ -144,9 +171,10 @@ impl SettledRuntime {
         let is_given = |name: &DistributionName| given.iter().any(|gathered| gathered.name == *name);
         let all = assembled.installed.as_ref()?;
         let replaced = all.removed.iter().any(is_given) || assembled.copied.iter().any(|file| file.overwrote);
+        let told = all.remarks.iter().any(|(name, _)| is_given(name));
         let named = manifest.native.warnings.iter().filter_map(|it| it.distribution.as_ref()).any(is_given);
         let native = named || manifest.distributions.iter().any(|it| is_given(&it.name) && it.native.is_some());
-        if replaced || native || !manifest.environments.is_empty() || !gathering.sources.is_empty() {
+        if replaced || told || native || !manifest.environments.is_empty() || !gathering.sources.is_empty() {
             return None;
         }
         let mut settled = Self {
@@ -155,6 +183,7 @@ impl SettledRuntime {
             files: 0,
             size: 0,
             members: locked.iter().map(|gathered| SettledMember::of(gathered)).collect(),
+            asked: asked.clone(),
             manifest: Manifest { copied_files: Vec::new(), artifact: None, ..manifest.clone() },
         };
         settled.manifest.distributions.retain(|it| !is_given(&it.name));
@@ -179,6 +208,13 @@ impl SettledRuntime {
         }
         // A folder of the interpreter with nothing in it belongs to its part, unless something was put there.
         let fills = settled.known.new_folders(&added).iter().any(|folder| folder.below(&tree.root).is_dir());
-        (!fills && settled.known.stands_apart(&added, tree.layout)).then_some(settled)
+        (!fills && settled.stands_apart(&added, tree.layout)).then_some(settled)
+    }
+
+    /// Whether these files change nothing of what was found in it.
+    pub fn stands_apart(&self, added: &[TreePath], layout: TreeLayout) -> bool {
+        let is_asked =
+            |path: &TreePath| layout.top_level_module(path).is_some_and(|(_, name)| self.asked.contains(name));
+        self.known.stands_apart(added, layout) && !added.iter().any(is_asked)
     }
 }

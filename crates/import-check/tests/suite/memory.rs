@@ -70,6 +70,23 @@ fn what_is_imported_without_being_required_is_imported_again_with_its_user_when_
 }
 
 #[test]
+fn what_is_imported_of_a_wheel_that_is_not_checked_counts_as_well() {
+    let mut runtime = Runtime::new();
+    runtime.install("user", &[("user.py", b"import job\n")]);
+    runtime.install("job", &[("job.py", b"")]);
+    let job = runtime.distributions.pop().unwrap();
+    runtime.beside.push((job.sha256, job.files.clone()));
+    for cached in [0, 1] {
+        let report = runtime.check();
+        assert_eq!((report.imported, report.cached, report.asked.contains("job")), (1, cached, true));
+    }
+    runtime.beside.clear();
+    fs::remove_file(runtime.prefix().join(job.files[0].as_str())).unwrap();
+    let failure = "user: `user` missing dependency: job: ModuleNotFoundError: No module named 'job'";
+    assert_eq!(failures(&runtime.check()), [failure]);
+}
+
+#[test]
 fn byte_code_is_kept_and_one_of_another_wheel_never_taken() {
     let mut runtime = Runtime::new();
     runtime.install("good", &[("good/__init__.py", b"x = 1\n")]);

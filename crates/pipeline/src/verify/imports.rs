@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vocab::{Digest, DistributionName, Fault};
+use vocab::{Digest, DistributionName, Fault, TreePath};
 
 use super::Verification;
 use import_check::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
@@ -15,6 +15,14 @@ pub(super) fn verify_imports(
     native: &NativeReport,
 ) -> Result<ImportReport, Box<dyn Fault>> {
     let all = it.assembled.installed.iter().flat_map(|all| &all.distributions);
+    let beside: Vec<(Digest, Vec<TreePath>)> = all
+        .clone()
+        .zip(it.gathered)
+        .filter(|(_, gathered)| gathered.extra)
+        .map(|(installed, gathered)| {
+            (gathered.wheel.contents.sha256, installed.files.iter().map(|file| file.path.clone()).collect())
+        })
+        .collect();
     let members: Vec<_> = it.gathered.iter().map(|it| (&it.name, &it.wheel.contents.metadata.requires[..])).collect();
     let incomplete = resolve::kept_dependants(&it.prepared.request, &it.prepared.rows.left_out, &members);
     let distributions: Vec<CheckedDistribution> = all
@@ -37,6 +45,7 @@ pub(super) fn verify_imports(
         prefix: it.staging,
         layout: it.tree.layout,
         distributions: &distributions,
+        beside: &beside,
         whitelist: it.whitelist,
         allowed_files: &allowed_files,
         libraries: &native.libraries_named_like_modules(it.tree.layout),

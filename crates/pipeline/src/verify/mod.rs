@@ -170,10 +170,12 @@ fn conclude(
     summary.warnings.extend(warnings::accepted(&native, imports.as_ref(), layout, it.machine));
     summary.warnings.extend(remarks);
     summary.warnings.sort();
+    let mut asked = BTreeSet::new();
     if let Some(report) = imports {
         report.add_to(&mut summary);
+        asked = report.asked;
     }
-    Ok(CheckFindings { native: summary, distributions, environments: Vec::new() })
+    Ok(CheckFindings { native: summary, distributions, environments: Vec::new(), asked })
 }
 
 /// A rule that leaves something out names what it breaks.
