@@ -10,7 +10,7 @@ use job::{
     PackageSettings, VerifyOutcome, VerifyReport, WorkerImage, WrittenImage,
 };
 use serde_json::json;
-use store::Context;
+use store::{Context, FileLock};
 use vocab::{Environment, Exit, Fault, PlatformKey};
 
 use crate::arguments::GlobalArguments;
@@ -80,7 +80,7 @@ fn bake(
     printer: &Printer,
     json: bool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let (report, baked) = baked(context, arguments)?;
+    let (report, baked, _held) = baked(context, arguments)?;
     let image = image_beside(context, arguments, baked.as_ref())?;
     Shown { report: &report, baked: baked.as_ref(), image: image.as_ref(), verified: None }.tell(printer, json);
     Ok(exit(&report))
@@ -92,7 +92,7 @@ fn package(
     printer: &Printer,
     json: bool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let (mut report, mut baked) = baked(context, &arguments.bake)?;
+    let (mut report, mut baked, _held) = baked(context, &arguments.bake)?;
     let mut verified = None;
     if let Some(baked) = baked.as_mut().filter(|_| !arguments.no_verify) {
         let (made, findings) = job::verify(context, &baked.archive, &baked.manifest, &arguments.verify.skip_module)?;
@@ -198,15 +198,18 @@ fn with_verified(exit: Exit, verified: Option<&VerifyReport>) -> Exit {
     }
 }
 
-/// Checks, stages and bakes. The report has all findings.
-fn baked(context: &Context, arguments: &JobBakeArguments) -> Result<(CheckReport, Option<Baked>), Box<dyn Fault>> {
+/// Checks, stages and bakes. The report has all findings. Until the lock goes, nobody else writes into the folder for results.
+fn baked(
+    context: &Context,
+    arguments: &JobBakeArguments,
+) -> Result<(CheckReport, Option<Baked>, Option<FileLock>), Box<dyn Fault>> {
     let request = request(context, arguments)?;
     let (folder, check, mut report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
     if let Some(base) = worker_image(context, &arguments.image, false)?.base {
         let findings = report.findings.into_iter().chain(job::check_base(&base, request.platform)?);
         report.findings = job::judged(findings.collect(), check.strict, &check.allowed);
     }
-    let Some(place) = place.filter(|_| !report.has_errors()) else { return Ok((report, None)) };
+    let Some(place) = place.filter(|_| !report.has_errors()) else { return Ok((report, None, None)) };
     let out = out_of(&folder, &report, arguments.out.as_ref())?;
     let mut context = context.clone();
     context.work.offline = arguments.check.offline;
@@ -216,10 +219,11 @@ fn baked(context: &Context, arguments: &JobBakeArguments) -> Result<(CheckReport
         indexes: check.indexes.clone(),
         strategy: IndexStrategy::default(),
     };
+    let held = job::hold_results(&context, &out)?;
     let staged = job::stage(&context, &folder, &report, &place, &check, &packages, &out)?;
     let (baked, findings) = job::bake(&context, (&report, &check), &place, &staged, &request, &out)?;
     report.findings = findings;
-    Ok((report, baked))
+    Ok((report, baked, Some(held)))
 }
 
 fn request(context: &Context, arguments: &JobBakeArguments) -> Result<BakeRequest, Box<dyn Fault>> {

@@ -169,6 +169,7 @@ pub(crate) fn stage(
     let mut context = context.clone();
     context.work.offline = arguments.check.offline;
     context.default_index = request.indexes.default.clone();
+    let _held = job::hold_results(&context, &out)?;
     let staged = job::stage(&context, &folder, &report, &place, &request, &packages, &out)?;
     if json {
         printer.json("staged", &json!({"report": report, "staged": staged}));

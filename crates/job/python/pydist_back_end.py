@@ -12,6 +12,7 @@ import sys
 import tarfile
 import traceback
 import zipfile
+import zlib
 
 MOST_MEMBERS = 100000
 LARGEST_METADATA = 4 << 20
@@ -32,8 +33,28 @@ def loaded(question):
     return backend
 
 
+def pack_quickly(output):
+    """Archives in `output` are not compressed, and have no names of owners: they are unpacked at once and packed anew."""
+    begin = getattr(tarfile._Stream, "_init_write_gz", None)
+    if begin is None:
+        return
+
+    def begin_quickly(stream, *level):
+        # It shortens the name.
+        path = os.path.realpath(str(stream.name))
+        begin(stream, *level)
+        if path.startswith(output + os.sep):
+            stream.cmp = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, 0)
+
+    tarfile._Stream._init_write_gz = begin_quickly
+    # Each is looked up for each member.
+    tarfile.pwd = tarfile.grp = None
+
+
 def sdist(question, commands):
     commands.install(question["commands"])
+    if not question["keep"]:
+        pack_quickly(os.path.realpath(question["output"]))
     try:
         made = loaded(question).build_sdist(question["output"])
     except BaseException as error:
@@ -66,13 +87,13 @@ def facts(question, commands, folder):
     modules = [name for name in names if name.endswith(".py") and ".dist-info/" not in name and ".data/" not in name]
     packages = sorted({name.rpartition("/")[0].replace("/", ".") for name in modules if "/" in name})
     # A wheel does not say which file of the job its data came from; one with the same path or name is taken for it.
-    data = []
+    data, by_name = [], {path.rpartition("/")[2]: path for path in sorted(before, reverse=True)}
     for name in names:
         scheme = name.partition(".data/data/")[2]
         if scheme and not name.endswith("/"):
-            base = scheme.rpartition("/")[2]
-            sources = [path for path in before if path == scheme] or [path for path in before if path.rpartition("/")[2] == base]
-            data.append({"dest": scheme.rpartition("/")[0], "sources": sources[:1]})
+            dest, _, base = scheme.rpartition("/")
+            source = scheme if scheme in before else by_name.get(base)
+            data.append({"dest": dest, "sources": [source] if source else []})
     in_src = any("src/" + name in before for name in modules)
     return {
         "name": metadata["Name"],

@@ -1,7 +1,10 @@
 //! A runtime with the job in it: its wheel, made of the staged archive, and all that the job requires.
 
+use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use archive::pieces::StagingFolder;
 use store::{Context, Scrutiny};
 use vocab::{Fault, Manifest, manifest_beside};
 use wheel::{UnpackedWheel, WheelTarget};
@@ -68,7 +71,7 @@ pub fn bake(
     for url in requirements.index.iter_mut().chain(&mut requirements.extra_indexes) {
         *url = job_runtime::index_without_secrets(url);
     }
-    for line in &requirements.idle_constraints {
+    for line in requirements.idle_constraints.iter().map(|line| without_secrets(line)) {
         context.note(format!("the constraint `{line}` is not used: it binds only what is required by name"));
     }
     if !requirements.findings.is_empty() {
@@ -85,8 +88,10 @@ pub fn bake(
         request: bake,
         indexes: &request.indexes,
     };
-    let staging = tempfile::Builder::new().prefix(".baked-").tempdir_in(out).map_err(JobError::disk("write", out))?;
-    let product = match runtime.build(context, staging.path(), &out.join(JOB_LOCK))? {
+    let staging = StagingFolder::beside(&out.join(JOB_LOCK)).map_err(JobError::disk("write", out))?;
+    let made_in = staging.tree();
+    fs::create_dir(&made_in).map_err(JobError::disk("make", &made_in))?;
+    let product = match runtime.build(context, &made_in, &out.join(JOB_LOCK))? {
         Ok(product) => product,
         Err(more) => return Ok((None, judge(more))),
     };
@@ -211,11 +216,15 @@ impl Described<'_> {
         let contents = &self.unpacked.contents;
         let below = format!("{}.data/data/", contents.stem);
         let setup = self.report.facts.as_ref().and_then(|it| it.setup.as_ref());
-        let sources: Vec<&String> = setup.iter().flat_map(|it| &it.data_files).flat_map(|it| &it.sources).collect();
+        let named = setup.iter().flat_map(|it| &it.data_files).flat_map(|it| &it.sources);
+        let mut sources: HashMap<&str, &String> = HashMap::new();
+        for source in named {
+            sources.entry(source.rsplit('/').next().unwrap_or_default()).or_insert(source);
+        }
         let of = |entry: &wheel::WheelEntry| {
             let path = entry.path.as_str().strip_prefix(&below)?.to_owned();
             let base = path.rsplit('/').next().unwrap_or_default();
-            let source = sources.iter().find(|it| it.rsplit('/').next() == Some(base)).map(|it| (*it).clone());
+            let source = sources.get(base).map(|it| (*it).clone());
             Some(DataFileRow { source, path, sha256: entry.sha256, size: entry.size })
         };
         contents.entries.iter().filter_map(of).collect()

@@ -109,13 +109,9 @@ impl FileChecks<'_> {
     /// Files of packaged modules and packages.
     fn packaged(&self) -> BTreeSet<String> {
         let modules = self.setup.py_modules.iter().map(|module| self.setup.module_file(module));
-        let is_in_package = |file: &str| {
-            self.setup.packages.iter().any(|package| {
-                let folder = self.setup.module_file(package);
-                let folder = folder.trim_end_matches(".py");
-                file.rsplit_once('/').is_some_and(|(parent, _)| parent == folder)
-            })
-        };
+        let folder = |package: &String| self.setup.module_file(package).trim_end_matches(".py").to_owned();
+        let folders: BTreeSet<String> = self.setup.packages.iter().map(folder).collect();
+        let is_in_package = |file: &str| file.rsplit_once('/').is_some_and(|(parent, _)| folders.contains(parent));
         let files = self.facts.modules.iter().map(|it| it.file.clone()).filter(|file| is_in_package(file));
         modules.chain(files).collect()
     }

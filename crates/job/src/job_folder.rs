@@ -2,10 +2,11 @@
 //!
 //! It is only read. Links inside of it are followed, those that leave it are not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vocab::Fault;
 use walkdir::WalkDir;
@@ -49,6 +50,8 @@ const NEVER: [&str; 5] = [".git", "__pycache__", ".venv", "venv", ".tox"];
 const BUILT: [&str; 2] = ["build", "dist"];
 /// Followed links and files; a job with more is refused.
 const MOST_FILES: usize = 1_000_000;
+/// They mostly wait for the disk.
+const COPIES_AT_ONCE: usize = 4;
 
 impl JobFolder {
     /// Looks through the folder. `out`, the folder for results, is left out if it lies in it.
@@ -170,20 +173,34 @@ impl JobFolder {
         Ok(sum)
     }
 
-    /// Copies the regular files into an empty folder of ours.
-    pub fn copy_to(&self, target: &Path) -> io::Result<()> {
-        let mut made = std::collections::BTreeSet::new();
+    /// Copies the regular files into a folder of ours, which has nothing but those that are there already.
+    pub fn copy_to(&self, target: &Path, is_there: &dyn Fn(&str) -> bool) -> io::Result<()> {
+        let (mut made, mut wanted) = (BTreeSet::new(), Vec::new());
         for (name, file) in &self.files {
             let JobFile::Regular { at, executable } = file else { continue };
+            if is_there(name) {
+                continue;
+            }
             let to = target.join(name);
             if let Some(parent) = to.parent()
                 && made.insert(parent.to_owned())
             {
                 fs::create_dir_all(parent)?;
             }
-            copy(at, &to).map_err(|error| io::Error::new(error.kind(), format!("`{name}`: {error}")))?;
-            disk::set_mode(&to, if *executable { 0o755 } else { 0o644 })?;
+            wanted.push((name, at, *executable, to));
         }
+        let shares_blocks = AtomicBool::new(true);
+        vocab::side_by_side(
+            COPIES_AT_ONCE,
+            wanted.len(),
+            || (),
+            |(), index| {
+                let (name, at, executable, to) = &wanted[index];
+                let failed = |error: io::Error| io::Error::new(error.kind(), format!("`{name}`: {error}"));
+                copy(at, to, &shares_blocks).map_err(failed)?;
+                disk::set_mode(to, if *executable { 0o755 } else { 0o644 })
+            },
+        )?;
         Ok(())
     }
 }
@@ -208,19 +225,22 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-fn slashed(path: &Path) -> String {
+pub(crate) fn slashed(path: &Path) -> String {
     let names: Vec<_> = path.components().map(|it| it.as_os_str().to_string_lossy().into_owned()).collect();
     names.join("/")
 }
 
-/// Shares the blocks where the file system can.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+/// Shares the blocks where the file system can, which is tried until it fails.
+fn copy(from: &Path, to: &Path, shares_blocks: &AtomicBool) -> io::Result<()> {
     // A pipe may have taken the file's place.
-    drop(vocab::open_regular(from)?);
-    if reflink_copy::reflink(from, to).is_ok() {
-        return Ok(());
+    let mut source = vocab::open_regular(from)?;
+    if shares_blocks.load(Ordering::Relaxed) {
+        match reflink_copy::reflink(from, to) {
+            Ok(()) => return Ok(()),
+            Err(_) => shares_blocks.store(false, Ordering::Relaxed),
+        }
     }
-    let (mut source, mut target) = (vocab::open_regular(from)?, File::create_new(to)?);
+    let mut target = File::create_new(to)?;
     io::copy(&mut source, &mut target).map(drop)
 }
 
@@ -288,7 +308,7 @@ mod tests {
             [JobFile::Outside, JobFile::Outside, JobFile::Broken, JobFile::Broken]
         );
         let copy = tempfile::tempdir().unwrap();
-        job.copy_to(copy.path()).unwrap();
+        job.copy_to(copy.path(), &|_| false).unwrap();
         assert_eq!(fs::read(copy.path().join("inside")).unwrap(), b"f");
         assert!(!copy.path().join("outside").exists() && !copy.path().join("device").exists());
     }

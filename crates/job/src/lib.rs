@@ -34,6 +34,7 @@ mod effective_config;
 mod file_checks;
 mod finding;
 mod job_back_end;
+mod job_copy;
 mod job_error;
 mod job_folder;
 mod job_indexes;
@@ -47,6 +48,7 @@ mod packaging_checks;
 mod question_server;
 mod requirement_lines;
 mod requirements;
+mod results_folder;
 mod secrets;
 mod setup_checks;
 mod setup_facts;
@@ -81,6 +83,7 @@ pub use job_manifest::{
 };
 pub use job_runtime::JOB_LOCK;
 pub use level::Level;
+pub use results_folder::hold_results;
 pub use setup_facts::{
     CommandCall, DataFiles, FixedPath, Import, ManifestRule, ModuleFacts, OwnCommand, SetupCall, SetupFacts,
     SetupFailure,

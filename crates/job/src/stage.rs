@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use archive::pieces::StagingFolder;
 use serde::Serialize;
 use store::Context;
 use vocab::{Digest, Fault};
@@ -56,15 +57,11 @@ pub fn stage(
 ) -> Result<Staged, Box<dyn Fault>> {
     let config = report.configs.first().map(|it| it.packaging.clone()).unwrap_or_default();
     fs::create_dir_all(out).map_err(JobError::disk("make", out))?;
-    let folder_beside = tempfile::Builder::new().prefix(".staged-").tempdir_in(out);
-    let mut staging = Staging {
-        context,
-        folder,
-        copy: place.copy(),
-        to: folder_beside.map_err(JobError::disk("write", out))?,
-        names: Vec::new(),
-        left_out: Vec::new(),
-    };
+    let target = out.join("staged");
+    let beside = StagingFolder::beside(&target).map_err(JobError::disk("write", out))?;
+    let mut staging =
+        Staging { context, folder, copy: place.copy(), to: beside.tree(), names: Vec::new(), left_out: Vec::new() };
+    fs::create_dir(&staging.to).map_err(JobError::disk("write", &staging.to))?;
     // In the order of Beam's stager.
     let mut extra_packages = config.extra_packages.clone();
     if let Some(path) = config.requirements_file.as_deref().and_then(inside).filter(|it| folder.has_file(it)) {
@@ -75,7 +72,7 @@ pub fn stage(
         }
         extra_packages.extend(file.local);
     }
-    let made = workflow::make(context, folder, place, request, &staging.to.path().join(WORKFLOW))?;
+    let made = workflow::make(context, folder, place, request, &staging.to.join(WORKFLOW))?;
     staging.names.push(WORKFLOW.to_owned());
     for path in &config.files_to_stage {
         staging.local_or_fetched(path)?;
@@ -90,15 +87,13 @@ pub fn stage(
         staging.text("extra_packages.txt", &listed)?;
     }
     let Staging { to, names, left_out, .. } = staging;
-    let files = sums(to.path(), &names)?;
+    let files = sums(&to, &names)?;
     configs(out, report)?;
-    let target = out.join("staged");
     if target.exists() {
         disk::remove_tree(&target).map_err(JobError::disk("replace", &target))?;
     }
-    let kept = to.keep();
-    disk::make_shared_folders(&kept).map_err(JobError::disk("share", &kept))?;
-    disk::rename(&kept, &target).map_err(JobError::disk("write", &target))?;
+    disk::make_shared_folders(&to).map_err(JobError::disk("share", &to))?;
+    disk::rename(&to, &target).map_err(JobError::disk("write", &target))?;
     Ok(Staged { folder: target, files, top: made.top, members: made.members, left_out })
 }
 
@@ -108,21 +103,21 @@ struct Staging<'a> {
     folder: &'a JobFolder,
     /// The copy of the job.
     copy: PathBuf,
-    to: tempfile::TempDir,
+    to: PathBuf,
     names: Vec<String>,
     left_out: Vec<String>,
 }
 
 impl Staging<'_> {
     fn text(&mut self, name: &str, text: &str) -> Result<(), JobError> {
-        let path = self.to.path().join(name);
+        let path = self.to.join(name);
         fs::write(&path, text).map_err(JobError::disk("write", &path))?;
         self.names.push(name.to_owned());
         Ok(())
     }
 
     fn file(&mut self, from: &Path, name: &str) -> Result<(), JobError> {
-        let to = self.to.path().join(name);
+        let to = self.to.join(name);
         if self.names.iter().any(|it| it == name) || to.exists() {
             return Err(JobError::StagedTwice { name: name.to_owned() });
         }

@@ -117,7 +117,7 @@ fn sdist(
     place.lay_out(folder)?;
     let output = place.output();
     fs::create_dir(&output).map_err(JobError::disk("make", &output))?;
-    let question = json!({"ask": "sdist", "commands": request.commands.as_str()});
+    let question = json!({"ask": "sdist", "commands": request.commands.as_str(), "keep": request.raw_sdist});
     let failed = |reason: String| JobError::Sdist { reason: without_secrets(&reason) };
     let limit = time_limit(request.limit, folder.size().map_err(JobError::disk("read", folder.root()))?);
     let answer = match place.ask(context, &question, limit)? {

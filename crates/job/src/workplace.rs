@@ -14,6 +14,7 @@ use vocab::{DistributionName, PythonVersion};
 
 use crate::asked_python::{AskedPython, AskedScripts, Reply};
 use crate::job_back_end::JobBackEnd;
+use crate::job_copy::JobCopy;
 use crate::job_error::JobError;
 use crate::job_folder::JobFolder;
 use crate::kept_room::{self, EnteredRoom};
@@ -34,6 +35,7 @@ pub struct Workplace {
     own_room: OnceCell<EnteredRoom>,
     indexes: Vec<(String, bool)>,
     job: PathBuf,
+    copy: JobCopy,
     back_end: JobBackEnd,
     /// Names and texts of files that are in the copy alone.
     generated: Vec<(String, String)>,
@@ -61,6 +63,7 @@ impl Workplace {
             server: QuestionServer::default(),
             scripts: AskedScripts::write(context)?,
             job: job.root().to_owned(),
+            copy: JobCopy::at(root.join("job")),
             python,
             back_end: back_end.clone(),
             generated: Vec::new(),
@@ -98,13 +101,7 @@ impl Workplace {
     /// Makes the copy anew: code of the job may have changed it.
     pub(crate) fn lay_out(&self, job: &JobFolder) -> Result<(), JobError> {
         let copy = self.copy();
-        let copied = || {
-            if copy.exists() {
-                disk::remove_tree(&copy)?;
-            }
-            fs::create_dir(&copy).and_then(|()| job.copy_to(&copy))
-        };
-        copied().map_err(JobError::disk("copy the job to", &copy))?;
+        self.copy.lay_out(job).map_err(JobError::disk("copy the job to", &copy))?;
         for (name, text) in &self.generated {
             let path = copy.join(name);
             fs::write(&path, text).map_err(JobError::disk("write", &path))?;
@@ -114,7 +111,7 @@ impl Workplace {
 
     /// The copy of the job.
     pub fn copy(&self) -> PathBuf {
-        self.root.join("job")
+        self.copy.root().to_owned()
     }
 
     /// A folder for what questions make.
