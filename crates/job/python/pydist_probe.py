@@ -331,15 +331,17 @@ def scanned(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = os.path.join(place, name)
-            if not name.endswith(".py") or os.path.islink(path) or os.path.getsize(path) > LARGEST:
+            if not name.endswith(".py") or os.path.islink(path):
                 continue
             count += 1
             if count > MOST_FILES:
                 return
             with open(path, "rb") as file:
-                source = file.read()
+                source = file.read(LARGEST + 1)
             shown = os.path.relpath(path, folder).replace(os.sep, "/")
             try:
+                if len(source) > LARGEST:
+                    raise ValueError("it is too large")
                 tree = ast.parse(source)
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 yield {"file": shown, "imports": [], "paths": [], "defines": []}

@@ -225,7 +225,7 @@ fn of_facts(
         findings.extend(command_checks::addresses(requirements, script));
     }
     if facts.setup.is_some() {
-        let named = command_checks::named_files(&plan);
+        let named = command_checks::named_files(folder, &plan);
         findings.extend(FileChecks { folder, facts: &facts, setup: &setup, script, named: &named }.all());
         findings.extend(setup_checks::shipped_config(&setup, &report.configs, script));
         let (name, version) = setup.identity();

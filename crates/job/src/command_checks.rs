@@ -15,10 +15,10 @@ use crate::secrets::{has_credentials, shown_index, without_secrets};
 /// From this release on Beam's workers install without build isolation.
 const WITHOUT_ISOLATION: (u64, u64) = (2, 77);
 
-/// Files of the job that pip is to read.
-pub(crate) fn named_files(plan: &CommandPlan) -> BTreeSet<String> {
+/// Files of the job that pip is to read, with those that they name.
+pub(crate) fn named_files(folder: &JobFolder, plan: &CommandPlan) -> BTreeSet<String> {
     let files = plan.pip.iter().flat_map(|it| it.files.iter().chain(&it.constraints));
-    files.filter_map(|it| inside(it)).collect()
+    files.filter_map(|it| inside(it)).flat_map(|file| requirements::with_named(folder, &file)).collect()
 }
 
 /// KJ051 to KJ055 and KJ058, for what setup.py starts. `beam`: the release that the job names.

@@ -11,6 +11,8 @@ pub(crate) struct RequirementLines {
     pub constraints: Vec<PlacedLine>,
     pub index: Option<String>,
     pub extra_indexes: Vec<String>,
+    /// The files that were read, relative with `/`.
+    pub files: BTreeSet<String>,
     /// Lines that cannot be followed, and why.
     pub refused: Vec<(PlacedLine, String)>,
 }
@@ -57,6 +59,7 @@ impl Reader<'_> {
             self.lines.refused.push(refuse("the file cannot be read"));
             return;
         };
+        self.lines.files.insert(path.clone());
         for (line, text) in logical(&text) {
             self.line(&PlacedLine { text, file: path.clone(), line }, constrains);
         }

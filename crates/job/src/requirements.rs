@@ -1,6 +1,8 @@
 //! Every requirement that a job writes down, with its place: in setup.py, in the files that pip reads, and in those of the
 //! configuration. What they come to is the resolver's.
 
+use std::collections::BTreeSet;
+
 use vocab::DistributionName;
 
 use crate::commands::CommandPlan;
@@ -46,6 +48,13 @@ fn text_of(folder: &JobFolder, file: &str) -> Option<String> {
 /// The lines of a requirements file of the job, with their numbers; none if there is no such file.
 pub(crate) fn lines(folder: &JobFolder, file: &str) -> Vec<(usize, String)> {
     text_of(folder, file).map(|text| requirement_lines::logical(&text)).unwrap_or_default()
+}
+
+/// Such a file with all that it names and that are there.
+pub(crate) fn with_named(folder: &JobFolder, file: &str) -> BTreeSet<String> {
+    let mut files = requirement_lines::read(&|name| text_of(folder, name), file).files;
+    files.insert(file.to_owned());
+    files
 }
 
 /// The files that pip or Beam installs from, relative to the job folder; each once.

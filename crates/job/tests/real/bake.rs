@@ -1,11 +1,8 @@
 //! Baked jobs: a real interpreter, a real back end and the pipeline; distributions come from an index in a folder.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use job::{
     BakeRequest, Baked, CommandRule, ConfigRequest, Finding, JobIndexes, LayerCompression, Level, PackageSettings,
@@ -14,9 +11,9 @@ use job::{
 use store::Context;
 use testkit::images::{config_of, unpack_with_tar};
 use testkit::{FixtureIndex, WheelBuilder};
-use vocab::{Digest, Event, PlatformKey};
+use vocab::{Digest, Fault, PlatformKey};
 
-use super::{CONTEXT, J1, Job, context_in};
+use super::{CONTEXT, J1, Job};
 
 /// tinydep 1.0 and 2.0, and a Beam that has its name alone.
 pub(super) fn index() -> FixtureIndex {
@@ -64,11 +61,19 @@ impl Bench {
         Self { context: CONTEXT.clone(), folder, request, python, config, commands: CommandRule::Translate, indexes }
     }
 
+    /// With the index that uv is set up with, today.
+    pub(super) fn of_this_machine(python: &'static str) -> Self {
+        let bench = Self::with(&FixtureIndex::new());
+        let request = BakeRequest { today: jiff::Zoned::now().date(), ..bench.request };
+        Self { request, indexes: JobIndexes::default(), python, ..bench }
+    }
+
     pub(super) fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
-    pub(super) fn bake(&self, job: &Job) -> (Option<Baked>, Vec<Finding>) {
+    /// Its result, with the findings of the whole way.
+    pub(super) fn tried(&self, job: &Job) -> Result<(Option<Baked>, Vec<Finding>), Box<dyn Fault>> {
         let before = job.tree();
         // The index of this machine has setuptools.
         let context = &self.context;
@@ -80,9 +85,12 @@ impl Bench {
         let packages = PackageSettings { indexes: self.indexes.clone(), ..PackageSettings::default() };
         let staged = stage(context, &folder, &report, &place, &request, &packages, &self.out()).expect("it is staged");
         let baked = bake(context, (&report, &request), &place, &staged, &self.request, &self.out());
-        let baked = baked.unwrap_or_else(|fault| panic!("{}", vocab::with_causes(fault.as_ref())));
         assert_eq!(job.tree(), before, "the job folder is only read");
         baked
+    }
+
+    pub(super) fn bake(&self, job: &Job) -> (Option<Baked>, Vec<Finding>) {
+        self.tried(job).unwrap_or_else(|fault| panic!("{}", vocab::with_causes(fault.as_ref())))
     }
 
     pub(super) fn baked(&self, job: &Job) -> Baked {
@@ -90,12 +98,12 @@ impl Bench {
         baked.unwrap_or_else(|| panic!("{findings:?}"))
     }
 
-    /// The codes of errors of a bake that makes nothing, with their messages.
+    /// The errors of a bake that makes nothing, as they are shown.
     pub(super) fn refused(&self, job: &Job) -> Vec<String> {
         let (baked, findings) = self.bake(job);
         assert!(baked.is_none() && !self.out().join("manifest.json").exists());
         let errors = findings.iter().filter(|it| it.level == Level::Error);
-        errors.map(|it| format!("{} {}", it.code, it.message)).collect()
+        errors.map(ToString::to_string).collect()
     }
 
     pub(super) fn unpacked(&self, baked: &Baked) -> PathBuf {
@@ -117,6 +125,17 @@ pub(super) fn j1() -> Job {
     let job = Job::new(&J1.replace("[\"apache-beam==2.77.0\"]", "[\"apache-beam\", \"tinydep\"]"));
     job.write("run.py", "import tinydep\nimport transforms\n\n\ndef run(pcoll, config):\n    return transforms.x\n");
     job
+}
+
+/// Whether its owner may change the job's folder and files.
+fn writable(job: &Job, is: bool) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for entry in fs::read_dir(job.0.path()).expect("a folder").flatten() {
+        let mode = if is { 0o644 } else { 0o444 };
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode)).expect("modes can be set");
+    }
+    let mode = if is { 0o755 } else { 0o555 };
+    fs::set_permissions(job.0.path(), fs::Permissions::from_mode(mode)).expect("modes can be set");
 }
 
 #[test]
@@ -142,7 +161,10 @@ fn klio_1_2_5_and_57_a_baked_job_runs_anywhere_and_has_the_same_bytes_each_time(
     assert_eq!(parts[parts.len() - 3..], ["my_example_job-0.0.1-py3-none-any.whl", "copied-files", "metadata"]);
 
     let other = Bench::new();
-    let second = other.baked(&j1());
+    let job = j1();
+    writable(&job, false);
+    let second = other.baked(&job);
+    writable(&job, true);
     assert_eq!(first.manifest.archive, second.manifest.archive);
     let sums = |bench: &Bench| fs::read_to_string(bench.out().join("SHA256SUMS")).unwrap();
     assert_eq!(sums(&bench), sums(&other));
@@ -155,92 +177,6 @@ fn klio_1_2_5_and_57_a_baked_job_runs_anywhere_and_has_the_same_bytes_each_time(
 
     let (report, findings) = verify(&CONTEXT, &first.archive, &first.manifest, &[]).expect("it can be verified");
     assert_eq!(report.outcome, VerifyOutcome::Passed, "{report:?} {findings:?}");
-}
-
-/// All that lies in the folder for results, with its digest.
-fn written(bench: &Bench) -> BTreeMap<String, Digest> {
-    let files = walkdir::WalkDir::new(bench.out()).into_iter().flatten().filter(|entry| entry.file_type().is_file());
-    let of = |entry: walkdir::DirEntry| {
-        let path = entry.path().strip_prefix(bench.out()).expect("it lies there").display().to_string();
-        (path, Digest::of(fs::read(entry.path()).expect("it can be read")))
-    };
-    files.map(of).collect()
-}
-
-/// Whether the prefix of the next bake is put together.
-fn assembles(bench: &mut Bench) -> impl Fn() -> bool + use<> {
-    let heard = Arc::new(AtomicBool::new(false));
-    let hears = Arc::clone(&heard);
-    bench.context.work.listener = Arc::new(move |event| {
-        if matches!(event, Event::StepStarted { step: "lay out the interpreter" }) {
-            hears.store(true, Ordering::Relaxed);
-        }
-    });
-    move || heard.swap(false, Ordering::Relaxed)
-}
-
-#[test]
-fn klio_w10_a_bake_after_a_change_installs_the_job_alone_and_writes_what_an_empty_store_would() {
-    let mut index = index();
-    index.add(WheelBuilder::new("onlyhere", "1.0").file("onlyhere.py", "").build());
-    let mut bench = Bench::with(&index);
-    let assembles = assembles(&mut bench);
-    let job = unknown_job();
-    job.replace("setup.py", "\"tinydep\"", "\"tinydep\", \"onlyhere\"");
-    bench.baked(&job);
-    assert!(assembles(), "nothing is known of it");
-    job.write("transforms.py", "x = 2\n");
-    bench.baked(&job);
-    assert!(!assembles(), "only the job is new");
-    let again = written(&bench);
-    bench.baked(&job);
-    assert!(!assembles() && written(&bench) == again, "of a job that did not change");
-    let store = tempfile::tempdir().expect("temporary folders can be made");
-    let other = Bench { context: context_in(store.path().join("store")), ..Bench::with(&index) };
-    other.baked(&job);
-    assert_eq!(written(&other), again, "from an empty store");
-
-    let parts = archive_of(&bench).artifact.expect("it was packed").parts;
-    let part = parts.into_iter().find(|part| part.content.starts_with("onlyhere")).expect("it has a part");
-    let options = archive::PackOptions { level: 3, ..archive::PackOptions::default() };
-    let key = archive::part_key(&part.identity.expect("it has one"), &options);
-    fs::remove_file(bench.context.store.part(&key)).expect("the store has it");
-    bench.baked(&job);
-    assert!(assembles() && written(&bench) == again, "a part that is missing is made again");
-}
-
-/// Not even an earlier run of the tests has baked it.
-fn unknown_job() -> Job {
-    let job = j1();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_nanos();
-    job.replace("klio-job.yaml", "j1-job", &format!("job-of-{now}"));
-    job
-}
-
-/// The manifest beside the only archive.
-fn archive_of(bench: &Bench) -> vocab::Manifest {
-    let names = written(bench).into_keys().find(|name| name.ends_with(".tar.zst.json")).expect("it was baked");
-    archive::read_manifest(&fs::read(bench.out().join(names)).expect("it is there")).expect("a manifest")
-}
-
-#[test]
-fn a_job_that_does_not_stand_apart_is_baked_and_checked_whole() {
-    let mut bench = Bench::new();
-    let assembles = assembles(&mut bench);
-    let job = unknown_job();
-    bench.baked(&job);
-    assert!(assembles(), "nothing is known of it");
-    bench.baked(&job);
-    assert!(!assembles(), "only the job is new");
-    job.write("libjob.so.1", "no library").replace("setup.py", "\"my-model.h5\"", "\"my-model.h5\", \"libjob.so.1\"");
-    bench.baked(&job);
-    assert!(assembles(), "what is called like a library");
-    job.replace("setup.py", ", \"libjob.so.1\"", "");
-    bench.baked(&job);
-    assert!(!assembles());
-    job.write("tinydep.py", "x = 3\n").replace("setup.py", "\"transforms\"", "\"transforms\", \"tinydep\"");
-    let (baked, findings) = bench.bake(&job);
-    assert!(baked.is_none() && findings.iter().any(|it| it.code == job::code::KJ080), "{findings:?}");
 }
 
 #[test]
@@ -300,11 +236,11 @@ fn klio_41_commands_that_fail_are_shown_with_their_output() {
     job.replace("setup.py", "COMMANDS = [", "COMMANDS = [\n    [\"sh\", \"-c\", \"echo boom; exit 7\"],");
     let mut bench = Bench::new();
     let errors = bench.refused(&job);
-    assert!(errors.len() == 1 && errors[0].starts_with("KJ050 custom command `sh -c"), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with("error[KJ050]: setup.py: custom command `sh -c"), "{errors:?}");
     assert!(errors[0].contains(" failed with exit code 7: boom"), "{errors:?}");
     bench.commands = CommandRule::Deny;
     let errors = bench.refused(&job);
-    assert!(errors.len() == 1 && errors[0].starts_with("KJ051"), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with("error[KJ051]: setup.py: custom command `sh -c"), "{errors:?}");
     bench.commands = CommandRule::Record;
     let baked = bench.baked(&job);
     assert_eq!(baked.manifest.dependencies.iter().filter(|it| it.version == "1.0").count(), 1);
@@ -325,7 +261,9 @@ fn klio_46_and_48_what_cannot_be_resolved_is_named_with_its_places() {
     job.replace("setup.py", "\"tinydep\"", "\"no-such-thing\"");
     let errors = bench.refused(&job);
     assert!(
-        errors.len() == 1 && errors[0].starts_with("KJ060") && errors[0].contains("no-such-thing (setup.py)"),
+        errors.len() == 1
+            && errors[0].starts_with("error[KJ060]: no solution for ")
+            && errors[0].contains("no-such-thing (setup.py)"),
         "{errors:?}"
     );
 
@@ -336,7 +274,7 @@ fn klio_46_and_48_what_cannot_be_resolved_is_named_with_its_places() {
     job.replace("setup.py", "\"tinydep\"", "\"needy\"").write("job-requirements.txt", "tinydep==1.0\n");
     job.replace("klio-job.yaml", "job_config", "  requirements_file: job-requirements.txt\njob_config");
     let errors = bench.refused(&job);
-    assert!(errors.len() == 1 && errors[0].starts_with("KJ060"), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with("error[KJ060]: no solution for "), "{errors:?}");
     for place in ["needy (setup.py)", "tinydep==1.0 (job-requirements.txt)"] {
         assert!(errors[0].contains(place), "{errors:?}");
     }
@@ -346,7 +284,7 @@ fn klio_46_and_48_what_cannot_be_resolved_is_named_with_its_places() {
     let job = j1();
     job.replace("setup.py", "\"tinydep\"", "\"tinydep\", \"faraway\"");
     let errors = Bench::with(&index).refused(&job);
-    assert!(errors.len() == 1 && errors[0].starts_with("KJ061 faraway==1.0 has no wheel for "), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with("error[KJ061]: faraway==1.0 has no wheel for "), "{errors:?}");
 }
 
 #[test]
@@ -356,7 +294,10 @@ fn klio_54_and_w11_a_path_that_two_install_is_refused_before_anything_is_there()
     let job = j1();
     job.replace("setup.py", "\"tinydep\"", "\"tinydep\", \"otherjob\"");
     let errors = Bench::with(&index).refused(&job);
-    assert!(errors.len() == 1 && errors[0].starts_with("KJ080"), "{errors:?}");
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("error[KJ080]: `my-example-job` and `otherjob` both install "),
+        "{errors:?}"
+    );
     assert!(errors[0].contains("`my-example-job` and `otherjob` both install"), "{errors:?}");
 }
 
@@ -433,7 +374,9 @@ fn klio_56_and_w10_a_lock_binds_and_a_new_version_of_the_job_changes_its_part_al
     bench.request.lock = Some(bench.folder.path().join("other.lock"));
     let errors = bench.refused(&job);
     assert!(
-        errors.len() == 1 && errors[0].starts_with("KJ064 ") && errors[0].ends_with(" hash differs from the lock"),
+        errors.len() == 1
+            && errors[0].starts_with("error[KJ064]: ")
+            && errors[0].ends_with(" hash differs from the lock"),
         "{errors:?}"
     );
 }

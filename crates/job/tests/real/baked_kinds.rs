@@ -1,6 +1,7 @@
 //! Jobs of all kinds, baked and verified: several configurations, other layouts, other Pythons, another platform.
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 
 use archive::{NoCache, PartSource, TreeEntry};
 use image::{BaseImage, ImageRequest};
@@ -152,7 +153,7 @@ fn a_wheel_of_the_job_for_another_platform_is_refused() {
     let job = j1();
     job.replace("setup.py", "name=", "options={\"bdist_wheel\": {\"plat_name\": \"win_amd64\"}}, name=");
     let errors = Bench::new().refused(&job);
-    assert!(errors.len() == 1 && errors[0].starts_with("KJ062 "), "{errors:?}");
+    assert!(errors.len() == 1 && errors[0].starts_with("error[KJ062]: "), "{errors:?}");
     let host = PlatformKey::host().expect("a known platform");
     let expected = format!("my_example_job-0.0.1-py3-none-win_amd64.whl does not fit {host}");
     assert!(errors[0].ends_with(&expected), "{errors:?}");
@@ -168,8 +169,13 @@ fn klio_44_a_password_is_in_no_file_of_a_baked_job() {
     let job = Job::j2();
     job.replace("setup.py", "apache-beam==2.35.0", "apache-beam");
     job.replace("setup.py", "https://index.example/simple", &address);
-    job.write("job-requirements.txt", "tinydep==1.0\notherdep\n");
-    let bench = Bench::new();
+    job.write("job-requirements.txt", "-c constraints.txt\ntinydep==1.0\notherdep\n");
+    job.write("constraints.txt", "idle @ https://ada:hunter2@index.example/idle-1-py3-none-any.whl\n");
+    job.write("MANIFEST.in", "include job-requirements.txt constraints.txt\n");
+    let mut bench = Bench::new();
+    let heard = Arc::new(Mutex::new(String::new()));
+    let hears = Arc::clone(&heard);
+    bench.context.work.listener = Arc::new(move |event| hears.lock().unwrap().push_str(&format!("{event:?}\n")));
     let baked = bench.baked(&job);
     assert!(baked.manifest.dependencies.iter().any(|it| it.name == "otherdep"), "the index was asked");
     let codes: Vec<_> = baked.manifest.findings.iter().map(|it| it.code.as_str()).collect();
@@ -194,7 +200,25 @@ fn klio_44_a_password_is_in_no_file_of_a_baked_job() {
             }
         }
     }
-    assert_eq!(with_it, [own.join("my_example_job-0.0.1/setup.py")]);
+    with_it.sort();
+    assert_eq!(with_it, ["constraints.txt", "setup.py"].map(|name| own.join("my_example_job-0.0.1").join(name)));
+
+    // What is said of an index that does not answer, or lacks what is asked for.
+    for (from, to) in
+        [("otherdep\n", "otherdep\nno-such-thing\n"), ("otherdep\nno-such-thing\n", "otherdep\nnothing-else\n")]
+    {
+        job.replace("job-requirements.txt", from, to);
+        let said = match bench.tried(&job) {
+            Ok((baked, findings)) => format!("{:?} {findings:?}", baked.map(|it| it.archive)),
+            Err(fault) => format!("{} {fault:?} {:?}", vocab::with_causes(fault.as_ref()), fault.hint()),
+        };
+        assert!(said.contains("127.0.0.1") || said.contains("KJ060"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+        let setup = fs::read_to_string(job.at("setup.py")).unwrap();
+        job.write("setup.py", &setup.replace(&address, "http://ada:hunter2@127.0.0.1:9/simple"));
+    }
+    let heard = heard.lock().unwrap();
+    assert!(!heard.contains("hunter2") && heard.contains("the constraint `idle @ "), "{heard}");
 }
 
 #[test]

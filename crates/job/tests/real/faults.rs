@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn klio_8_to_45_each_fault_is_named_with_its_place() {
     type Change = fn(&Job);
-    let j1: [(&str, Change, &[&str]); 20] = [
+    let j1: [(&str, Change, &[&str]); 22] = [
         (
             "34 link",
             |job| {
@@ -51,6 +51,15 @@ fn klio_8_to_45_each_fault_is_named_with_its_place() {
             &["e setup.py KJ037"],
         ),
         (
+            "35 link",
+            |job| {
+                job.remove("my-model.h5");
+                let outside = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+                std::os::unix::fs::symlink(outside, job.at("my-model.h5")).expect("links can be made");
+            },
+            &["e setup.py KJ037"],
+        ),
+        (
             "36 absolute",
             |job| {
                 job.replace("setup.py", "(\".\"", "(\"/opt/abs\"");
@@ -91,6 +100,13 @@ fn klio_8_to_45_each_fault_is_named_with_its_place() {
                 job.remove("transforms.py");
             },
             &["e setup.py KJ032"],
+        ),
+        (
+            "38 large",
+            |job| {
+                job.write("transforms.py", &format!("x = 1\n# {}\n", "large ".repeat(1 << 19)));
+            },
+            &[],
         ),
         (
             "38 helper",
@@ -162,7 +178,7 @@ fn klio_8_to_45_each_fault_is_named_with_its_place() {
         assert_eq!(told(&report), expected, "case {case}");
         add(case, &report);
     }
-    let j2: [(&str, Change, &str); 8] = [
+    let j2: [(&str, Change, &str); 9] = [
         (
             "8",
             |job| {
@@ -174,6 +190,13 @@ fn klio_8_to_45_each_fault_is_named_with_its_place() {
             "9",
             |job| {
                 job.write("MANIFEST.in", "include my-model.h5\n");
+            },
+            "e setup.py KJ040",
+        ),
+        (
+            "9 nested",
+            |job| {
+                job.write("job-requirements.txt", "-r more.txt\n").write("more.txt", "tinydep==1.0\n");
             },
             "e setup.py KJ040",
         ),

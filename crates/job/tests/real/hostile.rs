@@ -26,13 +26,18 @@ fn klio_59_hostile_setup_files_are_ended_and_write_nothing() {
     }
     let job = Job::new(J1);
     let place = job.at("written");
+    // Even loopback is another one there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.set_nonblocking(true).expect("it can be asked");
+    let port = listener.local_addr().expect("it listens").port();
     let attack = format!(
-        "import socket\nfor what in [lambda: open({place:?}, 'w'), lambda: socket.create_connection(('127.0.0.1', 9), 2)]:\n    \
+        "import socket\nfor what in [lambda: open({place:?}, 'w'), lambda: socket.create_connection(('127.0.0.1', {port}), 2)]:\n    \
          try:\n        what()\n    except OSError as error:\n        print(error)\n"
     );
     job.write("setup.py", &(attack + J1));
     let (_, _, report, _) = job.checked("3.12", Duration::from_secs(60));
     assert!(!report.sandboxed || !place.exists());
+    assert!(!report.sandboxed || listener.accept().is_err(), "it was connected to");
 }
 
 /// Each is followed by a sound call of setup(), which is then heard or not, but always within the limit.

@@ -13,6 +13,7 @@ mod klio;
 mod originals;
 mod packages;
 mod pythons;
+mod remembered;
 mod workers;
 
 use std::collections::BTreeMap;

@@ -9,12 +9,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use job::{BakeRequest, PackageSettings, bake, stage};
-use vocab::PlatformKey;
-
-use super::{CONTEXT, J2, Job};
+use super::bake::Bench;
+use super::{J2, Job};
 
 pub(super) struct Programs {
     boot: PathBuf,
@@ -271,22 +268,8 @@ pub(super) static BAKED: LazyLock<BakedJob> = LazyLock::new(|| {
     let requires = "[\"apache-beam==2.77.0\", \"iniconfig==2.0.0\", \"pandas==2.2.3\"]";
     let job = job(&SETUP.replace("[\"iniconfig==2.0.0\"]", requires));
     job.replace("transforms.py", "    import iniconfig\n", "    import iniconfig\n    import pandas\n");
-    let (folder, request, report, workplace) = job.checked("3.12", Duration::from_secs(60));
-    let workplace = workplace.expect("setup.py was asked");
-    let out = place.join("out");
-    let staged = stage(&CONTEXT, &folder, &report, &workplace, &request, &PackageSettings::default(), &out);
-    let baking = BakeRequest {
-        platform: PlatformKey::host().expect("a known platform"),
-        lock: None,
-        update_lock: false,
-        epoch: archive::DEFAULT_MTIME,
-        data_prefix_compat: false,
-        today: jiff::Zoned::now().date(),
-    };
-    let staged = staged.expect("it is staged");
-    let (baked, findings) = bake(&CONTEXT, (&report, &request), &workplace, &staged, &baking, &out)
-        .unwrap_or_else(|fault| panic!("{}", vocab::with_causes(fault.as_ref())));
-    let baked = baked.unwrap_or_else(|| panic!("{findings:?}"));
+    let bench = Bench::of_this_machine("3.12");
+    let baked = bench.baked(&job);
     let prefix = place.join("runtime");
     archive::extract(&baked.archive, &prefix, &archive::ExtractOptions::default()).expect("it is an artifact");
     // As an image has them compiled: later nothing of it can be written.

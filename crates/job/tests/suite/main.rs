@@ -78,10 +78,17 @@ fn mutated_configurations_are_read_or_refused() {
     ];
     const PIECES: [&str; 16] =
         ["&a ", "*a", "<<: ", "{", "}", "[", "]", ": ", "- ", "\n", "!!float ", "$", "'", "\"", "\u{feff}", "? "];
+    const CHOICES: [[&[&str]; 3]; 3] = [
+        [&["A=b"], &[], &[]],
+        [&["A=b", "B=[1, 2]", "c=$A"], &["pipeline_options.streaming=no", "job_name=y"], &[]],
+        [&["A=b"], &["job_config.events.inputs.file0.location=x"], &["job_config.a.0.b={\"c\":[null,1e3]}"]],
+    ];
     let folder = tempfile::tempdir().expect("temporary folders can be made");
-    let request = job::ConfigRequest { templates: vec!["A=b".to_owned()], ..job::ConfigRequest::default() };
+    let owned = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    // `PYDIST_TESTS_CONFIGURATIONS` asks for more.
+    let rounds = std::env::var("PYDIST_TESTS_CONFIGURATIONS").ok().and_then(|it| it.parse().ok()).unwrap_or(4000);
     let mut numbers = Numbers(1);
-    for round in 0..4000 {
+    for round in 0..rounds {
         let mut bytes = SEEDS[numbers.below(SEEDS.len())].as_bytes().to_vec();
         for _ in 0..=numbers.below(6) {
             let at = numbers.below(bytes.len());
@@ -92,24 +99,34 @@ fn mutated_configurations_are_read_or_refused() {
                 _ => drop(bytes.splice(at..at, PIECES[numbers.below(PIECES.len())].bytes())),
             }
         }
-        std::fs::write(folder.path().join("klio-job.yaml"), &bytes).expect("files can be written");
-        let (configs, findings) = job::load_config(folder.path(), &request);
-        assert!(
-            !configs.is_empty() || job::has_errors(&findings),
-            "round {round}: {}",
-            String::from_utf8_lossy(&bytes)
-        );
-        for config in configs {
-            // What is written is read again as the same.
-            std::fs::write(folder.path().join("klio-job.yaml"), job::config_text::to_yaml(&config))
-                .expect("it can be written");
-            let (again, findings) = job::load_config(folder.path(), &job::ConfigRequest::default());
-            let text = job::config_text::to_yaml(&config);
-            let dollars = text.contains('$');
-            assert!(
-                dollars || again.first().is_some_and(|it| it.job_config == config.job_config),
-                "{text}\n{findings:?}"
-            );
+        let [templates, overrides, set_json] = CHOICES[numbers.below(CHOICES.len())].map(owned);
+        let request = job::ConfigRequest { files: Vec::new(), templates, overrides, set_json };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (config, findings) = loaded(folder.path(), &bytes, &request);
+        assert!(config.is_some() != job::has_errors(&findings), "round {round}: {findings:?}\n{text}");
+        let lines = bytes.split(|byte| [b'\n', b'\r'].contains(byte)).count() + 3;
+        for finding in &findings {
+            assert!(finding.line.is_none_or(|line| (1..=lines).contains(&line)), "round {round}: {finding}\n{text}");
+            assert!(finding.to_string().len() < 64 << 10, "round {round}");
         }
+        let Some(config) = config else { continue };
+        // What is written is read again as the same. `$` is written as it is: Klio's file for a run is read without templates.
+        let written = job::config_text::to_yaml(&config);
+        if written.contains('$') {
+            continue;
+        }
+        let (again, findings) = loaded(folder.path(), written.as_bytes(), &job::ConfigRequest::default());
+        let again = again.map(|it| job::EffectiveConfig { lines: config.lines.clone(), ..it });
+        assert_eq!(again.as_ref(), Some(&config), "round {round}: {findings:?}\n{written}\n{text}");
     }
+}
+
+fn loaded(
+    folder: &Path,
+    bytes: &[u8],
+    request: &job::ConfigRequest,
+) -> (Option<job::EffectiveConfig>, Vec<job::Finding>) {
+    std::fs::write(folder.join("klio-job.yaml"), bytes).expect("files can be written");
+    let (mut configs, findings) = job::load_config(folder, request);
+    (configs.pop(), findings)
 }
