@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::json;
 use testkit::images::{config_of, printed_by, system_libraries, unpack_with_umoci};
@@ -215,20 +215,23 @@ fn without_namespaces_a_job_is_checked_with_the_user_s_rights_and_that_is_said()
     assert_eq!((&report["sandboxed"], &report["findings"]), (&json!(true), &json!([])));
 }
 
-/// One of its files alone is larger than the builder may become.
+/// What the builder may take, in bytes.
 #[cfg(target_os = "linux")]
-#[test]
-fn klio_w12_a_large_job_is_staged_in_little_memory() {
-    const LARGEST: u64 = 256 << 20;
-    let bench = JobBench::new();
-    for number in 0..5000 {
-        bench.write(&format!("many/d{}/f{number}.txt", number % 50), &format!("{number}\n"));
+const LARGEST: u64 = 256 << 20;
+
+/// So many small files, and a rule for them and for `large.bin`.
+#[cfg(target_os = "linux")]
+fn large_job(bench: &JobBench, files: usize) {
+    for number in 0..files {
+        bench.write(&format!("many/d{}/f{number}.txt", number % (files / 100)), &format!("{number}\n"));
     }
-    let large = fs::File::create(bench.path("job/large.bin")).unwrap();
-    large.set_len(LARGEST + (64 << 20)).unwrap();
     bench.write("MANIFEST.in", "graft many\ninclude large.bin\n");
-    let out = bench.path("out");
-    let mut child = bench.command("stage", &["--out", &out.display().to_string()]).spawn().unwrap();
+}
+
+/// Stages the job. The most memory that the builder had, in bytes.
+#[cfg(target_os = "linux")]
+fn staged_peak(bench: &JobBench) -> u64 {
+    let mut child = bench.command("stage", &["--out", &bench.path("out").display().to_string()]).spawn().unwrap();
     let mut peak = 0;
     let status = loop {
         let text = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
@@ -237,14 +240,60 @@ fn klio_w12_a_large_job_is_staged_in_little_memory() {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(20));
     };
     assert!(status.success());
-    assert!(peak > 0 && peak < LARGEST, "{} MiB", peak >> 20);
-    let file = fs::File::open(out.join("staged/workflow.tar.gz")).unwrap();
+    peak
+}
+
+/// The members of what was staged.
+#[cfg(target_os = "linux")]
+fn listed(bench: &JobBench) -> impl Iterator<Item = String> + use<> {
+    let file = fs::File::open(bench.path("out/staged/workflow.tar.gz")).unwrap();
     let listed = printed_by(Command::new("tar").arg("-tz").stdin(file));
-    assert_eq!(listed.lines().filter(|it| it.contains("/many/") && it.ends_with(".txt")).count(), 5000);
-    assert!(listed.lines().any(|it| it == "my_example_job-0.0.1/large.bin"), "it is in the archive");
+    listed.lines().map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// One of its files alone is larger than the builder may become.
+#[cfg(target_os = "linux")]
+#[test]
+fn klio_w12_a_large_job_is_staged_in_little_memory() {
+    let bench = JobBench::new();
+    large_job(&bench, 5000);
+    let large = fs::File::create(bench.path("job/large.bin")).unwrap();
+    large.set_len(LARGEST + (64 << 20)).unwrap();
+    let peak = staged_peak(&bench);
+    assert!(peak > 0 && peak < LARGEST, "{} MiB", peak >> 20);
+    let names: Vec<String> = listed(&bench).collect();
+    assert_eq!(names.iter().filter(|it| it.contains("/many/") && it.ends_with(".txt")).count(), 5000);
+    assert!(names.iter().any(|it| it == "my_example_job-0.0.1/large.bin"), "it is in the archive");
+}
+
+/// Of the size that docs/job.md names, where PYDIST_LARGE_JOB says so: it takes minutes and 10 GB of disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn klio_w12_a_job_of_100_000_files_and_one_of_2_gib_is_staged_in_little_memory() {
+    use std::io::Write as _;
+    if std::env::var_os("PYDIST_LARGE_JOB").is_none_or(|it| it.is_empty()) {
+        return;
+    }
+    let bench = JobBench::new();
+    large_job(&bench, 100_000);
+    let mut noise = fs::File::create(bench.path("job/large.bin")).unwrap();
+    let (mut state, mut block) = (1_u64, vec![0; 1 << 20]);
+    for _ in 0..2 << 10 {
+        // Half of it can be compressed.
+        for bytes in block.chunks_exact_mut(16) {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            bytes[..8].copy_from_slice(&(state >> 5).to_le_bytes());
+        }
+        noise.write_all(&block).unwrap();
+    }
+    let begun = Instant::now();
+    let peak = staged_peak(&bench);
+    eprintln!("staged in {:.0} s, at most {} MiB", begun.elapsed().as_secs_f64(), peak >> 20);
+    assert!(peak > 0 && peak < LARGEST, "{} MiB", peak >> 20);
+    assert_eq!(listed(&bench).filter(|it| it.contains("/many/") && it.ends_with(".txt")).count(), 100_000);
 }
 
 /// Its manifest, which lies in the folder for results.
@@ -309,6 +358,10 @@ fn klio_w11_41_and_56_faults_end_with_the_exit_codes_of_the_page() {
     };
     let (code, stdout) = bake(&[]);
     assert_eq!(code, Some(0), "{stdout}");
+    bench.write("setup.py", &SETUP.replace("\"tinydep\"", "\"tinydep==9\""));
+    let (code, stdout) = bake(&[]);
+    assert!(code == Some(1) && stdout.contains("error[KJ060]: no solution for tinydep==9 (setup.py): "), "{stdout}");
+    bench.write("setup.py", SETUP);
     let lock = fs::read_to_string(bench.path("out/job.lock")).unwrap();
     let place = lock.find("\"sha256\": \"").unwrap() + 11;
     fs::write(bench.path("other.lock"), lock[..place].to_owned() + &"0".repeat(64) + &lock[place + 64..]).unwrap();
@@ -346,4 +399,29 @@ fn klio_2_a_baked_job_has_the_same_bytes_wherever_it_is_baked() {
     });
     assert_eq!(sums[0], sums[1]);
     assert!(sums[0].contains(".tar.zst") && sums[0].contains("workflow.tar.gz"), "{}", sums[0]);
+}
+
+/// Whenever it is killed: what lies in the folder for results is whole, nothing beside it stays, and the next one gives the same bytes.
+#[cfg(unix)]
+#[test]
+fn a_killed_bake_leaves_nothing_that_the_next_one_does_not_take_away() {
+    let bench = JobBench::new();
+    let (index, out) = (bench.index(), bench.path("out"));
+    let bake = || bench.command("bake", &["--extra-index-url", &index, "--out", &out.display().to_string()]);
+    let sums = || fs::read_to_string(out.join("SHA256SUMS")).unwrap();
+    assert!(bake().output().unwrap().status.success());
+    let begun = Instant::now();
+    assert!(bake().output().unwrap().status.success());
+    let (whole, right) = (begun.elapsed(), sums());
+    for part in 1..8 {
+        let mut child = bake().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole * part / 8);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (_, stderr) = texts(&bake().output().unwrap());
+    assert_eq!(sums(), right, "{stderr}");
+    let names = walkdir::WalkDir::new(&out).min_depth(1).into_iter().flatten();
+    let names: Vec<_> = names.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
+    assert!(names.iter().all(|name| !name.starts_with('.')), "{names:?}");
 }
