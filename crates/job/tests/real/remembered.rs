@@ -216,8 +216,8 @@ fn what_was_said_of_one_version_of_a_job_is_not_said_of_the_next() {
     let scripts = "scripts=[\"tool\"], entry_points={\"console_scripts\": [\"tool = run:run\"]}, ";
     job.write("tool", "#!/bin/sh\n").replace("setup.py", "data_files=", &format!("{scripts}data_files="));
     let first = bench.baked(&job);
-    let codes: Vec<_> = first.runtime.warnings.iter().map(|it| it.code.as_str()).collect();
-    assert_eq!(codes, ["W_WHEEL_SCRIPTS"]);
+    let warnings = &first.runtime.warnings;
+    assert!(warnings.iter().any(|it| it.code == "W_WHEEL_SCRIPTS"), "{warnings:?}");
     job.replace("setup.py", scripts, "");
     let ours = result(&bench, &job);
     assert!(ours.is_ok(), "{ours:?}");
