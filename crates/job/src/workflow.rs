@@ -20,6 +20,9 @@ use crate::workplace::Workplace;
 const ADDED: (u64, u64) = (1 << 30, 10_000);
 const COPIES: u64 = 4;
 
+/// Each thread that packs takes some 25 MiB.
+const PACKED_AT_ONCE: usize = 2;
+
 /// The archive, as far as it is told.
 #[derive(Debug)]
 pub(crate) struct Workflow {
@@ -51,7 +54,7 @@ pub(crate) fn make(
         format: ArtifactFormat::TarGz,
         level: 6,
         mtime: epoch.unwrap_or(archive::DEFAULT_MTIME),
-        threads: context.jobs,
+        threads: context.jobs.min(PACKED_AT_ONCE),
         ..PackOptions::default()
     };
     packed_anew(&made, &place.unpacked(), limits(folder)?, target, &options)
