@@ -198,11 +198,11 @@ fn with_verified(exit: Exit, verified: Option<&VerifyReport>) -> Exit {
     }
 }
 
+/// What was found, what was baked, and the lock of the folder for results.
+type HeldBake = (CheckReport, Option<Baked>, Option<FileLock>);
+
 /// Checks, stages and bakes. The report has all findings. Until the lock goes, nobody else writes into the folder for results.
-fn baked(
-    context: &Context,
-    arguments: &JobBakeArguments,
-) -> Result<(CheckReport, Option<Baked>, Option<FileLock>), Box<dyn Fault>> {
+fn baked(context: &Context, arguments: &JobBakeArguments) -> Result<HeldBake, Box<dyn Fault>> {
     let request = request(context, arguments)?;
     let (folder, check, mut report, place) = checked(context, &arguments.check, arguments.out.as_ref())?;
     if let Some(base) = worker_image(context, &arguments.image, false)?.base {
