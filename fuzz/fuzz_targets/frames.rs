@@ -15,13 +15,14 @@ fuzz_target!(|data: &[u8]| {
                     Ok(message) => drop(format!("{message:?}")),
                     Err(error) => drop(error.to_string()),
                 }
-                if let Ok(header) = serde_json::from_slice(&frame.header) {
+                if let Ok(header) = serde_json::from_slice::<serde_json::Value>(&frame.header) {
                     let mut bytes = Vec::new();
                     write_frame(&mut bytes, &header, &frame.body).expect("what was read is not too large");
                     let again = read_frame(&mut bytes.as_slice()).expect("what was written can be read");
                     let again = again.expect("there is a frame");
                     assert_eq!(again.body, frame.body);
-                    assert_eq!(serde_json::from_slice::<serde_json::Value>(&again.header).ok(), Some(header));
+                    // As text: a number of many digits is read as one that is near, and written as another one.
+                    assert_eq!(again.header, serde_json::to_vec(&header).expect("it was JSON"));
                 }
             }
             Ok(None) => return assert!(left.is_empty()),
