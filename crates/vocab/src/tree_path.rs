@@ -59,8 +59,13 @@ impl TreePath {
 
     /// The corresponding path on this machine's disk, in the folder `root`.
     pub fn below(&self, root: &Path) -> PathBuf {
-        let mut path = root.to_owned();
-        path.extend(self.segments());
+        let mut path = PathBuf::with_capacity(root.as_os_str().len() + 1 + self.0.len());
+        path.push(root);
+        if cfg!(windows) {
+            path.extend(self.segments());
+        } else if !self.is_root() {
+            path.push(&self.0);
+        }
         path
     }
 
@@ -109,6 +114,9 @@ impl FromStr for TreePath {
         if text.contains('\0') {
             return refuse("it holds a NUL character");
         }
+        if is_normal(text) {
+            return Ok(Self(text.to_owned()));
+        }
         let mut kept: Vec<&str> = Vec::new();
         for segment in text.split('/') {
             match segment {
@@ -119,6 +127,11 @@ impl FromStr for TreePath {
         }
         Ok(Self(kept.join("/")))
     }
+}
+
+/// Whether nothing would be dropped of it.
+fn is_normal(text: &str) -> bool {
+    text.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
 impl TryFrom<String> for TreePath {
