@@ -73,6 +73,7 @@ pub fn run(
                 expected_manifest: *manifest_sha256,
                 keep: None,
                 reuse: ReuseMode::Own,
+                digests: false,
             };
             session.fetch(&request, transfer)
         }
@@ -171,7 +172,8 @@ impl ArchiveSession<'_> {
 
     fn extract(&self, file: &Path, to: &Path, options: &ExtractOptions<'_>) -> ArchiveOutcome {
         let extracted = self.step("extract", || archive::extract(file, to, options))?;
-        let archive::ExtractedTree { files, directories, links, bytes, top_folder, copied_links: _ } = extracted;
+        let archive::ExtractedTree { files, directories, links, bytes, top_folder, copied_links: _, digests: _ } =
+            extracted;
         if self.json {
             let counts = json!({
                 "path": to, "files": files, "directories": directories, "links": links, "bytes": bytes,

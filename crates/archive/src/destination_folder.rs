@@ -1,5 +1,6 @@
 //! The staging folder while it is filled. Knows no rules: everything here has been judged.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::hash::{Hash, Hasher};
@@ -8,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use vocab::TreePath;
+use vocab::{Digest, TreePath};
 
 use crate::extract_error::ExtractErrorKind;
 use crate::tree_record::ResolvedLink;
 use crate::writes::{FileWrite, LateFile, WriteTarget};
+use crate::written_digests::WrittenDigests;
 use disk::{make_folder, make_masked_folder, set_mode};
 
 /// The end of the year 9999; later times are reduced to it.
@@ -30,6 +32,8 @@ pub struct DestinationFolder {
     /// One of them is held while a piece is written, by the name of its file. The system lets one write to a file at a
     /// time, and a worker that waits for that spins on a processor that another worker could decode on.
     pieces: [Mutex<()>; 16],
+    /// Absent if nobody asked for them.
+    digests: Option<WrittenDigests>,
 }
 
 impl DestinationFolder {
@@ -41,6 +45,12 @@ impl DestinationFolder {
         Ok(place)
     }
 
+    /// The digest of every file is taken while it is written; see [`take_digests`](Self::take_digests).
+    pub(crate) fn with_digests(mut self) -> Self {
+        self.digests = Some(WrittenDigests::default());
+        self
+    }
+
     /// Accepts everything and writes nothing: for judging an archive without extracting it.
     pub fn nowhere() -> Self {
         Self::empty(true)
@@ -48,7 +58,7 @@ impl DestinationFolder {
 
     fn empty(dry: bool) -> Self {
         let (times, pieces) = (Mutex::default(), Default::default());
-        Self { root: PathBuf::new(), dry, masked: false, times, pieces }
+        Self { root: PathBuf::new(), dry, masked: false, times, pieces, digests: None }
     }
 
     /// Whether this is [`nowhere`](Self::nowhere).
@@ -83,7 +93,7 @@ impl DestinationFolder {
     }
 
     pub(crate) fn write(&self, write: &FileWrite, bytes: &[u8]) -> Result<(), ExtractErrorKind> {
-        self.at(&write.path, |path| match write.target {
+        let written = self.at(&write.path, |path| match write.target {
             WriteTarget::Whole { executable, mtime } => {
                 let mut file = exclusive(path, executable)?;
                 file.write_all(bytes)?;
@@ -95,7 +105,18 @@ impl DestinationFolder {
                 file.seek(SeekFrom::Start(offset))?;
                 file.write_all(bytes)
             }
-        })
+        });
+        match (&self.digests, &written) {
+            (Some(digests), Ok(())) => digests.note(write, bytes),
+            (Some(digests), Err(_)) => digests.stop(),
+            (None, _) => {}
+        }
+        written
+    }
+
+    /// Digests of the files that were written; empty if nobody asked for them. Called when all are.
+    pub(crate) fn take_digests(&self) -> HashMap<TreePath, Digest> {
+        self.digests.as_ref().map(WrittenDigests::take).unwrap_or_default()
     }
 
     fn turn_for(&self, path: &TreePath) -> MutexGuard<'_, ()> {

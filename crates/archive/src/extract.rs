@@ -34,9 +34,13 @@ pub fn extract(
 
 /// Like [`extract`], for a file that holds nothing but the parts of an artifact in `format`, one after the other,
 /// completed by [`crate::codec::end_parts`].
-pub fn extract_parts(parts: &Path, format: ArtifactFormat, destination: &Path) -> Result<ExtractedTree, ExtractError> {
-    let options = ExtractOptions::default();
-    extract_inner(parts, Some(format), destination, &options)
+pub fn extract_parts(
+    parts: &Path,
+    format: ArtifactFormat,
+    destination: &Path,
+    options: &ExtractOptions<'_>,
+) -> Result<ExtractedTree, ExtractError> {
+    extract_inner(parts, Some(format), destination, options)
         .map_err(|kind| ExtractError { archive: parts.to_owned(), kind })
 }
 
@@ -56,19 +60,19 @@ fn extract_inner(
     let tree = staging.tree();
     make_folder(&tree).map_err(|source| ExtractErrorKind::Write { path: tree.clone(), source })?;
 
+    let new_place = || -> Result<DestinationFolder, ExtractErrorKind> {
+        let place = DestinationFolder::new(&tree)?;
+        Ok(if options.digests { place.with_digests() } else { place })
+    };
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
         let format = parts.map_or_else(|| detect(&file), |format| Ok(Some(format)));
         let extracted = match format.map_err(read) {
-            Ok(Some(ArtifactFormat::Zip)) => {
-                DestinationFolder::new(&tree).and_then(|place| stage_zip(&file, size, &place, options))
-            }
+            Ok(Some(ArtifactFormat::Zip)) => new_place().and_then(|place| stage_zip(&file, size, &place, options)),
             Ok(Some(format)) => {
                 let open = if parts.is_some() { TarSource::open_parts } else { TarSource::open };
                 match open(file, format).map_err(ExtractErrorKind::of_read) {
-                    Ok(Some(source)) => {
-                        DestinationFolder::new(&tree).and_then(|place| stage(&source, size, &place, options))
-                    }
+                    Ok(Some(source)) => new_place().and_then(|place| stage(&source, size, &place, options)),
                     Ok(None) => Err(ExtractErrorKind::Format),
                     Err(error) => Err(error),
                 }

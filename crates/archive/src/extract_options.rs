@@ -1,5 +1,7 @@
 //! How an archive is extracted, what is refused, and what came of it.
 
+use std::collections::HashMap;
+
 use vocab::{Digest, TreePath};
 
 use crate::name_rules::NameRules;
@@ -16,6 +18,8 @@ pub struct ExtractOptions<'a> {
     pub links: LinkHandling,
     /// Whatever exceeds them is refused.
     pub limits: ExtractLimits,
+    /// Whether the digest of every file is taken of its bytes while it is written.
+    pub digests: bool,
     /// 0: as many as the machine has processors.
     pub threads: usize,
     /// Receives the number of archive bytes that each finished chunk took; their sum is at most the archive's size.
@@ -30,6 +34,7 @@ impl Default for ExtractOptions<'_> {
             names: NameRules::of_host(),
             links: if cfg!(windows) { LinkHandling::Copy } else { LinkHandling::Keep },
             limits: ExtractLimits::default(),
+            digests: false,
             threads: 0,
             progress: &|_| {},
         }
@@ -85,4 +90,6 @@ pub struct ExtractedTree {
     pub bytes: u64,
     /// The folder that was stripped, with [`TopFolder::StripSingle`].
     pub top_folder: Option<String>,
+    /// With [`ExtractOptions::digests`], of the files that the archive holds; not of links that became copies.
+    pub digests: HashMap<TreePath, Digest>,
 }

@@ -15,6 +15,11 @@ pub(crate) fn finish_stage(
     let JudgedMembers { record, late, hard_links, mut extracted } = judged;
     place.finish_files(&late)?;
     place.hard_links(&hard_links)?;
+    extracted.digests = place.take_digests();
+    for (link, file) in &hard_links {
+        let digest = extracted.digests.get(file).copied();
+        extracted.digests.extend(digest.map(|digest| (link.clone(), digest)));
+    }
     let links =
         record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
     match options.links {

@@ -100,6 +100,8 @@ pub struct FetchRequest {
     pub keep: Option<PathBuf>,
     /// What becomes of files that an installed prefix has already.
     pub reuse: ReuseMode,
+    /// Whether digests of all files are asked for, with [`FetchTarget::Folder`].
+    pub digests: bool,
 }
 
 /// What becomes of the artifact.
@@ -136,7 +138,8 @@ pub struct FetchOutcome {
     pub whole: bool,
     /// Bytes of files that the new tree and a prefix have on disk once.
     pub shared: u64,
-    /// Digests of the files that came from prefixes, as they were read for this.
+    /// Digests of the files that came from prefixes, as they were read for this, and if [`FetchRequest::digests`] asks for
+    /// them, of those that were extracted, as they were written.
     pub digests: HashMap<TreePath, Digest>,
 }
 
@@ -265,9 +268,13 @@ impl FetchJob<'_> {
         let growing = self.growing(staging.path(), artifact, &plan)?;
         let filled = self.fill(described, &plan, &growing.file, growing.begun)?;
         let extracted = check_whole(&growing.path, artifact)
-            .and_then(|()| Ok(archive::extract(&growing.path, folder, &ExtractOptions::default())?));
-        Self::settled(growing, extracted)?;
-        Ok(self.summary(folder, described, filled.reused, &filled))
+            .and_then(|()| Ok(archive::extract(&growing.path, folder, &self.extract_options())?));
+        let digests = Self::settled(growing, extracted)?.digests;
+        Ok(FetchOutcome { digests, ..self.summary(folder, described, filled.reused, &filled) })
+    }
+
+    fn extract_options(&self) -> ExtractOptions<'static> {
+        ExtractOptions { digests: self.request.digests, ..ExtractOptions::default() }
     }
 
     fn growing(&self, staging: &Path, artifact: &Artifact, plan: &DeltaPlan) -> Result<GrowingFile, FetchErrorKind> {
@@ -313,12 +320,12 @@ impl FetchJob<'_> {
         end_parts(&mut growing.file, artifact.format, plan.size)
             .map_err(|source| FetchErrorKind::Write { path: growing.path.clone(), source })?;
         let tree = staging.tree();
-        let extracted = extract_parts(&growing.path, artifact.format, &tree);
-        Self::settled(growing, extracted.map_err(FetchErrorKind::from))?;
+        let extracted = extract_parts(&growing.path, artifact.format, &tree, &self.extract_options());
+        let mut digests = Self::settled(growing, extracted.map_err(FetchErrorKind::from))?.digests;
         let shared = tree::place(&tree, &reused, self.request.reuse, &self.watch)?;
         archive::pieces::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
-        let digests = reused.iter().flat_map(|part| &part.digests);
-        let digests = digests.map(|(path, file)| (path.clone(), file.sha256)).collect();
+        let of_prefixes = reused.iter().flat_map(|part| &part.digests);
+        digests.extend(of_prefixes.map(|(path, file)| (path.clone(), file.sha256)));
         let summary = self.summary(folder, described, reused.len() + filled.reused, &filled);
         Ok(FetchOutcome { shared, digests, ..summary })
     }

@@ -322,9 +322,10 @@ impl GetJob<'_> {
             expected_manifest: Some(row.manifest.sha256),
             keep: Some(home.partial()),
             reuse: self.request.reuse,
+            digests: true,
         };
         let fetched = self.fetch(request)?;
-        // Those that were read for reuse have just been compared with the manifest.
+        // Of those that were read for reuse, and of those that were written, the digests are known.
         let tree_table = TreeTable::with_digests(&tree, &|path| fetched.digests.get(path).copied()).map_err(failed)?;
         let record = InstallRecord {
             format: INSTALL_RECORD_FORMAT,

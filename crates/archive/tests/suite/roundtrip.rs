@@ -1,12 +1,13 @@
 //! Any tree, packed and extracted, is the same tree; any bytes, read, are a tree or an error.
 
+use std::collections::HashMap;
 use std::fs;
 
 use archive::{
     ExtractLimits, ExtractOptions, NoCache, PackErrorKind, PackOptions, PartSource, extract, pack, read_manifest,
 };
 use proptest::prelude::*;
-use vocab::ArtifactFormat;
+use vocab::{ArtifactFormat, Digest, TreePath};
 
 use testkit::trees::{self as common, Node, Tree, entries, options, read_tree, without_links};
 
@@ -78,9 +79,11 @@ proptest! {
         };
         // A zip holds copies in place of links.
         let tree = if format == ArtifactFormat::Zip { without_links(&tree).unwrap() } else { tree };
-        let extract_options = ExtractOptions { expected: Some(packed.sha256), ..ExtractOptions::default() };
+        let extract_options =
+            ExtractOptions { expected: Some(packed.sha256), digests: true, ..ExtractOptions::default() };
         let place = folder.path().join("tree");
-        extract(&target, &place, &extract_options).unwrap();
+        let extracted = extract(&target, &place, &extract_options).unwrap();
+        prop_assert_eq!(extracted.digests, digests_of(&tree));
         prop_assert_eq!(read_tree(&place), tree);
     }
 
@@ -113,6 +116,42 @@ proptest! {
     fn any_text_is_a_manifest_or_an_error(text in "\\PC{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(read_manifest(text.as_bytes()).is_err());
         prop_assert!(read_manifest(&bytes).is_err());
+    }
+}
+
+fn digests_of(tree: &Tree) -> HashMap<TreePath, Digest> {
+    let digest = |(path, node): (&String, &Node)| match node {
+        Node::File { content, .. } => Some((path.parse().unwrap(), Digest::of(content))),
+        Node::Directory | Node::Symlink(_) => None,
+    };
+    tree.iter().filter_map(digest).collect()
+}
+
+/// They arrive in chunks of a few MiB, several at a time.
+#[test]
+fn digests_of_long_files_are_of_all_their_pieces() {
+    let noise = |seed: u32, length: u32| -> Vec<u8> {
+        (0..length).map(|at| ((at ^ seed).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    };
+    let tree = Tree::from([
+        ("a".to_owned(), common::file(noise(1, 9 << 20))),
+        ("b".to_owned(), common::file("")),
+        ("c".to_owned(), common::program(noise(2, 13 << 20))),
+        ("d".to_owned(), common::file("text")),
+        ("e".to_owned(), common::file(noise(3, 5 << 20))),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    for format in ArtifactFormat::ALL {
+        let target = folder.path().join("archive");
+        pack(&target, &[PartSource::new("p", entries(&tree))], &options(format), &NoCache).unwrap();
+        for threads in [1, 4] {
+            let place = folder.path().join(format!("{format:?}-{threads}"));
+            let options = ExtractOptions { digests: true, threads, ..ExtractOptions::default() };
+            assert!(extract(&target, &place, &options).unwrap().digests == digests_of(&tree), "{format:?}");
+            assert!(read_tree(&place) == tree, "{format:?}");
+        }
+        let place = folder.path().join(format!("{format:?}"));
+        assert!(extract(&target, &place, &ExtractOptions::default()).unwrap().digests.is_empty());
     }
 }
 

@@ -34,6 +34,7 @@ fn an_artifact_comes_from_a_real_cluster_by_the_parts_that_are_not_here() {
             expected_manifest: None,
             keep: None,
             reuse: ReuseMode::Own,
+            digests: false,
         };
         let watch = FetchWatch { tell: &|_| (), cancelled: &AtomicBool::new(false) };
         let outcome = fetch(&request, &FetchSettings::of(&variable), watch).unwrap();

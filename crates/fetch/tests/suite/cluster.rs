@@ -56,6 +56,7 @@ impl Afar {
             expected_manifest: None,
             keep: None,
             reuse: ReuseMode::Own,
+            digests: false,
         };
         fetch(&request, &settings, FetchWatch { tell: &|_| (), cancelled: &AtomicBool::new(false) })
     }

@@ -81,6 +81,25 @@ fn the_digests_of_reused_files_are_given_and_a_tree_of_its_own_has_no_file_of_an
 }
 
 #[test]
+fn all_digests_are_given_where_they_are_asked_for_whether_files_were_reused_or_extracted() {
+    let scene = Scene::new();
+    let prefix = installed(&scene);
+    for older in [vec![], vec![prefix]] {
+        let target = FetchTarget::Folder(scene.path("out/tree"));
+        let fetched = scene.fetch(&FetchRequest { older, target, digests: true, ..scene.request() }).unwrap();
+        let tree = scene.path("out/tree");
+        let found = archive::scan(&tree).unwrap();
+        let files: Vec<_> = found.iter().filter(|it| matches!(it.kind, archive::EntryKind::File { .. })).collect();
+        assert_eq!(fetched.digests.len(), files.len());
+        for file in files {
+            let digest = vocab::Digest::of(fs::read(file.path.below(&tree)).unwrap());
+            assert_eq!(fetched.digests.get(&file.path), Some(&digest), "{}", file.path);
+        }
+        fs::remove_dir_all(tree).unwrap();
+    }
+}
+
+#[test]
 fn a_third_tree_shares_with_both_and_read_only_files_are_reused_as_any_other() {
     let scene = Scene::new();
     let prefix = installed(&scene);
