@@ -21,6 +21,7 @@
 
 mod stamp;
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
@@ -97,7 +98,7 @@ pub fn first_few(damage: &[TreeDamage]) -> String {
 const NAMED: usize = 5;
 
 /// A tree beside its table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComparedTree {
     /// Sorted by path.
     pub damage: Vec<TreeDamage>,
@@ -107,6 +108,8 @@ pub struct ComparedTree {
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 256;
+/// Where files are read, a thread takes a larger one alone.
+const ALONE: u64 = 64 << 10;
 
 impl TreeTable {
     /// Reads the tree at `root`.
@@ -159,17 +162,22 @@ impl TreeTable {
 
     /// What has changed or gone. What was added is not damage here; see [`TreeTable::added`].
     pub fn compare(&self, root: &Path, look: CompareDepth) -> ComparedTree {
-        let rows: Vec<&[FileRow]> = self.files.chunks(ROWS).collect();
+        let rows = self.in_pieces(look);
         let compared = |(): &mut (), index: usize| -> Result<_, Infallible> {
-            Ok(rows[index].iter().map(|row| row.compare(root, look)).collect::<Vec<_>>())
-        };
-        let Ok(outcomes) = side_by_side(threads(), rows.len(), || (), compared);
-        let mut all = ComparedTree { damage: Vec::new(), touched: 0 };
-        for (row, outcome) in self.files.iter().zip(outcomes.into_iter().flatten()) {
-            match outcome {
-                Ok(touched) => all.touched += usize::from(touched),
-                Err(what) => all.damage.push(TreeDamage { path: row.path.clone(), what }),
+            let mut piece = ComparedTree::default();
+            for row in &rows[index] {
+                match row.compare(root, look) {
+                    Ok(touched) => piece.touched += usize::from(touched),
+                    Err(what) => piece.damage.push(TreeDamage { path: row.path.clone(), what }),
+                }
             }
+            Ok(piece)
+        };
+        let Ok(pieces) = side_by_side(threads(), rows.len(), || (), compared);
+        let mut all = ComparedTree::default();
+        for piece in pieces {
+            all.touched += piece.touched;
+            all.damage.extend(piece.damage);
         }
         for row in &self.links {
             let what = match fs::read_link(row.path.below(root)) {
@@ -186,6 +194,26 @@ impl TreeTable {
         }
         all.damage.sort_by(|left, right| left.path.cmp(&right.path));
         all
+    }
+
+    /// What a thread takes at a time. Where files are read, the largest come first, so that no thread is left with one at the
+    /// end.
+    fn in_pieces(&self, look: CompareDepth) -> Vec<Vec<&FileRow>> {
+        let mut rows: Vec<&FileRow> = self.files.iter().collect();
+        let mut large = 0;
+        if look == CompareDepth::Digests {
+            rows.sort_by_key(|row| Reverse(row.size));
+            large = rows.partition_point(|row| row.size > ALONE);
+        }
+        let (large, small) = rows.split_at(large);
+        large.chunks(1).chain(small.chunks(ROWS)).map(<[_]>::to_vec).collect()
+    }
+
+    /// Whether a file is as it was: by size and time, and by its digest where the time differs. False for what is not a file
+    /// of the table.
+    pub fn is_unchanged(&self, root: &Path, path: &TreePath) -> bool {
+        let row = self.files.iter().find(|row| row.path == *path);
+        row.is_some_and(|row| row.compare(root, CompareDepth::Quick).is_ok())
     }
 
     /// What is in the tree and not in the table, but for the `__pycache__` folders that Python writes by itself; sorted
@@ -382,6 +410,43 @@ mod tests {
             "size and time are the same"
         );
         assert_eq!(told(&table, folder.path(), CompareDepth::Digests), ["`lib/a.py` was changed"]);
+    }
+
+    #[test]
+    fn every_file_is_read_however_many_there_are_and_whatever_their_sizes() {
+        let folder = tempfile::tempdir().unwrap();
+        for index in 0..3 * ROWS {
+            let size = if index % 60 == 0 { [65_536, 65_537, 200_000][index / 60 % 3] } else { index % 7 };
+            fs::write(folder.path().join(index.to_string()), vec![7_u8; size]).unwrap();
+        }
+        let table = TreeTable::of(folder.path()).unwrap();
+        for look in [CompareDepth::Quick, CompareDepth::Digests] {
+            assert_eq!(table.compare(folder.path(), look), ComparedTree::default());
+        }
+        let mut changed: Vec<String> = (0..3 * ROWS).step_by(5).map(|index| index.to_string()).collect();
+        for name in &changed {
+            let path = folder.path().join(name);
+            let (time, mut bytes) = (fs::metadata(&path).unwrap().modified().unwrap(), fs::read(&path).unwrap());
+            match bytes.last_mut() {
+                Some(last) => *last ^= 1,
+                None => bytes.push(1),
+            }
+            fs::write(&path, bytes).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
+        changed.sort();
+        let damage = table.compare(folder.path(), CompareDepth::Digests).damage;
+        assert_eq!(damage.iter().map(|damage| damage.path.to_string()).collect::<Vec<_>>(), changed);
+    }
+
+    #[test]
+    fn one_file_is_compared_alone() {
+        let (folder, table) = tree();
+        let is_unchanged = |path: &str| table.is_unchanged(folder.path(), &path.parse().unwrap());
+        assert_eq!(["lib/a.py", "lib", "share", "other"].map(is_unchanged), [true, false, false, false]);
+        fs::write(folder.path().join("lib/a.py"), "owt").unwrap();
+        File::options().write(true).open(folder.path().join("lib/a.py")).unwrap().set_modified(UNIX_EPOCH).unwrap();
+        assert_eq!(["lib/a.py", "lib/b.py"].map(is_unchanged), [false, true]);
     }
 
     #[test]
