@@ -76,7 +76,7 @@ pub enum DistributionErrorKind {
     #[fault("E_ARCHIVE_WRONG_ID", Trust, hint("correct its name, or provide the archive that was asked for"))]
     WrongId { archive: PathBuf, found: String },
     #[error("the SHA-256 of `{}` is {actual}, the file `.sha256` beside it says {expected}", archive.display())]
-    #[fault("E_ARCHIVE_CHECKSUM", Trust, hint("copy the archive again; nothing was extracted"))]
+    #[fault("E_ARCHIVE_CHECKSUM", Trust, hint("copy the archive again; nothing was installed"))]
     Checksum { archive: PathBuf, expected: Digest, actual: Digest },
     #[error("`{}` does not hold a SHA-256", path.display())]
     #[fault("E_ARCHIVE_CHECKSUM", Trust, hint("it begins with 64 digits, as sha256sum writes it"))]

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::pieces::StagingFolder;
-use archive::{ExtractLimits, ExtractOptions, NameRules, extract, format_of};
+use archive::{ExtractLimits, ExtractOptions, ExtractedTree, NameRules, extract, format_of};
 use disk::FileBeside;
 use extension::{DistributionId, FoundArchive, LoaderSettings, Machine};
 use serde_json::Value;
@@ -16,8 +16,9 @@ use vocab::{ArtifactFormat, Digest, INNER_MANIFEST, PlatformKey, TreePath, Work,
 use super::distribution_error::{DistributionErrorKind, write_error};
 use super::host_binary::{fits, words};
 use super::in_use::{self, Placed};
-use super::installed::{DISTRIBUTION_RECORD_FORMAT, DistributionRecord, MARK, RECORD};
+use super::installed::{DISTRIBUTION_RECORD_FORMAT, DistributionRecord, MARK, RECORD, may_change};
 use super::interpreter;
+use super::known_python::KnownPython;
 use super::path_length;
 
 /// What an installation needs to know.
@@ -34,8 +35,8 @@ type Installed<T> = Result<T, DistributionErrorKind>;
 
 impl Installation<'_> {
     /// What stands at the target is replaced, and stays if anything fails or a server runs on it. Nothing is left of a
-    /// failure. Gives the folder in which the tree stands.
-    pub(super) fn run(&self) -> Installed<PathBuf> {
+    /// failure. Gives the folder in which the tree stands, and its record.
+    pub(super) fn run(&self) -> Installed<(PathBuf, DistributionRecord)> {
         let archive = &self.archive.path;
         let read = |source| DistributionErrorKind::Read { path: archive.clone(), source };
         let stamp = FileStamp::of(&fs::metadata(archive).map_err(read)?);
@@ -48,27 +49,17 @@ impl Installation<'_> {
         let staging =
             StagingFolder::beside(self.target).map_err(|source| write_error(self.target.to_owned(), source))?;
         let tree = staging.tree();
-        let digest = || File::open(archive).and_then(Digest::of_reader).map(|(digest, _)| digest).map_err(read);
-        let sha256 = match expected {
-            Some((expected, _)) => {
-                let actual = digest()?;
-                if actual != expected {
-                    return Err(DistributionErrorKind::Checksum { archive: archive.clone(), expected, actual });
-                }
-                extract(archive, &tree, &self.options())?;
-                actual
-            }
-            None => std::thread::scope(|scope| {
-                let hashing = scope.spawn(digest);
-                extract(archive, &tree, &self.options())?;
-                hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })?,
-        };
-        let tree = self.layout(tree)?;
+        let (extracted, sha256) = self.unpack(&tree, expected)?;
+        let whole = tree;
+        let tree = self.layout(whole.clone())?;
         let said = FolderManifest::read(&tree);
         self.check_manifest(&said)?;
         let python = interpreter::find(&tree, self.machine, said.python.as_deref())?;
-        interpreter::ask(&python, self.work)?;
+        let facts = interpreter::ask(&python, self.work)?;
+        let known = KnownPython::of(&python, &facts, &tree).filter(|known| !may_change(known.file(), &said.mutable));
+        // Of the files that were written, the digests are known.
+        let wrapper = TreePath::relative(&tree, &whole).unwrap_or_default();
+        let digest_of = |path: &TreePath| extracted.digests.get(&wrapper.join(path)).copied();
         let record = DistributionRecord {
             format: DISTRIBUTION_RECORD_FORMAT,
             id: self.id.to_string(),
@@ -76,21 +67,42 @@ impl Installation<'_> {
             sha256,
             stamp,
             mutable: said.mutable,
-            tree: TreeTable::of(&tree).map_err(|source| DistributionErrorKind::Read { path: tree.clone(), source })?,
+            python: known,
+            tree: TreeTable::with_digests(&tree, &digest_of)
+                .map_err(|source| DistributionErrorKind::Read { path: tree.clone(), source })?,
         };
         self.record(&tree, &record)?;
         let name: String = sha256.to_string().chars().take(12).collect();
         let placed = in_use::place(&staging, &tree, self.target, &name);
-        Ok(match placed.map_err(|source| write_error(self.target.to_owned(), source))? {
+        let folder = match placed.map_err(|source| write_error(self.target.to_owned(), source))? {
             Placed::InPlace => self.target.to_owned(),
             Placed::Beside(beside) => beside,
-        })
+        };
+        Ok((folder, record))
+    }
+
+    /// Lays the archive out in the staging folder and digests it meanwhile. If the digest is not what was expected, nothing of
+    /// the tree was used.
+    fn unpack(&self, tree: &Path, expected: Option<Digest>) -> Installed<(ExtractedTree, Digest)> {
+        let archive = &self.archive.path;
+        let (actual, extracted) = std::thread::scope(|scope| {
+            let hashing = scope.spawn(|| File::open(archive).and_then(Digest::of_reader));
+            let extracted = extract(archive, tree, &self.options());
+            (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), extracted)
+        });
+        let read = |source| DistributionErrorKind::Read { path: archive.clone(), source };
+        let (actual, _) = actual.map_err(read)?;
+        // A wrong digest explains every other fault, so it is reported first.
+        if let Some(expected) = expected.filter(|expected| *expected != actual) {
+            return Err(DistributionErrorKind::Checksum { archive: archive.clone(), expected, actual });
+        }
+        Ok((extracted?, actual))
     }
 
     fn options(&self) -> ExtractOptions<'static> {
         let names = if self.machine.os == "windows" { NameRules::Windows } else { NameRules::of_host() };
         let limits = ExtractLimits { bytes: self.settings.max_extract_bytes.value, ..ExtractLimits::default() };
-        ExtractOptions { names: names.max(NameRules::of_host()), limits, ..ExtractOptions::default() }
+        ExtractOptions { names: names.max(NameRules::of_host()), limits, digests: true, ..ExtractOptions::default() }
     }
 
     /// What the bytes are, and what the name says, must be one.
@@ -105,8 +117,8 @@ impl Installation<'_> {
         Err(DistributionErrorKind::Format { archive: archive.clone(), found })
     }
 
-    /// The digest in `ARCHIVE.sha256`, and that file.
-    fn expected(&self) -> Installed<Option<(Digest, PathBuf)>> {
+    /// The digest in `ARCHIVE.sha256`.
+    fn expected(&self) -> Installed<Option<Digest>> {
         let mut name = self.archive.path.as_os_str().to_owned();
         name.push(".sha256");
         let path = PathBuf::from(name);
@@ -117,7 +129,7 @@ impl Installation<'_> {
             read_regular_text(&path).map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
         let digits = text.split_whitespace().next().unwrap_or_default().trim_start_matches('\\').to_ascii_lowercase();
         match digits.parse() {
-            Ok(digest) => Ok(Some((digest, path))),
+            Ok(digest) => Ok(Some(digest)),
             Err(_) => Err(DistributionErrorKind::ChecksumFile { path }),
         }
     }

@@ -8,13 +8,17 @@ use serde::{Deserialize, Serialize};
 use tree_table::{CompareDepth, FileStamp, TreeDamage, TreeTable};
 use vocab::{Digest, TreePath, typed_json};
 
+use super::known_python::KnownPython;
+
 /// A folder with it was made by this program.
 pub(super) const MARK: &str = ".pydist-loader";
 /// In [`MARK`]; written last.
 pub(super) const RECORD: &str = "install.json";
 
-/// A record with another number was made by another version: the distribution is installed again.
-pub(super) const DISTRIBUTION_RECORD_FORMAT: u32 = 1;
+/// Records of the first format say nothing about Python. Any other number was written by another version: the distribution
+/// is installed again.
+pub(super) const DISTRIBUTION_RECORD_FORMAT: u32 = 2;
+const READABLE: [u32; 2] = [1, DISTRIBUTION_RECORD_FORMAT];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +32,9 @@ pub(super) struct DistributionRecord {
     pub stamp: FileStamp,
     /// Paths that may change, by `pydist.json`; folders include what is below them.
     pub mutable: Vec<TreePath>,
+    /// Absent if it has to be asked at each start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<KnownPython>,
     pub tree: TreeTable,
 }
 
@@ -48,7 +55,7 @@ pub(super) fn look_at(folder: &Path) -> FoundFolder {
     }
     let record = fs::read(folder.join(MARK).join(RECORD)).ok();
     let record = record.and_then(|bytes| typed_json::read_record::<DistributionRecord>(&bytes).ok());
-    match record.filter(|record| record.format == DISTRIBUTION_RECORD_FORMAT) {
+    match record.filter(|record| READABLE.contains(&record.format)) {
         Some(record) => FoundFolder::Ours(Box::new(record)),
         None => FoundFolder::Partial,
     }
@@ -63,7 +70,7 @@ impl DistributionRecord {
             VerifyDepth::None => return Vec::new(),
         };
         let mut damage = self.tree.compare(folder, depth).damage;
-        damage.retain(|it| !is_byte_code(&it.path) && !self.mutable.iter().any(|may| is_below(&it.path, may)));
+        damage.retain(|it| !is_byte_code(&it.path) && !may_change(&it.path, &self.mutable));
         damage
     }
 
@@ -84,6 +91,6 @@ fn is_byte_code(path: &TreePath) -> bool {
     path.as_str().ends_with(".pyc") || path.segments().any(|segment| segment == "__pycache__")
 }
 
-fn is_below(path: &TreePath, folder: &TreePath) -> bool {
-    path == folder || path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+pub(super) fn may_change(path: &TreePath, mutable: &[TreePath]) -> bool {
+    mutable.iter().any(|it| !it.is_root() && path.starts_with(it))
 }

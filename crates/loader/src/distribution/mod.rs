@@ -12,6 +12,7 @@ mod in_use;
 mod install;
 mod installed;
 mod interpreter;
+mod known_python;
 mod path_length;
 mod prepare;
 mod start_check;

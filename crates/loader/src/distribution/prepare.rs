@@ -17,7 +17,7 @@ use super::distribution_error::{DistributionError, DistributionErrorKind, is_ref
 use super::engine::EnvironmentEngine;
 use super::in_use;
 use super::install::{FolderManifest, Installation};
-use super::installed::{FoundFolder, look_at};
+use super::installed::{DistributionRecord, FoundFolder, look_at};
 use super::interpreter::{self, PythonFacts};
 use super::start_check::{ArchiveNow, InstalledState, StartAction, start_check};
 
@@ -35,7 +35,7 @@ pub struct PrepareContext<'a> {
     pub env_yml: Option<&'a Path>,
 }
 
-/// A distribution whose Python was started.
+/// A distribution whose Python was started: now, or when it was installed, if nothing of it has changed since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReadyDistribution {
     pub id: DistributionId,
@@ -63,13 +63,26 @@ pub fn prepare(
         .map_err(|kind| DistributionError { id: probe.asked.clone(), kind: Box::new(kind) })
 }
 
-fn build_of(folder: &Path, python: &Path) -> String {
-    if let FoundFolder::Ours(record) = look_at(folder) {
+fn build_of(python: &Path, record: Option<&DistributionRecord>) -> String {
+    if let Some(record) = record {
         return record.sha256.to_string();
     }
     let Ok(metadata) = fs::metadata(python) else { return String::new() };
     let since = metadata.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     format!("{}-{}", metadata.len(), since.map_or(0, |since| since.as_nanos()))
+}
+
+fn archive_now(
+    record: &DistributionRecord,
+    archive: &FoundArchive,
+    id: &DistributionId,
+    depth: VerifyDepth,
+) -> Prepared<ArchiveNow> {
+    let path = &archive.path;
+    let same = record.is_of(path, depth == VerifyDepth::Full);
+    let same = same.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
+    // What another id installed into this folder is another content.
+    Ok(if same && record.is_for(id) { ArchiveNow::Same } else { ArchiveNow::Different })
 }
 
 struct Preparation<'a> {
@@ -79,6 +92,30 @@ struct Preparation<'a> {
 
 type Prepared<T> = Result<T, DistributionErrorKind>;
 
+/// Where a distribution stands.
+struct Settled {
+    folder: PathBuf,
+    source: PathBuf,
+    installed: bool,
+    record: Option<DistributionRecord>,
+}
+
+impl Settled {
+    /// A folder that nobody has a record of.
+    fn foreign(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), source: folder.to_owned(), installed: false, record: None }
+    }
+}
+
+/// A folder for a distribution, looked at.
+struct FolderLook {
+    state: InstalledState,
+    archive: ArchiveNow,
+    damage: Vec<TreeDamage>,
+    /// Of what is complete.
+    record: Option<DistributionRecord>,
+}
+
 impl Preparation<'_> {
     fn run(&self, decision: Decision) -> Prepared<ReadyDistribution> {
         for warning in &self.probe.warnings {
@@ -86,7 +123,7 @@ impl Preparation<'_> {
         }
         let lacks = |lack| DistributionErrorKind::of_lack(self.probe, lack);
         let mode = decision.outcome.map_err(lacks)?;
-        let (folder, source, installed) = match mode {
+        let Settled { folder, source, installed, record } = match mode {
             DistributionMode::Skipped => return Err(DistributionErrorKind::Skipped),
             DistributionMode::CondaOnline => self.environment(false)?,
             DistributionMode::CondaOffline => self.environment(true)?,
@@ -101,13 +138,14 @@ impl Preparation<'_> {
         };
         let named = FolderManifest::read(&folder).python;
         let python = interpreter::find(&folder, self.context.machine, named.as_deref())?;
-        let facts = interpreter::ask(&python, self.context.work)?;
+        let known = record.as_ref().and_then(|record| record.python.as_ref()?.facts(&python, &folder, &record.tree));
+        let facts = known.map_or_else(|| interpreter::ask(&python, self.context.work), Ok)?;
         let id = self.probe.asked.clone();
-        let build = build_of(&folder, &python);
+        let build = build_of(&python, record.as_ref());
         Ok(ReadyDistribution { id, mode, source, folder, python, facts, build, installed })
     }
 
-    fn environment(&self, offline: bool) -> Prepared<(PathBuf, PathBuf, bool)> {
+    fn environment(&self, offline: bool) -> Prepared<Settled> {
         let engine = self.context.engine;
         let Some(zip) = self.context.env_yml else {
             return Err(DistributionErrorKind::of_lack(self.probe, DistributionLack::NoEnvYml));
@@ -118,44 +156,45 @@ impl Preparation<'_> {
             DistributionErrorKind::Engine { fault, others: archive.chain(self.probe.folder.clone()).collect() }
         };
         let folder = engine.create(&self.probe.id, zip, offline).map_err(failed)?;
-        Ok((folder, zip.to_owned(), !existed))
+        Ok(Settled { folder, source: zip.to_owned(), installed: !existed, record: None })
     }
 
     /// Used as it is, unless this program made it: then it must be as it was made.
-    fn local(&self, folder: &Path) -> Prepared<(PathBuf, PathBuf, bool)> {
-        let (state, _, damage) = self.state(folder, None)?;
+    fn local(&self, folder: &Path) -> Prepared<Settled> {
+        let FolderLook { state, damage, record, .. } = self.look(folder, None)?;
         if matches!(state, InstalledState::Complete { .. })
             && let Some(newer) = self.waiting(folder)?
         {
-            return Ok((newer.clone(), newer, false));
+            return Ok(newer);
         }
         match start_check(state, ArchiveNow::Gone, false) {
             StartAction::Damaged => Err(DistributionErrorKind::Damaged { folder: folder.to_owned(), damage }),
             StartAction::Incomplete => Err(DistributionErrorKind::Incomplete { folder: folder.to_owned() }),
-            _ => Ok((folder.to_owned(), folder.to_owned(), false)),
+            _ => Ok(Settled { record, ..Settled::foreign(folder) }),
         }
     }
 
-    fn archived(&self, archive: &FoundArchive) -> Prepared<(PathBuf, PathBuf, bool)> {
+    fn archived(&self, archive: &FoundArchive) -> Prepared<Settled> {
         let target = &self.probe.target;
-        let (state, now, _) = self.state(target, Some(archive))?;
+        let FolderLook { state, archive: now, record, .. } = self.look(target, Some(archive))?;
         let source = archive.path.clone();
+        let at_target = |record| Settled { folder: target.clone(), source: source.clone(), installed: false, record };
         let warn = |code, text: String| {
             self.context.work.warn(code, text, Some(target.display().to_string()), None);
         };
         match start_check(state, now, true) {
-            StartAction::Use => return Ok((target.clone(), source, false)),
+            StartAction::Use => return Ok(at_target(record)),
             StartAction::UseForeign => {
                 let text = format!("it is used instead of `{}`, since something else made it", source.display());
                 warn("W_DIST_FOREIGN", text);
-                return Ok((target.clone(), target.clone(), false));
+                return Ok(Settled::foreign(target));
             }
             _ => {}
         }
         if !in_use::waiting(target).is_empty() {
             let lock = self.lock(&archive.stem)?;
             if let Some(ready) = self.beside(archive, lock.is_ok())? {
-                return Ok((ready, source, false));
+                return Ok(ready);
             }
         }
         // Anything else has to be written, if it can be.
@@ -173,9 +212,9 @@ impl Preparation<'_> {
         if lock.is_some()
             && let Some(ready) = self.beside(archive, true)?
         {
-            return Ok((ready, source, false));
+            return Ok(ready);
         }
-        let (state, now, damage) = self.state(target, Some(archive))?;
+        let FolderLook { state, archive: now, damage, record } = self.look(target, Some(archive))?;
         match start_check(state, now, lock.is_some()) {
             StartAction::Repair => {
                 let named: Vec<_> = damage.iter().take(NAMED).map(ToString::to_string).collect();
@@ -190,7 +229,7 @@ impl Preparation<'_> {
             StartAction::UseFormer => {
                 let text = format!("`{}` has changed, and nothing can be written here", source.display());
                 warn("W_DIST_STALE", text);
-                return Ok((target.clone(), source, false));
+                return Ok(at_target(record));
             }
             StartAction::Damaged => {
                 return Err(DistributionErrorKind::Damaged { folder: target.clone(), damage });
@@ -198,10 +237,11 @@ impl Preparation<'_> {
             StartAction::Incomplete | StartAction::ReadOnly => {
                 return Err(DistributionErrorKind::Incomplete { folder: target.clone() });
             }
-            StartAction::Use | StartAction::UseForeign => return Ok((target.clone(), source, false)),
+            StartAction::Use | StartAction::UseForeign => return Ok(at_target(record)),
         }
         let PrepareContext { settings, machine, work, .. } = *self.context;
-        let folder = Installation { id: &self.probe.id, archive, target, machine, settings, work }.run()?;
+        let installation = Installation { id: &self.probe.id, archive, target, machine, settings, work };
+        let (folder, record) = installation.run()?;
         in_use::remove_waiting(target, &folder);
         if folder != *target {
             let text = format!(
@@ -211,61 +251,58 @@ impl Preparation<'_> {
             );
             work.note(text);
         }
-        Ok((folder, source, true))
+        Ok(Settled { folder, source, installed: true, record: Some(record) })
     }
 
     /// What this archive holds, installed beside its place because servers ran on what stands there. It moves there once
     /// nobody uses either.
-    fn beside(&self, archive: &FoundArchive, may_move: bool) -> Prepared<Option<PathBuf>> {
+    fn beside(&self, archive: &FoundArchive, may_move: bool) -> Prepared<Option<Settled>> {
         let target = &self.probe.target;
         for waiting in in_use::waiting(target) {
-            let (state, now, _) = self.state(&waiting, Some(archive))?;
+            let FolderLook { state, archive: now, record, .. } = self.look(&waiting, Some(archive))?;
             if start_check(state, now, false) != StartAction::Use {
                 continue;
             }
             let moved = may_move && in_use::promote(&waiting, target).unwrap_or(false);
-            return Ok(Some(if moved { target.clone() } else { waiting }));
+            let folder = if moved { target.clone() } else { waiting };
+            return Ok(Some(Settled { folder, source: archive.path.clone(), installed: false, record }));
         }
         Ok(None)
     }
 
     /// What was installed beside the folder because servers ran on it is newer than what stands there, also when its archive
     /// is gone.
-    fn waiting(&self, folder: &Path) -> Prepared<Option<PathBuf>> {
+    fn waiting(&self, folder: &Path) -> Prepared<Option<Settled>> {
         for waiting in in_use::waiting(folder) {
-            if self.state(&waiting, None)?.0 == (InstalledState::Complete { is_clean: true }) {
+            let FolderLook { state, record, .. } = self.look(&waiting, None)?;
+            if state == (InstalledState::Complete { is_clean: true }) {
                 let moved = in_use::promote(&waiting, folder).unwrap_or(false);
-                return Ok(Some(if moved { folder.to_owned() } else { waiting }));
+                return Ok(Some(Settled { record, ..Settled::foreign(if moved { folder } else { &waiting }) }));
             }
         }
         Ok(None)
     }
 
-    fn state(
-        &self,
-        folder: &Path,
-        archive: Option<&FoundArchive>,
-    ) -> Prepared<(InstalledState, ArchiveNow, Vec<TreeDamage>)> {
+    fn look(&self, folder: &Path, archive: Option<&FoundArchive>) -> Prepared<FolderLook> {
         let depth = self.context.settings.verify.value;
         let there = if archive.is_some() { ArchiveNow::Different } else { ArchiveNow::Gone };
+        let without = |state| Ok(FolderLook { state, archive: there, damage: Vec::new(), record: None });
         let record = match look_at(folder) {
-            FoundFolder::None => return Ok((InstalledState::None, there, Vec::new())),
-            FoundFolder::Partial => return Ok((InstalledState::Partial, there, Vec::new())),
-            FoundFolder::Foreign => return Ok((InstalledState::Foreign, there, Vec::new())),
-            FoundFolder::Ours(record) => record,
+            FoundFolder::None => return without(InstalledState::None),
+            FoundFolder::Partial => return without(InstalledState::Partial),
+            FoundFolder::Foreign => return without(InstalledState::Foreign),
+            FoundFolder::Ours(record) => *record,
         };
-        let damage = record.damage(folder, depth);
-        let now = match archive {
-            None => ArchiveNow::Gone,
-            Some(archive) => {
-                let path = &archive.path;
-                let same = record.is_of(path, depth == VerifyDepth::Full);
-                let same = same.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
-                // What another id installed into this folder is another content.
-                if same && record.is_for(&self.probe.id) { ArchiveNow::Same } else { ArchiveNow::Different }
-            }
-        };
-        Ok((InstalledState::Complete { is_clean: damage.is_empty() }, now, damage))
+        // The archive may be as long to read as the tree is, and only one thread can digest it.
+        let (read, id) = (&record, &self.probe.id);
+        let (damage, now) = std::thread::scope(|scope| {
+            let now = archive.map(|archive| scope.spawn(move || archive_now(read, archive, id, depth)));
+            let damage = record.damage(folder, depth);
+            (damage, now.map(|now| now.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
+        });
+        let archive = now.transpose()?.unwrap_or(ArchiveNow::Gone);
+        let state = InstalledState::Complete { is_clean: damage.is_empty() };
+        Ok(FolderLook { state, archive, damage, record: Some(record) })
     }
 
     /// The inner error: nothing can be written there.

@@ -75,6 +75,74 @@ fn pel_21_a_changed_byte_is_found_and_repaired_as_closely_as_was_asked() {
     assert!(ready(&site, &["k:1", "--set", "loader.verify=fast"]).contains("`lib/a.py` is missing"));
 }
 
+/// The archive of a Python that says where it is, and notes each start in a file.
+fn noted(site: &Site) -> impl Fn() -> usize {
+    let (starts, archive) = (site.path("starts"), "res/pydist-k-1-linux.tar.gz");
+    let script = format!(
+        "#!/bin/sh\necho start >> '{}'\nfolder=$(cd \"${{0%/*}}/..\" && pwd)\nprintf '{}' \"$folder\"\n",
+        starts.display(),
+        r#"{"version": "3.12.1", "system": "linux", "processor": "x86_64", "prefix": "%s"}"#
+    );
+    site.tar(archive, &[("bin/python3", script.as_bytes()), FILES[1]]);
+    move || fs::read_to_string(&starts).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn an_unchanged_python_is_asked_once_wherever_it_stands() {
+    let site = Site::new();
+    let starts = noted(&site);
+    ready(&site, &["k:1"]);
+    assert_eq!(starts(), 1);
+    for depth in ["none", "fast", "full"] {
+        let ready = &site.json(&["prepare", "k:1", "--set", &format!("loader.verify={depth}")])[0];
+        let (facts, prefix) = (&ready["facts"], site.path("dists/k-1").display().to_string());
+        assert_eq!((&facts["version"], &facts["prefix"]), (&"3.12.1".into(), &prefix.into()), "{ready}");
+    }
+    fs::rename(site.path("dists"), site.path("moved")).unwrap();
+    let mut command = site.command(&["prepare", "k:1", "--json"]);
+    let (_, stdout, _) = told(&command.env("PYSDK_PEL_DIST_LOC", site.path("moved")).output().unwrap());
+    assert!(stdout.contains(&format!("\"prefix\":\"{}\"", site.path("moved/k-1").display())), "{stdout}");
+    assert_eq!(starts(), 1);
+}
+
+#[test]
+fn a_python_that_has_changed_is_asked_or_installed_again() {
+    let site = Site::new();
+    let starts = noted(&site);
+    ready(&site, &["k:1"]);
+    let python = site.path("dists/k-1/bin/python3");
+    let mut text = fs::read_to_string(&python).unwrap();
+    text = text.replace("3.12.1", "3.12.3");
+    fs::write(&python, text).unwrap();
+    // The time differs, so the file is read.
+    File::options().write(true).open(&python).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let version = |depth: &str| {
+        let ready = site.json(&["prepare", "k:1", "--set", &format!("loader.verify={depth}")]);
+        ready.last().unwrap()["facts"]["version"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((version("none").as_str(), starts()), ("3.12.3", 2));
+    assert_eq!((version("fast").as_str(), starts()), ("3.12.1", 3));
+    assert_eq!((version("fast").as_str(), starts()), ("3.12.1", 3));
+}
+
+/// Written by a version that asked at each start.
+#[test]
+fn a_record_of_the_first_format_is_read_and_its_python_asked() {
+    let site = Site::new();
+    let starts = noted(&site);
+    ready(&site, &["k:1"]);
+    let path = site.path("dists/k-1/.pydist-loader/install.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!((&record["format"], &record["python"]["prefix"]), (&2.into(), &"".into()));
+    record["format"] = 1.into();
+    record.as_object_mut().unwrap().remove("python");
+    fs::write(&path, record.to_string()).unwrap();
+    for expected in [2, 3] {
+        let said = ready(&site, &["k:1"]);
+        assert_eq!((starts(), said.contains("installing")), (expected, false), "{said}");
+    }
+}
+
 /// The same command where the folder cannot be written: for root on a read-only mount of its own, since root may write
 /// whatever the modes say.
 #[cfg(target_os = "linux")]
@@ -185,17 +253,23 @@ fn pel_26_of_two_processes_one_extracts_and_both_are_served() {
 
 /// PEL 27
 #[test]
-fn pel_27_a_digest_beside_the_archive_decides_before_anything_is_extracted() {
-    let site = site();
+fn pel_27_a_digest_beside_the_archive_decides_before_anything_of_it_is_used() {
+    let site = Site::new();
+    let starts = noted(&site);
     site.write("res/pydist-k-1-linux.tar.gz.sha256", format!("{}  pydist-k-1-linux.tar.gz\n", "0".repeat(64)));
     assert_refused(&site.run(&["prepare", "k:1"]), 4, &["E_ARCHIVE_CHECKSUM", ".sha256", "000000"]);
-    assert!(!site.path("dists/k-1").exists());
+    assert!(!site.path("dists/k-1").exists() && starts() == 0);
     site.assert_tidy();
     site.write("res/pydist-k-1-linux.tar.gz.sha256", "nothing");
     assert_refused(&site.run(&["prepare", "k:1"]), 4, &["E_ARCHIVE_CHECKSUM", "does not hold a SHA-256"]);
     let digest = vocab::Digest::of(fs::read(site.path("res/pydist-k-1-linux.tar.gz")).unwrap());
     site.write("res/pydist-k-1-linux.tar.gz.sha256", format!("{digest}\n"));
     ready(&site, &["k:1"]);
+    // The wrong digest explains what is wrong with the archive.
+    let whole = fs::read(site.path("res/pydist-k-1-linux.tar.gz")).unwrap();
+    site.write("res/pydist-k-2-linux.tar.gz", &whole[..whole.len() / 2]);
+    site.write("res/pydist-k-2-linux.tar.gz.sha256", format!("{digest}\n"));
+    assert_refused(&site.run(&["prepare", "k:2"]), 4, &["E_ARCHIVE_CHECKSUM"]);
 }
 
 /// PEL 28
