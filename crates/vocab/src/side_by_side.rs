@@ -19,17 +19,17 @@ pub fn side_by_side<S, T: Send, E: Send>(
     work: impl Fn(&mut S, usize) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let results: Mutex<Vec<Option<T>>> = Mutex::new((0..count).map(|_| None).collect());
     let failure: Mutex<Option<(usize, E)>> = Mutex::new(None);
+    // Each thread has its results to itself: for small pieces, waiting for one list takes longer than the work.
     let worker = || {
-        let mut state = state();
+        let (mut state, mut results) = (state(), Vec::new());
         while !failed.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
-                return;
+                break;
             }
             match work(&mut state, index) {
-                Ok(result) => results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result),
+                Ok(result) => results.push((index, result)),
                 Err(error) => {
                     failed.store(true, Ordering::Relaxed);
                     let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,21 +39,23 @@ pub fn side_by_side<S, T: Send, E: Send>(
                 }
             }
         }
+        results
     };
-    if threads.min(count) <= 1 {
-        worker();
+    let results: Vec<Vec<(usize, T)>> = if threads.min(count) <= 1 {
+        vec![worker()]
     } else {
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(worker)).collect();
-            for worker in workers {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            }
-        });
+            let joined = workers.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.map(|results| results.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
+    };
+    if let Some((_, error)) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
     }
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()),
-    }
+    let mut results: Vec<(usize, T)> = results.into_iter().flatten().collect();
+    results.sort_unstable_by_key(|(index, _)| *index);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
 /// The same for work that does not fail, on at most `most` threads. Results in the order of `items`.
