@@ -55,11 +55,16 @@ impl Installation<'_> {
         let said = FolderManifest::read(&tree);
         self.check_manifest(&said)?;
         let python = interpreter::find(&tree, self.machine, said.python.as_deref())?;
-        let facts = interpreter::ask(&python, self.work)?;
-        let known = KnownPython::of(&python, &facts, &tree).filter(|known| !may_change(known.file(), &said.mutable));
         // Of the files that were written, the digests are known.
         let wrapper = TreePath::relative(&tree, &whole).unwrap_or_default();
         let digest_of = |path: &TreePath| extracted.digests.get(&wrapper.join(path)).copied();
+        let (facts, table) = std::thread::scope(|scope| {
+            let table = scope.spawn(|| TreeTable::with_digests(&tree, &digest_of));
+            let facts = interpreter::ask(&python, self.work);
+            (facts, table.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let facts = facts?;
+        let known = KnownPython::of(&python, &facts, &tree).filter(|known| !may_change(known.file(), &said.mutable));
         let record = DistributionRecord {
             format: DISTRIBUTION_RECORD_FORMAT,
             id: self.id.to_string(),
@@ -68,8 +73,7 @@ impl Installation<'_> {
             stamp,
             mutable: said.mutable,
             python: known,
-            tree: TreeTable::with_digests(&tree, &digest_of)
-                .map_err(|source| DistributionErrorKind::Read { path: tree.clone(), source })?,
+            tree: table.map_err(|source| DistributionErrorKind::Read { path: tree.clone(), source })?,
         };
         self.record(&tree, &record)?;
         let name: String = sha256.to_string().chars().take(12).collect();
