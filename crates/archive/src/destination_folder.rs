@@ -1,6 +1,5 @@
 //! The staging folder while it is filled. Knows no rules: everything here has been judged.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::hash::{Hash, Hasher};
@@ -9,12 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use vocab::{Digest, TreePath};
+use vocab::{TreePath, WrittenDigests};
 
 use crate::extract_error::ExtractErrorKind;
 use crate::tree_record::ResolvedLink;
 use crate::writes::{FileWrite, LateFile, WriteTarget};
-use crate::written_digests::WrittenDigests;
 use disk::{make_folder, make_masked_folder, set_mode};
 
 /// The end of the year 9999; later times are reduced to it.
@@ -33,7 +31,7 @@ pub struct DestinationFolder {
     /// time, and a worker that waits for that spins on a processor that another worker could decode on.
     pieces: [Mutex<()>; 16],
     /// Absent if nobody asked for them.
-    digests: Option<WrittenDigests>,
+    pub(crate) digests: Option<WrittenDigests>,
 }
 
 impl DestinationFolder {
@@ -43,12 +41,6 @@ impl DestinationFolder {
         // A staging folder is private while it is filled elsewhere; the result is not.
         set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
         Ok(place)
-    }
-
-    /// The digest of every file is taken while it is written; see [`take_digests`](Self::take_digests).
-    pub(crate) fn with_digests(mut self) -> Self {
-        self.digests = Some(WrittenDigests::default());
-        self
     }
 
     /// Accepts everything and writes nothing: for judging an archive without extracting it.
@@ -107,16 +99,15 @@ impl DestinationFolder {
             }
         });
         match (&self.digests, &written) {
-            (Some(digests), Ok(())) => digests.note(write, bytes),
+            (Some(digests), Ok(())) => match write.target {
+                WriteTarget::Whole { .. } => digests.whole(&write.path, bytes),
+                // Its chunk follows that of the piece before, whose worker so never waits for this one.
+                WriteTarget::Piece { offset } => digests.piece(&write.path, offset, bytes),
+            },
             (Some(digests), Err(_)) => digests.stop(),
             (None, _) => {}
         }
         written
-    }
-
-    /// Digests of the files that were written; empty if nobody asked for them. Called when all are.
-    pub(crate) fn take_digests(&self) -> HashMap<TreePath, Digest> {
-        self.digests.as_ref().map(WrittenDigests::take).unwrap_or_default()
     }
 
     fn turn_for(&self, path: &TreePath) -> MutexGuard<'_, ()> {

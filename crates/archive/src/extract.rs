@@ -61,8 +61,9 @@ fn extract_inner(
     make_folder(&tree).map_err(|source| ExtractErrorKind::Write { path: tree.clone(), source })?;
 
     let new_place = || -> Result<DestinationFolder, ExtractErrorKind> {
-        let place = DestinationFolder::new(&tree)?;
-        Ok(if options.digests { place.with_digests() } else { place })
+        let mut place = DestinationFolder::new(&tree)?;
+        place.digests = options.digests.then(Default::default);
+        Ok(place)
     };
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));

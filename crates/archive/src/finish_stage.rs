@@ -1,5 +1,7 @@
 //! A tree whose files are all written: modes, times, hard links, symbolic links or copies of their targets.
 
+use vocab::WrittenDigests;
+
 use crate::copied_links::copy_links;
 use crate::destination_folder::DestinationFolder;
 use crate::extract_error::ExtractErrorKind;
@@ -15,7 +17,7 @@ pub(crate) fn finish_stage(
     let JudgedMembers { record, late, hard_links, mut extracted } = judged;
     place.finish_files(&late)?;
     place.hard_links(&hard_links)?;
-    extracted.digests = place.take_digests();
+    extracted.digests = place.digests.as_ref().map(WrittenDigests::take).unwrap_or_default();
     for (link, file) in &hard_links {
         let digest = extracted.digests.get(file).copied();
         extracted.digests.extend(digest.map(|digest| (link.clone(), digest)));

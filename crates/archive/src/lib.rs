@@ -69,7 +69,6 @@ mod source_archive;
 mod tar_names;
 mod tar_stream;
 mod writes;
-mod written_digests;
 
 // The manifest, and an archive against it.
 mod manifest;

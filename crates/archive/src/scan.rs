@@ -4,44 +4,35 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{Fault, TreePath, side_by_side};
+use vocab::{Fault, TreePath};
 
 use crate::name_rules::child;
-use crate::turnstile::thread_count;
-use crate::{EntryKind, FileContent, TreeEntry};
+use crate::{FileContent, TreeEntry};
 
 /// All entries below `folder`, sorted by path, without the folder itself. Links are not followed.
 ///
 /// On Windows, where files have no executable bit, none is executable.
 pub fn scan(folder: &Path) -> Result<Vec<TreeEntry>, ScanError> {
     let mut entries = Vec::new();
-    let mut level = vec![TreePath::default()];
-    while !level.is_empty() {
-        let list = |(): &mut (), index: usize| entries_in(&level[index].below(folder), &level[index]);
-        let found = side_by_side(thread_count(0), level.len(), || (), list)?;
-        let start = entries.len();
-        entries.extend(found.into_iter().flatten());
-        let folders = entries[start..].iter().filter(|entry| entry.kind == EntryKind::Directory);
-        level = folders.map(|entry| entry.path.clone()).collect();
+    let mut pending = vec![(folder.to_owned(), TreePath::default())];
+    while let Some((place, at)) = pending.pop() {
+        let failed = |kind| ScanError { path: place.clone(), kind };
+        for item in fs::read_dir(&place).map_err(|source| failed(ScanErrorKind::Read { source }))? {
+            let item = item.map_err(|source| failed(ScanErrorKind::Read { source }))?;
+            let entry = entry_at(&item, &at).map_err(|kind| ScanError { path: item.path(), kind })?;
+            if entry.kind == crate::EntryKind::Directory {
+                pending.push((item.path(), entry.path.clone()));
+            }
+            entries.push(entry);
+        }
     }
     entries.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(entries)
 }
 
-fn entries_in(place: &Path, at: &TreePath) -> Result<Vec<TreeEntry>, ScanError> {
-    let failed = |source| ScanError { path: place.to_owned(), kind: ScanErrorKind::Read { source } };
-    let mut entries = Vec::new();
-    for item in fs::read_dir(place).map_err(failed)? {
-        let item = item.map_err(failed)?;
-        entries.push(entry_of(&item, at).map_err(|kind| ScanError { path: item.path(), kind })?);
-    }
-    Ok(entries)
-}
-
-fn entry_of(item: &fs::DirEntry, folder: &TreePath) -> Result<TreeEntry, ScanErrorKind> {
-    let name = item.file_name();
+fn entry_at(item: &fs::DirEntry, folder: &TreePath) -> Result<TreeEntry, ScanErrorKind> {
+    let (name, place) = (item.file_name(), item.path());
     let path = name.to_str().and_then(|name| child(folder, name)).ok_or(ScanErrorKind::Name)?;
-    let place = item.path();
     // Of the entry itself, not of what a link leads to.
     let metadata = item.metadata().map_err(|source| ScanErrorKind::Read { source })?;
     let kind = metadata.file_type();

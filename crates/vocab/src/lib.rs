@@ -56,6 +56,7 @@ mod unencrypted;
 mod version_string;
 mod windows_names;
 mod work;
+mod written_digests;
 
 pub use artifact_name::{
     ArtifactFormat, ArtifactName, ArtifactNameError, MANIFEST_SUFFIX, manifest_beside, manifest_name,
@@ -87,3 +88,4 @@ pub use unencrypted::unencrypted_host;
 pub use version_string::{PythonVersion, VersionString, VersionStringError};
 pub use windows_names::refused_by_windows;
 pub use work::{Environment, EpochError, FlagError, Listener, Work, yes_or_no};
+pub use written_digests::WrittenDigests;

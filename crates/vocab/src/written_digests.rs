@@ -1,19 +1,17 @@
-//! Digests of an archive's files, taken of their bytes when these are written, so that nobody has to read the files again.
+//! Digests of files, taken of their bytes when these are written, so that nobody has to read the files again.
 //!
 //! Several workers write the pieces of a long file. They are hashed in their order: a worker that comes too early waits for
-//! the one with the piece before. That one's chunk of the archive is an earlier one, so it never waits for this one.
+//! the one with the piece before. Who writes the pieces sees to it that that one never waits for this one.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use vocab::{Digest, DigestWriter, TreePath};
-
-use crate::writes::{FileWrite, WriteTarget};
+use crate::{Digest, DigestWriter, TreePath};
 
 /// Digests of what was written so far.
 #[derive(Default)]
-pub(crate) struct WrittenDigests {
+pub struct WrittenDigests {
     state: Mutex<DigestState>,
     moved: Condvar,
 }
@@ -27,31 +25,29 @@ struct DigestState {
 }
 
 impl WrittenDigests {
-    /// These bytes were written.
-    pub(crate) fn note(&self, write: &FileWrite, bytes: &[u8]) {
-        match write.target {
-            WriteTarget::Whole { .. } => {
-                let digest = Digest::of(bytes);
-                self.lock().whole.insert(write.path.clone(), digest);
-            }
-            WriteTarget::Piece { offset } => {
-                let Some(mut digest) = self.turn(&write.path, offset) else { return };
-                // A sink takes everything.
-                let _ = digest.write_all(bytes);
-                self.lock().in_pieces.insert(write.path.clone(), digest);
-                self.moved.notify_all();
-            }
-        }
+    /// These bytes were written, and are the whole file.
+    pub fn whole(&self, path: &TreePath, bytes: &[u8]) {
+        let digest = Digest::of(bytes);
+        self.lock().whole.insert(path.clone(), digest);
+    }
+
+    /// These bytes were written at `offset`. The first piece must have come, or come from another thread.
+    pub fn piece(&self, path: &TreePath, offset: u64, bytes: &[u8]) {
+        let Some(mut digest) = self.turn(path, offset) else { return };
+        // A sink takes everything.
+        let _ = digest.write_all(bytes);
+        self.lock().in_pieces.insert(path.clone(), digest);
+        self.moved.notify_all();
     }
 
     /// Something will never be written: nobody waits for it any more.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.lock().stopped = true;
         self.moved.notify_all();
     }
 
     /// Called when everything was written.
-    pub(crate) fn take(&self) -> HashMap<TreePath, Digest> {
+    pub fn take(&self) -> HashMap<TreePath, Digest> {
         let DigestState { mut whole, in_pieces, .. } = std::mem::take(&mut *self.lock());
         whole.extend(in_pieces.into_iter().map(|(path, digest)| (path, digest.finish().1)));
         whole
@@ -81,8 +77,8 @@ impl WrittenDigests {
 mod tests {
     use super::*;
 
-    fn piece(offset: u64) -> FileWrite {
-        FileWrite { path: "a/b".parse().unwrap(), range: 0..1, target: WriteTarget::Piece { offset } }
+    fn path() -> TreePath {
+        "a/b".parse().unwrap()
     }
 
     #[test]
@@ -91,17 +87,17 @@ mod tests {
         std::thread::scope(|scope| {
             for offset in [4, 3, 2, 1, 0] {
                 let digests = &digests;
-                scope.spawn(move || digests.note(&piece(offset), &[b'0' + offset as u8]));
+                scope.spawn(move || digests.piece(&path(), offset, &[b'0' + offset as u8]));
             }
         });
-        assert_eq!(digests.take()[&"a/b".parse().unwrap()], Digest::of("01234"));
+        assert_eq!(digests.take()[&path()], Digest::of("01234"));
     }
 
     #[test]
     fn nobody_waits_for_a_piece_that_will_never_be_written() {
         let digests = WrittenDigests::default();
         std::thread::scope(|scope| {
-            scope.spawn(|| digests.note(&piece(1), b"1"));
+            scope.spawn(|| digests.piece(&path(), 1, b"1"));
             digests.stop();
         });
         assert!(digests.take().is_empty());
