@@ -32,3 +32,48 @@ pub fn hold_results(context: &Context, out: &Path) -> Result<FileLock, JobError>
     }
     Ok(lock)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use testkit::store_bench::StoreBench;
+    use vocab::Event;
+
+    use super::*;
+
+    #[test]
+    fn a_second_run_into_the_same_folder_waits_until_the_first_has_ended() {
+        let (bench, has_ended) = (StoreBench::new(), AtomicBool::new(false));
+        let (out, left) = (bench.path("out"), bench.path("out/.baked-0123456789abcdef"));
+        let first = hold_results(&bench.neighbour(), &out).unwrap();
+        fs::write(&left, "a part").unwrap();
+        thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let held = hold_results(&bench.context, &bench.path("out/../out")).unwrap();
+                (held, has_ended.load(Ordering::SeqCst), left.exists())
+            });
+            while bench.events().is_empty() {
+                thread::yield_now();
+            }
+            assert!(left.exists(), "what the first run works on stays");
+            has_ended.store(true, Ordering::SeqCst);
+            drop(first);
+            let (_held, was_told, is_left) = second.join().unwrap();
+            assert!(was_told, "the first run had not ended");
+            assert!(!is_left, "what a killed run left goes");
+        });
+        let text = format!("waiting for another run, which writes into `{}`", bench.path("out/../out").display());
+        assert_eq!(bench.events(), [Event::Note { text }], "told once");
+    }
+
+    #[test]
+    fn other_folders_wait_for_nobody_and_an_interrupt_ends_the_wait() {
+        let bench = StoreBench::new();
+        let _first = hold_results(&bench.neighbour(), &bench.path("out")).unwrap();
+        assert!(hold_results(&bench.context, &bench.path("other")).is_ok());
+        bench.context.work.cancelled.store(true, Ordering::Relaxed);
+        assert!(matches!(hold_results(&bench.context, &bench.path("out")), Err(JobError::Interrupted)));
+    }
+}

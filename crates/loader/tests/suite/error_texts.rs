@@ -145,7 +145,7 @@ fn an_archive_that_cannot_be_used_says_why() {
             &checksum,
             "E_ARCHIVE_CHECKSUM",
             "the SHA-256 of `SITE/ARCHIVE` is …",
-            "copy the archive again; nothing was extracted",
+            "copy the archive again; nothing was installed",
         ),
         (
             &[python],
