@@ -172,8 +172,7 @@ impl ArchiveSession<'_> {
 
     fn extract(&self, file: &Path, to: &Path, options: &ExtractOptions<'_>) -> ArchiveOutcome {
         let extracted = self.step("extract", || archive::extract(file, to, options))?;
-        let archive::ExtractedTree { files, directories, links, bytes, top_folder, copied_links: _, digests: _ } =
-            extracted;
+        let archive::ExtractedTree { files, directories, links, bytes, top_folder, .. } = extracted;
         if self.json {
             let counts = json!({
                 "path": to, "files": files, "directories": directories, "links": links, "bytes": bytes,

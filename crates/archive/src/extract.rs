@@ -5,6 +5,7 @@
 //! and plain paths are as safe as directory handles.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use vocab::ArtifactFormat;
@@ -53,54 +54,55 @@ fn extract_inner(
 ) -> Result<ExtractedTree, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
     let file = File::open(archive).map_err(read)?;
-    let size = file.metadata().map_err(read)?.len();
     let whole = file.try_clone().map_err(read)?;
+    let stamp = || whole.metadata().and_then(|now| Ok((now.len(), now.modified()?))).map_err(read);
+    let before = stamp()?;
+    let size = before.0;
     check_destination(destination)?;
     let staging = staging_beside(destination)?;
     let tree = staging.tree();
     make_folder(&tree).map_err(|source| ExtractErrorKind::Write { path: tree.clone(), source })?;
 
-    let new_place = || -> Result<DestinationFolder, ExtractErrorKind> {
-        let mut place = DestinationFolder::new(&tree)?;
-        place.digests = options.digests.then(Default::default);
-        Ok(place)
-    };
+    let mut place = DestinationFolder::new(&tree)?;
+    place.digests = options.digests.then(Default::default);
+    let is_digested = options.archive_digest || options.expected.is_some();
     let (digest, extracted) = std::thread::scope(|scope| {
-        let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
-        let format = parts.map_or_else(|| detect(&file), |format| Ok(Some(format)));
-        let extracted = match format.map_err(read) {
-            Ok(Some(ArtifactFormat::Zip)) => new_place().and_then(|place| stage_zip(&file, size, &place, options)),
-            Ok(Some(format)) => {
-                let open = if parts.is_some() { TarSource::open_parts } else { TarSource::open };
-                match open(file, format).map_err(ExtractErrorKind::of_read) {
-                    Ok(Some(source)) => new_place().and_then(|place| stage(&source, size, &place, options)),
-                    Ok(None) => Err(ExtractErrorKind::Format),
-                    Err(error) => Err(error),
-                }
-            }
-            Ok(None) => Err(ExtractErrorKind::Format),
-            Err(error) => Err(error),
-        };
+        let digest = is_digested.then(|| scope.spawn(|| digest_of_range(&whole, 0, size)));
+        let extracted = stage(file, parts, size, &place, options);
         (digest.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))), extracted)
     });
+    // What was extracted need not be what was digested.
+    if is_digested && stamp()? != before {
+        return Err(read(io::Error::other("it was written to while it was read")));
+    }
+    let archive_digest = digest.transpose().map_err(read)?;
     // A wrong digest explains every other fault, so it is reported first.
-    if let (Some(actual), Some(expected)) = (digest.transpose().map_err(read)?, options.expected)
+    if let (Some(actual), Some(expected)) = (archive_digest, options.expected)
         && actual != expected
     {
         return Err(ExtractErrorKind::Digest { expected, actual });
     }
-    let extracted = extracted?;
+    let extracted = ExtractedTree { archive_digest, ..extracted? };
     settle(&tree, destination)?;
     Ok(extracted)
 }
 
+/// `file` has `size` bytes; `parts` is the format of the artifact if it contains nothing but its parts.
 pub(crate) fn stage(
-    source: &TarSource,
-    archive_size: u64,
+    file: File,
+    parts: Option<ArtifactFormat>,
+    size: u64,
     place: &DestinationFolder,
     options: &ExtractOptions<'_>,
 ) -> Result<ExtractedTree, ExtractErrorKind> {
-    let turnstile = Turnstile::new(TarJudge::new(place, archive_size, options));
+    let found = parts.map_or_else(|| detect(&file), |format| Ok(Some(format)));
+    let format = found.map_err(|source| ExtractErrorKind::Read { source })?.ok_or(ExtractErrorKind::Format)?;
+    if format == ArtifactFormat::Zip {
+        return stage_zip(&file, size, place, options);
+    }
+    let open = if parts.is_some() { TarSource::open_parts } else { TarSource::open };
+    let source = open(file, format).map_err(ExtractErrorKind::of_read)?.ok_or(ExtractErrorKind::Format)?;
+    let turnstile = Turnstile::new(TarJudge::new(place, size, options));
     let workers = thread_count(options.threads) + 1;
     run_workers(workers, &turnstile, || -> Result<(), ExtractErrorKind> {
         let (mut decoder, mut buffer) = (FrameDecoder::default(), Vec::new());

@@ -13,6 +13,9 @@ pub struct ExtractOptions<'a> {
     pub top_folder: TopFolder,
     /// Compared with the digest of the whole file while it is extracted.
     pub expected: Option<Digest>,
+    /// Whether the digest of the whole file is asked for. With this or `expected` an archive that is written to while it is
+    /// extracted is refused.
+    pub archive_digest: bool,
     /// Names that this file system cannot hold are refused.
     pub names: NameRules,
     pub links: LinkHandling,
@@ -31,6 +34,7 @@ impl Default for ExtractOptions<'_> {
         Self {
             top_folder: TopFolder::Keep,
             expected: None,
+            archive_digest: false,
             names: NameRules::of_host(),
             links: if cfg!(windows) { LinkHandling::Copy } else { LinkHandling::Keep },
             limits: ExtractLimits::default(),
@@ -90,6 +94,8 @@ pub struct ExtractedTree {
     pub bytes: u64,
     /// The folder that was stripped, with [`TopFolder::StripSingle`].
     pub top_folder: Option<String>,
+    /// With [`ExtractOptions::archive_digest`] or [`ExtractOptions::expected`], of the very file that was extracted.
+    pub archive_digest: Option<Digest>,
     /// With [`ExtractOptions::digests`], of the files that the archive holds; not of links that became copies.
     pub digests: HashMap<TreePath, Digest>,
 }

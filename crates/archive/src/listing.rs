@@ -16,7 +16,7 @@ use crate::follower::digest_of_range;
 use crate::source::{FrameDecoder, TarSource, detect};
 use crate::tar_stream::{MemberKind, TarItem, TarMember, TarStream};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
-use crate::zip_extract::{members_of_zip, stage_zip};
+use crate::zip_extract::members_of_zip;
 
 /// One entry as the archive states it. It has not been judged: its name may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -212,10 +212,5 @@ fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted
             return Err(ExtractErrorKind::Digest { expected, actual });
         }
     }
-    let format = detect(&file).map_err(read)?.ok_or(ExtractErrorKind::Format)?;
-    if format == ArtifactFormat::Zip {
-        return stage_zip(&file, size, &DestinationFolder::nowhere(), options);
-    }
-    let source = TarSource::open(file, format).map_err(ExtractErrorKind::of_read)?.ok_or(ExtractErrorKind::Format)?;
-    stage(&source, size, &DestinationFolder::nowhere(), options)
+    stage(file, None, size, &DestinationFolder::nowhere(), options)
 }

@@ -28,6 +28,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use archive::{EntryKind, scan};
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,8 @@ pub struct ComparedTree {
 const ROWS: usize = 256;
 /// Where files are read, a thread takes a larger one alone.
 const ALONE: u64 = 64 << 10;
+/// No file system rounds times by more.
+const ROUNDED: Duration = Duration::from_secs(2);
 
 impl TreeTable {
     /// Reads the tree at `root`.
@@ -214,6 +217,13 @@ impl TreeTable {
     pub fn is_unchanged(&self, root: &Path, path: &TreePath) -> bool {
         let row = self.files.iter().find(|row| row.path == *path);
         row.is_some_and(|row| row.compare(root, CompareDepth::Quick).is_ok())
+    }
+
+    /// Whether a file may have been written since `time`, or since the table was made of it. Some file systems round times.
+    pub fn was_written_since(&self, root: &Path, time: SystemTime) -> bool {
+        let time = time.checked_sub(ROUNDED).map_or(0, stamp::nanoseconds);
+        let is_new = self.files.iter().any(|row| row.modified >= time);
+        is_new || self.compare(root, CompareDepth::Quick) != ComparedTree::default()
     }
 
     /// What is in the tree and not in the table, but for the `__pycache__` folders that Python writes by itself; sorted
@@ -447,6 +457,27 @@ mod tests {
         fs::write(folder.path().join("lib/a.py"), "owt").unwrap();
         File::options().write(true).open(folder.path().join("lib/a.py")).unwrap().set_modified(UNIX_EPOCH).unwrap();
         assert_eq!(["lib/a.py", "lib/b.py"].map(is_unchanged), [false, true]);
+    }
+
+    #[test]
+    fn what_was_written_since_a_time_or_since_the_table_was_made_is_noticed() {
+        let (folder, _) = tree();
+        let now = SystemTime::now();
+        let path = |name: &str| folder.path().join(name);
+        let set = |name: &str, time| File::options().write(true).open(path(name)).unwrap().set_modified(time).unwrap();
+        let is_written = |table: &TreeTable| table.was_written_since(folder.path(), now);
+        assert!(is_written(&TreeTable::of(folder.path()).unwrap()), "at this moment");
+        for name in ["bin/tool", "lib/a.py", "lib/b.py"] {
+            set(name, UNIX_EPOCH);
+        }
+        let table = TreeTable::of(folder.path()).unwrap();
+        assert!(!is_written(&table));
+        fs::write(path("lib/a.py"), "two").unwrap();
+        assert!(is_written(&table), "the same content");
+        set("lib/a.py", UNIX_EPOCH);
+        assert!(!is_written(&table));
+        fs::remove_file(path("lib/a.py")).unwrap();
+        assert!(is_written(&table));
     }
 
     #[test]

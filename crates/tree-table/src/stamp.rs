@@ -1,7 +1,7 @@
 //! What tells without reading a file that nobody has written to it.
 
 use std::fs::Metadata;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +15,12 @@ pub struct FileStamp {
 
 impl FileStamp {
     pub fn of(metadata: &Metadata) -> Self {
-        let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified = since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or_default();
-        Self { size: metadata.len(), modified }
+        Self { size: metadata.len(), modified: metadata.modified().map_or(0, nanoseconds) }
     }
+}
+
+/// Since 1970; 0 for what was before.
+pub(crate) fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).ok();
+    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or_default()
 }

@@ -242,6 +242,51 @@ fn t1_a_wrong_digest_leaves_nothing() {
 }
 
 #[test]
+fn an_archive_that_is_written_to_meanwhile_is_refused_where_its_digest_matters() {
+    let bytes = tar(&[file("f")]);
+    for (format, bytes) in wrapped(&bytes) {
+        let arena = Arena::new(&bytes);
+        let grow = |_: u64| {
+            let mut archive = fs::File::options().append(true).open(arena.archive()).unwrap();
+            archive.write_all(b"more").unwrap();
+        };
+        let digested = ExtractOptions { archive_digest: true, progress: &grow, ..plain() };
+        let error = arena.refused(&digested);
+        assert_eq!(error.code(), "E_ARCHIVE_READ", "{format}: {error:?}");
+        assert!(error.kind.to_string().contains("written to while it was read"), "{format}: {}", error.kind);
+        // The same size, and what was expected may have been digested before.
+        let arena = Arena::new(&bytes);
+        let rewrite = |_: u64| {
+            let archive = fs::File::options().write(true).open(arena.archive()).unwrap();
+            archive.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        };
+        let expected = Some(Digest::of(&bytes));
+        let error = arena.refused(&ExtractOptions { expected, progress: &rewrite, ..plain() });
+        assert_eq!(error.code(), "E_ARCHIVE_READ", "{format}: {error:?}");
+        let tree =
+            extract(&arena.archive(), &arena.target(), &ExtractOptions { progress: &rewrite, ..plain() }).unwrap();
+        assert_eq!((tree.files, tree.archive_digest), (1, None), "{format}");
+    }
+}
+
+/// Windows moves nothing onto an open file.
+#[cfg(unix)]
+#[test]
+fn the_digest_is_of_the_archive_that_was_extracted_whatever_has_its_name_meanwhile() {
+    let (bytes, other) = (tar(&[file("f")]), tar(&[file("other")]));
+    let arena = Arena::new(&bytes);
+    let replace = |_: u64| {
+        let beside = arena.folder.path().join("beside");
+        fs::write(&beside, &other).unwrap();
+        fs::rename(&beside, arena.archive()).unwrap();
+    };
+    let options = ExtractOptions { archive_digest: true, progress: &replace, ..plain() };
+    let tree = extract(&arena.archive(), &arena.target(), &options).unwrap();
+    assert_eq!(tree.archive_digest, Some(Digest::of(&bytes)));
+    assert!(arena.target().join("f").exists() && !arena.target().join("other").exists());
+}
+
+#[test]
 fn t1_a_truncated_archive_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for format in [ArtifactFormat::TarZst, ArtifactFormat::TarGz, ArtifactFormat::Tar] {

@@ -153,6 +153,9 @@ impl From<ExtractError> for DistributionErrorKind {
             ExtractErrorKind::Write { path, source } if is_refused(source) => {
                 Self::ReadOnly { path: path.clone(), source: io::Error::new(source.kind(), source.to_string()) }
             }
+            ExtractErrorKind::Digest { expected, actual } => {
+                Self::Checksum { expected: *expected, actual: *actual, archive: error.archive }
+            }
             _ => Self::Extract(Box::new(error)),
         }
     }

@@ -1,9 +1,10 @@
 //! A distribution from its archive: judged by the rules of `archive`, laid out beside its place, tried, recorded, moved into
 //! place.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use archive::pieces::StagingFolder;
 use archive::{ExtractLimits, ExtractOptions, ExtractedTree, NameRules, extract, format_of};
@@ -58,12 +59,18 @@ impl Installation<'_> {
         // Of the files that were written, the digests are known.
         let wrapper = TreePath::relative(&tree, &whole).unwrap_or_default();
         let digest_of = |path: &TreePath| extracted.digests.get(&wrapper.join(path)).copied();
+        let started = SystemTime::now();
         let (facts, table) = std::thread::scope(|scope| {
             let table = scope.spawn(|| TreeTable::with_digests(&tree, &digest_of));
             let facts = interpreter::ask(&python, self.work);
             (facts, table.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let facts = facts?;
+        let table = match table {
+            Ok(table) if !table.was_written_since(&tree, started) => Ok(table),
+            // Some finish their tree when they are first started: then what they made of it counts.
+            _ => TreeTable::of(&tree),
+        };
         let known = KnownPython::of(&python, &facts, &tree).filter(|known| !may_change(known.file(), &said.mutable));
         let record = DistributionRecord {
             format: DISTRIBUTION_RECORD_FORMAT,
@@ -85,28 +92,21 @@ impl Installation<'_> {
         Ok((folder, record))
     }
 
-    /// Lays the archive out in the staging folder and digests it meanwhile. If the digest is not what was expected, nothing of
-    /// the tree was used.
+    /// Lays the archive out in the staging folder and digests it meanwhile, through one open file: another archive may get its
+    /// name at any time. If the digest is not what was expected, nothing of the tree was used.
     fn unpack(&self, tree: &Path, expected: Option<Digest>) -> Installed<(ExtractedTree, Digest)> {
-        let archive = &self.archive.path;
-        let (actual, extracted) = std::thread::scope(|scope| {
-            let hashing = scope.spawn(|| File::open(archive).and_then(Digest::of_reader));
-            let extracted = extract(archive, tree, &self.options());
-            (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), extracted)
-        });
-        let read = |source| DistributionErrorKind::Read { path: archive.clone(), source };
-        let (actual, _) = actual.map_err(read)?;
-        // A wrong digest explains every other fault, so it is reported first.
-        if let Some(expected) = expected.filter(|expected| *expected != actual) {
-            return Err(DistributionErrorKind::Checksum { archive: archive.clone(), expected, actual });
-        }
-        Ok((extracted?, actual))
+        let path = &self.archive.path;
+        let options = ExtractOptions { expected, archive_digest: true, digests: true, ..self.options() };
+        let extracted = extract(path, tree, &options)?;
+        let digest = extracted.archive_digest.ok_or_else(|| io::Error::other("it was not digested"));
+        let digest = digest.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
+        Ok((extracted, digest))
     }
 
     fn options(&self) -> ExtractOptions<'static> {
         let names = if self.machine.os == "windows" { NameRules::Windows } else { NameRules::of_host() };
         let limits = ExtractLimits { bytes: self.settings.max_extract_bytes.value, ..ExtractLimits::default() };
-        ExtractOptions { names: names.max(NameRules::of_host()), limits, digests: true, ..ExtractOptions::default() }
+        ExtractOptions { names: names.max(NameRules::of_host()), limits, ..ExtractOptions::default() }
     }
 
     /// What the bytes are, and what the name says, must be one.

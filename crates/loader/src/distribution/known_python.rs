@@ -40,12 +40,22 @@ impl KnownPython {
     /// What `python` would say. `None` if it is not the one that was asked, or has changed since.
     pub(super) fn facts(&self, python: &Path, folder: &Path, table: &TreeTable) -> Option<PythonFacts> {
         let is_it = TreePath::relative(python, folder)? == self.path && file_behind(python, folder)? == self.file;
-        if !is_it || !table.is_unchanged(folder, &self.file) {
+        if !is_it || !table.is_unchanged(folder, &self.file) || is_led_elsewhere(python, folder, table) {
             return None;
         }
         let (version, system, processor) = (self.version.clone(), self.system.clone(), self.processor.clone());
         Some(PythonFacts { version, system, processor, prefix: self.prefix.below(&absolute(folder).ok()?) })
     }
+}
+
+/// Whether a `pyvenv.cfg`, which takes a Python to another place, is not as it was installed.
+fn is_led_elsewhere(python: &Path, folder: &Path, table: &TreeTable) -> bool {
+    let is_other = |place: &Path| {
+        let file = place.join("pyvenv.cfg");
+        let is_same = |path| table.is_unchanged(folder, &path);
+        file.exists() && !TreePath::relative(&file, folder).is_some_and(is_same)
+    };
+    python.ancestors().skip(1).take(2).any(is_other)
 }
 
 fn file_behind(python: &Path, folder: &Path) -> Option<TreePath> {

@@ -125,6 +125,39 @@ fn a_python_that_has_changed_is_asked_or_installed_again() {
     assert_eq!((version("fast").as_str(), starts()), ("3.12.1", 3));
 }
 
+/// Added files are no damage, but this one leads Python to another place.
+#[test]
+fn a_python_that_became_an_environment_is_asked() {
+    let site = Site::new();
+    let starts = noted(&site);
+    ready(&site, &["k:1"]);
+    for (place, expected) in [("bin/pyvenv.cfg", 2), ("pyvenv.cfg", 3), ("lib/pyvenv.cfg", 3)] {
+        site.write(&format!("dists/k-1/{place}"), "home = /usr/bin\n");
+        let said = ready(&site, &["k:1"]);
+        assert_eq!((starts(), said.contains("W_DIST")), (expected, false), "{place}: {said}");
+        fs::remove_file(site.path(&format!("dists/k-1/{place}"))).unwrap();
+    }
+}
+
+/// What such a Python writes at its first start belongs to the distribution.
+#[test]
+fn a_python_that_finishes_its_tree_at_its_first_start_is_not_repaired_for_it() {
+    let site = Site::new();
+    let archive = "res/pydist-k-1-linux.tar.gz";
+    let finish = "#!/bin/sh\ncd \"${0%/*}/..\"\ngrep -q done lib/a.py || echo 'x = \"done\"' > lib/a.py\n";
+    let script = format!("{finish}{}", PYTHON.trim_start_matches("#!/bin/sh\n"));
+    site.tar(archive, &[("bin/python3", script.as_bytes()), FILES[1]]);
+    ready(&site, &["k:1"]);
+    for depth in ["fast", "full"] {
+        let said = ready(&site, &["k:1", "--set", &format!("loader.verify={depth}")]);
+        assert!(!said.contains("W_DIST") && !said.contains("installing"), "{depth}: {said}");
+    }
+    let path = site.path("dists/k-1/lib/a.py");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "x = \"done\"\n");
+    damage(&path);
+    assert!(ready(&site, &["k:1"]).contains("`lib/a.py` was changed"));
+}
+
 /// Written by a version that asked at each start.
 #[test]
 fn a_record_of_the_first_format_is_read_and_its_python_asked() {
