@@ -127,11 +127,15 @@ impl DestinationFolder {
         Ok(())
     }
 
-    /// Each pair is a new name and the existing file. A file system without hard links gets copies.
+    /// Each pair is a new name and the existing file. A file system without hard links gets copies; one on which the new name
+    /// is that of another file, which a copy would replace, gets nothing.
     pub(crate) fn hard_links(&self, pairs: &[(TreePath, TreePath)]) -> Result<(), ExtractErrorKind> {
         for (link, file) in pairs {
             let file = self.path(file);
-            self.at(link, |path| fs::hard_link(&file, path).or_else(|_| fs::copy(&file, path).map(|_| ())))?;
+            self.at(link, |path| match fs::hard_link(&file, path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::copy(&file, path).map(|_| ()),
+                linked => linked,
+            })?;
         }
         Ok(())
     }
@@ -218,4 +222,25 @@ fn is_masked(root: &Path) -> Result<bool, ExtractErrorKind> {
 #[cfg(not(unix))]
 fn is_masked(_: &Path) -> Result<bool, ExtractErrorKind> {
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two names of an archive may be one on its disk, whatever the host's usual rules are.
+    #[test]
+    fn a_hard_link_replaces_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = DestinationFolder::new(folder.path()).unwrap();
+        let path = |text: &str| text.parse::<TreePath>().unwrap();
+        for name in ["a", "b"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let refused = place.hard_links(&[(path("a"), path("b"))]).unwrap_err();
+        assert!(matches!(refused, ExtractErrorKind::Write { .. }), "{refused}");
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"a");
+        place.hard_links(&[(path("c"), path("b"))]).unwrap();
+        assert_eq!(fs::read(folder.path().join("c")).unwrap(), b"b");
+    }
 }
