@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archive::{ExtractOptions, ExtractedTree, ExtractLimits, LinkHandling, NameRules, TopFolder};
+use vocab::{Digest, TreePath};
 
 /// Small, so that a bomb is found by the limit rather than by the clock.
 const LIMITS: ExtractLimits = ExtractLimits { bytes: 1 << 20, entries: 200, ratio: 1000 };
@@ -41,12 +42,15 @@ impl Arena {
                 _ => NameRules::Windows,
             },
             threads: if choice & 16 == 0 { 1 } else { 3 },
+            digests: choice & 32 != 0,
+            archive_digest: choice & 32 != 0,
             limits: LIMITS,
             ..ExtractOptions::default()
         };
         match archive::extract(&archive, &target, &options) {
             Ok(extracted) => {
-                check_tree(&target, &extracted, options.links);
+                check_tree(&target, &extracted, &options);
+                assert_eq!(extracted.archive_digest, options.archive_digest.then(|| Digest::of(bytes)));
                 fs::remove_dir_all(&target).expect("what was extracted can be deleted");
             }
             Err(error) => drop(error.to_string()),
@@ -69,7 +73,8 @@ impl Arena {
 }
 
 /// Nothing in it leads out of it, and it is what the extraction says it is.
-fn check_tree(target: &Path, extracted: &ExtractedTree, links: LinkHandling) {
+fn check_tree(target: &Path, extracted: &ExtractedTree, options: &ExtractOptions<'_>) {
+    let links = options.links;
     let root = target.canonicalize().expect("the target exists");
     let (mut files, mut links_found, mut bytes, mut inodes) = (0, 0, 0, BTreeSet::new());
     for item in walkdir::WalkDir::new(&root).min_depth(1) {
@@ -86,6 +91,7 @@ fn check_tree(target: &Path, extracted: &ExtractedTree, links: LinkHandling) {
             let metadata = item.metadata().expect("it is there");
             // Hard links share their bytes.
             bytes += if inodes.insert(metadata.ino()) { metadata.len() } else { 0 };
+            check_digest(item.path(), &root, extracted, options);
         } else {
             assert!(item.file_type().is_dir(), "`{}` is of no allowed kind", item.path().display());
         }
@@ -97,6 +103,15 @@ fn check_tree(target: &Path, extracted: &ExtractedTree, links: LinkHandling) {
         assert_eq!(bytes, extracted.bytes, "another size than it says");
     } else {
         assert_eq!(links_found, 0, "links were to be copied");
+    }
+}
+
+/// Every file of the archive has its digest, if digests are asked for; copies of links have none.
+fn check_digest(path: &Path, root: &Path, extracted: &ExtractedTree, options: &ExtractOptions<'_>) {
+    let told = TreePath::relative(path, root).and_then(|path| extracted.digests.get(&path).copied());
+    if options.digests && (told.is_some() || options.links == LinkHandling::Keep) {
+        let actual = Digest::of(fs::read(path).expect("it can be read"));
+        assert_eq!(told, Some(actual), "`{}`", path.display());
     }
 }
 
