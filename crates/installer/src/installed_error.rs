@@ -76,7 +76,7 @@ pub enum InstalledError {
     #[fault(transparent)]
     Source(#[from] SourceError),
     #[error("cannot read `{}`: {source}", path.display())]
-    #[fault("E_RUNTIME_READ", Build)]
+    #[fault("E_RUNTIME_READ", Build, hint("make it readable; another folder of runtimes is named with --runtimes"))]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write `{}`: {source}", path.display())]
     #[fault("E_RUNTIME_WRITE", Build, hint("make the folder writable, or name another one with --runtimes"))]

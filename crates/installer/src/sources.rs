@@ -400,6 +400,11 @@ mod tests {
             assert!(error.to_string().contains(reason), "for {text:?}: {error}");
             assert_eq!(error.code(), "E_SOURCE_FILE");
         }
+        let below_a_file = path.join("sources.json");
+        let error = sources.save(&below_a_file).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot write `{}`: ", below_a_file.display())), "{error}");
+        let hint = "make the folder writable, or pass --from to every command";
+        assert_eq!((error.code(), error.hint().as_deref()), ("E_SOURCE_WRITE", Some(hint)));
         fs::write(&path, [0xff, 0xfe]).unwrap();
         assert_eq!(Sources::read(&path).unwrap_err().code(), "E_SOURCE_FILE");
         fs::write(&path, vec![b' '; 1 << 21]).unwrap();

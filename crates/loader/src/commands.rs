@@ -22,10 +22,13 @@ pub enum CommandError {
     #[error("this machine's platform is not supported")]
     #[fault("E_GET_PLATFORM", hint("name one with --platform"))]
     Host,
-    #[error("cannot determine a folder to install into")]
-    #[fault("E_GET_HOME", hint("name it with --to, or set PYDIST_RUNTIMES"))]
+    #[error("cannot determine where runtimes are installed: no home folder is set")]
+    #[fault(
+        "E_GET_HOME",
+        hint("set PYDIST_RUNTIMES; or pass --to to `get` and `update`, --runtimes to other commands")
+    )]
     NoHome,
-    #[error("this machine's clock is wrong: it shows a time before 1970")]
+    #[error("this machine's clock is wrong: it shows a time before 1970 or after 9999")]
     #[fault("E_GET_CLOCK", hint("set it; expiry dates are compared with it"))]
     Clock,
     #[error("no {asked} is installed")]
@@ -35,7 +38,10 @@ pub enum CommandError {
     #[fault("E_GET_PUBLIC_KEY", hint("give the line that begins with RW, or the file that `minisign -G` wrote"))]
     PublicKey { source: TrustError },
     #[error("--public-key: cannot read `{}`: {source}", path.display())]
-    #[fault("E_GET_PUBLIC_KEY")]
+    #[fault(
+        "E_GET_PUBLIC_KEY",
+        hint("make it a readable text file, or give the key itself: the line that begins with RW")
+    )]
     KeyFile { path: PathBuf, source: std::io::Error },
 }
 
@@ -78,13 +84,13 @@ pub fn offer_request(
     let given = public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
     let source = source_choice::chosen(from.as_deref(), given, environment)?;
     Ok(OfferRequest {
-        platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
+        platform: platform_of(*platform, PlatformKey::host())?,
         channel: *channel,
         from: source.place,
         home,
         public_keys: source.public_keys,
         offline: *offline,
-        now: now().ok_or(CommandError::Clock)?,
+        now: moment_of(SystemTime::now())?,
     })
 }
 
@@ -128,7 +134,11 @@ pub fn home_of(to: Option<&Path>, environment: &dyn Fn(&str) -> Option<String>) 
     let named = || environment("PYDIST_RUNTIMES").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let default = || data_folder(environment).map(|data| data.join("runtimes"));
     let folder = to.map(Path::to_owned).or_else(named).or_else(default).ok_or(CommandError::NoHome)?;
-    Ok(Home::new(std::path::absolute(&folder).unwrap_or(folder)))
+    Ok(Home::new(from_root(&folder)))
+}
+
+fn from_root(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 pub fn settings_of(transfer: &TransferOptions, environment: &dyn Fn(&str) -> Option<String>) -> FetchSettings {
@@ -139,16 +149,23 @@ pub fn settings_of(transfer: &TransferOptions, environment: &dyn Fn(&str) -> Opt
     }
 }
 
-pub fn now() -> Option<Moment> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Moment::from_unix_seconds(i64::try_from(since.as_secs()).ok()?)
+/// The given one, else the machine's.
+fn platform_of(given: Option<PlatformKey>, host: Option<PlatformKey>) -> Result<PlatformKey, CommandError> {
+    given.or(host).ok_or(CommandError::Host)
+}
+
+/// With what expiry dates are compared.
+pub fn moment_of(time: SystemTime) -> Result<Moment, CommandError> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| CommandError::Clock)?;
+    let seconds = i64::try_from(since.as_secs()).ok();
+    seconds.and_then(Moment::from_unix_seconds).ok_or(CommandError::Clock)
 }
 
 /// Reads a key file; if there is no such file, takes the text as the key.
 pub fn key_of(text: &str) -> Result<PublicKey, CommandError> {
     let path = Path::new(text);
     let text = match path.is_file() {
-        true => fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: path.to_owned(), source })?,
+        true => fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: from_root(path), source })?,
         false => text.to_owned(),
     };
     PublicKey::of_text(&text).map_err(|source| CommandError::PublicKey { source })
@@ -165,4 +182,39 @@ pub fn data_folder(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathB
         set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))
     };
     data.map(|data| data.join("pydist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[track_caller]
+    fn assert_said(error: &CommandError, code: &str, text: &str, hint: &str) {
+        let (found, exit) = (error.hint(), error.exit());
+        assert_eq!((error.code(), &*error.to_string(), found.as_deref(), exit), (code, text, Some(hint), Exit::Usage));
+    }
+
+    #[test]
+    fn a_machine_without_a_platform_of_its_own_needs_one_that_is_named() {
+        let linux = Some(PlatformKey::LinuxX64);
+        assert_eq!(platform_of(linux, None).ok(), linux);
+        assert_eq!(platform_of(linux, Some(PlatformKey::WindowsX64)).ok(), linux);
+        let error = platform_of(None, None).unwrap_err();
+        assert_said(&error, "E_GET_PLATFORM", "this machine's platform is not supported", "name one with --platform");
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_an_error_and_no_date() {
+        let after = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        assert_eq!(moment_of(after(86_400).unwrap()).unwrap().date(), "1970-01-02");
+        let before = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1));
+        // The second is year 11476; not every system can say it.
+        for time in [before, after(300_000_000_000)].into_iter().flatten() {
+            let error = moment_of(time).unwrap_err();
+            let text = "this machine's clock is wrong: it shows a time before 1970 or after 9999";
+            assert_said(&error, "E_GET_CLOCK", text, "set it; expiry dates are compared with it");
+        }
+    }
 }

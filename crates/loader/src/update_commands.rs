@@ -1,6 +1,7 @@
 //! `pydist update`: each installed runtime from where it came. One that fails does not keep the others from being updated.
 
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use cli::{Printer, Table};
 use fetch::{FetchSettings, FetchWatch};
@@ -9,7 +10,7 @@ use serde_json::json;
 use vocab::{Event, Exit, Fault, VersionString};
 
 use crate::arguments::UpdateArguments;
-use crate::commands::{CommandError, home_of, now, report, settings_of};
+use crate::commands::{CommandError, home_of, moment_of, report, settings_of};
 use crate::source_choice::{FROM, remembered_sources};
 
 /// Runs `pydist update`.
@@ -26,7 +27,7 @@ pub fn run(
         sources: remembered_sources(environment)?,
         given: environment(FROM).filter(|text| !text.is_empty()),
         reuse: link_mode.reuse(),
-        now: now().ok_or(CommandError::Clock)?,
+        now: moment_of(SystemTime::now())?,
     };
     let installed = updatable(&request.home);
     let is_asked = |version: &&VersionString| versions.is_empty() || versions.iter().any(|it| it.matches(version));

@@ -8,9 +8,10 @@ use installer::{
     users_in_words, users_of,
 };
 use serde_json::json;
+use std::time::SystemTime;
 use vocab::{Event, Exit, Fault, RuntimeRequest};
 
-use crate::commands::{CommandError, key_of, now, settings_of};
+use crate::commands::{key_of, moment_of, settings_of};
 use crate::source_choice::{FROM, remembered_sources};
 use crate::surroundings::Surroundings;
 use crate::verbs_arguments::{PruneArguments, RemoveArguments, RepairArguments, VerifyArguments};
@@ -122,7 +123,7 @@ pub fn repair(arguments: &RepairArguments, json: bool, around: &Surroundings) ->
             given: named.as_deref(),
             sources: &sources,
             public_keys: &keys,
-            now: now().ok_or(CommandError::Clock)?,
+            now: moment_of(SystemTime::now())?,
         };
         let tell = |event: Event| around.printer.tell(event);
         match repair_build(&request, &settings, FetchWatch { tell: &tell, cancelled: &around.cancelled }) {

@@ -148,18 +148,14 @@ pub fn run(arguments: &RunArguments, around: &Surroundings) -> Result<i32, Box<d
     // A runtime without its Python would start the one that comes next on PATH.
     build.interpreter()?;
     let environment = environment_of(&build.program_folders(), &around.environment)?;
-    let (program, rest) = arguments.command.split_first().ok_or(NoCommand)?;
+    // The command line requires it.
+    let program = arguments.command.first().map(OsString::as_os_str).unwrap_or_default();
     let folder = current_folder();
     let path = which::which_in(program, environment.path("PATH"), &folder)
         .map_err(|_| ProcessError { program: PathBuf::from(program), kind: ProcessErrorKind::Missing })?;
-    let invocation = Invocation::new(path, folder).args(rest);
+    let invocation = Invocation::new(path, folder).args(arguments.command.iter().skip(1));
     Ok(process::hand_over(&Work { environment, ..Work::quiet() }, &invocation)?)
 }
-
-#[derive(Debug, thiserror::Error, Fault)]
-#[error("a program is missing")]
-#[fault("E_RUNTIME_COMMAND", Usage, hint("write it after `--`: `pydist run 3.12 -- python -V`"))]
-struct NoCommand;
 
 /// A path with the separator cannot be on `PATH`.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -245,6 +241,9 @@ mod tests {
         assert_eq!(names, ["PATH", "PYTHONPATH", "PYTHONWARNINGS"]);
         let bad = if cfg!(windows) { "C:\\a;b" } else { "/a:b" };
         let error = environment_of(&[PathBuf::from(bad)], &given).err().unwrap();
-        assert_eq!(error.code(), "E_RUNTIME_PATH");
+        let separator = if cfg!(windows) { ';' } else { ':' };
+        let text = format!("`{bad}` cannot be on PATH, which is separated by `{separator}`");
+        let hint = Some("install runtimes into another folder".to_owned());
+        assert_eq!((error.code(), error.to_string(), error.hint()), ("E_RUNTIME_PATH", text, hint));
     }
 }

@@ -9,6 +9,8 @@ use vocab::Digest;
 
 use crate::{Asked, Place, content, keys, other_key, plainly};
 
+const NOT_AS_OFFERED: &str = "the server offers something else than its catalogue says; report it to the publisher";
+
 #[test]
 fn builds_are_installed_side_by_side_and_the_newest_is_current() {
     let mut place = Place::new();
@@ -41,7 +43,7 @@ fn a_server_is_as_good_as_a_folder_and_what_is_installed_is_there_without_a_netw
     let url = server.url("/p");
     place
         .get_from(&url, Asked { offline: true, ..plainly() })
-        .refused(1, &["E_GET_OFFLINE", "never read", "without --offline"]);
+        .refused(1, &["E_GET_OFFLINE", "offline: the catalogue was never read", "run it once without --offline"]);
     let folder = place.get_from(&url, plainly()).folder();
     drop(server);
     assert_eq!(place.get_from(&url, Asked { offline: true, ..plainly() }).folder(), folder);
@@ -53,12 +55,20 @@ fn a_server_is_as_good_as_a_folder_and_what_is_installed_is_there_without_a_netw
 fn nothing_is_installed_that_is_not_what_was_signed() {
     let mut place = Place::new();
     let entry = place.publish("one", 1, Channel::Stable, true);
-    place.get(keys(&[&other_key()])).refused(4, &["E_GET_SIGNATURE", "do not use it"]);
+    place.get(keys(&[&other_key()])).refused(
+        4,
+        &[
+            "E_GET_SIGNATURE",
+            "do not use it before you know why: the key is another one, or what is published was changed",
+        ],
+    );
 
     let manifest = place.root().join(entry.manifest.key.as_str());
     let text = fs::read(&manifest).unwrap();
     fs::write(&manifest, [&text[..], b" "].concat()).unwrap();
-    place.get(plainly()).refused(4, &["E_GET_CHECKSUM", "the SHA-256 of the manifest"]);
+    place
+        .get(plainly())
+        .refused(4, &["E_GET_CHECKSUM", "the SHA-256 of the manifest", ", the catalogue says ", NOT_AS_OFFERED]);
     fs::write(&manifest, text).unwrap();
 
     let artifact = place.root().join(entry.artifact.key.as_str());
@@ -73,7 +83,14 @@ fn nothing_is_installed_that_is_not_what_was_signed() {
     let mut unsigned = Place::new();
     unsigned.publish("one", 1, Channel::Stable, false);
     let key = unsigned.key();
-    unsigned.get(keys(&[&key])).refused(4, &["E_GET_UNSIGNED", "without a signature"]);
+    unsigned.get(keys(&[&key])).refused(
+        4,
+        &[
+            "E_GET_UNSIGNED",
+            "it was published without a signature, and a public key was given",
+            "ask the publisher to sign it, or leave out --public-key to rely on digests",
+        ],
+    );
 }
 
 #[test]
@@ -105,14 +122,24 @@ fn a_place_that_cannot_be_written_or_is_too_small_is_told() {
     let mut place = Place::new();
     fs::write(place.home(), "a file").unwrap();
     place.publish("one", 1, Channel::Stable, false);
-    place.get(plainly()).refused(1, &["E_GET_WRITE", "choose another folder with --to"]);
+    place
+        .get(plainly())
+        .refused(1, &["E_GET_WRITE", "cannot write `", "choose another folder with --to, or make this one writable"]);
 
     let mut huge = Place::new();
     huge.publish("one", 1, Channel::Stable, false);
     for size in [1 << 60, u64::MAX] {
         huge.entries[0].content.installed_size = size;
         huge.index();
-        huge.get(plainly()).refused(1, &["E_GET_NO_ROOM", "are free", "choose another folder with --to"]);
+        huge.get(plainly()).refused(
+            1,
+            &[
+                "E_GET_NO_ROOM",
+                " bytes are needed in `",
+                "are free",
+                "make room there, or choose another folder with --to",
+            ],
+        );
     }
 }
 
@@ -124,7 +151,7 @@ fn a_signed_build_is_not_taken_for_another_runtime() {
     place.entries = vec![entry];
     place.index();
     let key = place.key();
-    place.get(keys(&[&key])).refused(4, &["E_GET_OTHER_RUNTIME"]);
+    place.get(keys(&[&key])).refused(4, &["E_GET_OTHER_RUNTIME", ", not of what the catalogue offers", NOT_AS_OFFERED]);
 }
 
 #[test]
@@ -143,6 +170,11 @@ fn what_is_missing_retracted_or_broken_is_told() {
     place.get(plainly()).refused(2, &["E_CATALOGUE_RETRACTED", "a broken OpenSSL"]);
     place.publish("two", 2, Channel::Stable, false);
     let answer = place.get(plainly());
-    assert!(answer.said.contains("was retracted: it holds a broken OpenSSL"), "{}", answer.said);
+    assert!(
+        answer.said.contains("was retracted: it holds a broken OpenSSL\nhint: stop using this build\n"),
+        "{}",
+        answer.said
+    );
+    assert!(answer.said.starts_with(&format!("W_GET_RETRACTED: `{}", place.home().display())), "{}", answer.said);
     answer.folder();
 }

@@ -30,6 +30,8 @@ struct Place {
     sources: Sources,
     /// A warning with this code ends the work, as the user would.
     stop_at: &'static str,
+    /// The time of the requests.
+    now: Moment,
 }
 
 impl Deref for Place {
@@ -65,7 +67,7 @@ struct Answer<T> {
 
 impl Place {
     fn new() -> Self {
-        Self { published: Published::new(), sources: Sources::default(), stop_at: "" }
+        Self { published: Published::new(), sources: Sources::default(), stop_at: "", now: now() }
     }
 
     fn home_of(&self) -> Home {
@@ -81,7 +83,7 @@ impl Place {
             home: self.home_of(),
             public_keys: keys.iter().map(|key| PublicKey::of_text(key).unwrap()).collect(),
             offline,
-            now: now(),
+            now: self.now,
         };
         let request = GetRequest {
             verify,
@@ -98,7 +100,7 @@ impl Place {
     }
 
     fn update_request(&self, reuse: ReuseMode) -> UpdateRequest {
-        UpdateRequest { home: self.home_of(), sources: self.sources.clone(), given: None, reuse, now: now() }
+        UpdateRequest { home: self.home_of(), sources: self.sources.clone(), given: None, reuse, now: self.now }
     }
 
     fn update(&self, reuse: ReuseMode) -> Answer<InstalledRuntime> {
@@ -116,9 +118,11 @@ impl Place {
     fn watched<T, E: Fault>(&self, run: impl FnOnce(&FetchSettings, FetchWatch<'_>) -> Result<T, E>) -> Answer<T> {
         let (said, cancelled) = (Mutex::new(String::new()), AtomicBool::new(false));
         let tell = |event: Event| match event {
-            Event::Warning { code, text, .. } => {
+            Event::Warning { code, text, hint, .. } => {
                 cancelled.store(self.stop_at == code, Ordering::Relaxed);
-                let _ = writeln!(said.lock().unwrap(), "{code}: {text}");
+                let mut said = said.lock().unwrap();
+                let _ = writeln!(said, "{code}: {text}");
+                hint.into_iter().for_each(|hint| writeln!(said, "hint: {hint}").unwrap());
             }
             Event::Note { text } => {
                 let _ = writeln!(said.lock().unwrap(), "{text}");

@@ -78,7 +78,7 @@ fn up_to_date_is_said_of_a_tree_that_was_looked_at_and_reinstall_repairs_it() {
     place.publish(&noise(1), 1, Channel::Stable, false);
     let folder = place.get(plainly()).folder();
     let thing = folder.join("bin/thing");
-    let hint = "pass --reinstall to repair it";
+    let hint = "pass --reinstall to repair it; only damaged parts are fetched, and what was added to it is lost";
     let cases: [(&str, &dyn Fn(), &str); 3] = [
         ("gone", &|| fs::remove_file(&thing).unwrap(), "`bin/thing` is missing"),
         ("longer", &|| fs::write(&thing, "other").unwrap(), "`bin/thing` has another size"),
@@ -96,7 +96,9 @@ fn up_to_date_is_said_of_a_tree_that_was_looked_at_and_reinstall_repairs_it() {
     fs::write(&thing, noise(2)).unwrap();
     fs::File::options().write(true).open(&thing).unwrap().set_modified(time).unwrap();
     place.get(plainly()).folder();
-    place.get(Asked { verify: true, ..plainly() }).refused(4, &["E_GET_DAMAGED", "`bin/thing` was changed", hint]);
+    place
+        .get(Asked { verify: true, ..plainly() })
+        .refused(4, &["E_GET_DAMAGED", "` has changed since it was installed: `bin/thing` was changed", hint]);
     place.get(Asked { reinstall: true, ..plainly() }).fetched();
     place.get(Asked { verify: true, ..plainly() }).folder();
     // All of it is whole now, so little is fetched.
@@ -112,7 +114,14 @@ fn what_somebody_else_put_there_is_not_replaced() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("mine"), "mine").unwrap();
     for asked in [plainly(), Asked { reinstall: true, ..plainly() }] {
-        place.get(asked).refused(1, &["E_GET_OCCUPIED", "was not installed by this program"]);
+        place.get(asked).refused(
+            1,
+            &[
+                "E_GET_OCCUPIED",
+                "` exists and was not installed by this program",
+                "remove it, or choose another folder with --to",
+            ],
+        );
     }
     assert_eq!(fs::read_to_string(folder.join("mine")).unwrap(), "mine");
 }
@@ -141,7 +150,12 @@ fn attack_6_an_old_catalogue_is_refused() {
     let newer = place.publish("two", 2, Channel::Stable, true);
     let folder = place.get(keys(&[&key])).folder();
     place.put(object_keys::SIGNED_CATALOGUE, yesterday);
-    let words = ["E_GET_ROLLBACK", "the catalogue there is old", "has the counter 1; 2 was seen before"];
+    let words = [
+        "E_GET_ROLLBACK",
+        "the catalogue there is old: it was signed at ",
+        "has the counter 1; 2 was seen before",
+        "somebody serves an old copy, so retracted builds may come back; report it to the publisher",
+    ];
     place.get(keys(&[&key])).refused(4, &words);
     place.get(Asked { allow_older: true, ..keys(&[&key]) }).refused(4, &words);
     let home = place.home_of();
@@ -154,7 +168,14 @@ fn attack_6_an_expired_or_unsigned_catalogue_is_refused() {
     let key = place.key();
     place.publish("one", 1, Channel::Candidate, true);
     place.put_edition(1, "2020-01-01T00:00:00Z");
-    place.get(keys(&[&key])).refused(4, &["E_GET_EXPIRED", "expired at 2020-01-01", "publisher reindex"]);
+    place.get(keys(&[&key])).refused(
+        4,
+        &[
+            "E_GET_EXPIRED",
+            "the catalogue there expired at 2020-01-01",
+            "the publisher renews it with `publisher reindex --key FILE`, or somebody serves an old copy",
+        ],
+    );
     place.index();
     let text = place.signed_catalogue();
     for hostile in [
@@ -169,7 +190,14 @@ fn attack_6_an_expired_or_unsigned_catalogue_is_refused() {
         place.get(keys(&[&key])).refused(4, &["E_"]);
     }
     fs::remove_file(place.root().join(object_keys::SIGNED_CATALOGUE)).unwrap();
-    place.get(keys(&[&key])).refused(4, &["E_GET_UNSIGNED", "the catalogue there is not signed"]);
+    place.get(keys(&[&key])).refused(
+        4,
+        &[
+            "E_GET_UNSIGNED",
+            "the catalogue there is not signed, and a public key was given",
+            "the publisher signs it with `publisher reindex --key FILE`; without --public-key nothing is verified",
+        ],
+    );
     let server = HttpServer::start();
     server.mount("/p/", &place.root());
     place.get_from(&server.url("/p"), keys(&[&key])).refused(4, &["E_GET_UNSIGNED"]);
@@ -189,7 +217,10 @@ fn attack_6_current_goes_back_only_when_that_is_asked_for() {
     // The host shows what it showed yesterday.
     let all = std::mem::replace(&mut place.entries, vec![first.clone()]);
     place.index();
-    place.get(plainly()).refused(4, &["E_GET_OLDER", "it is of 2026-11-01", "of 2026-11-02", "pass --allow-older"]);
+    place.get(plainly()).refused(
+        4,
+        &["E_GET_OLDER", "it is of 2026-11-01", "of 2026-11-02", "if that is what you want, pass --allow-older"],
+    );
     assert_eq!(home.current(&second.runtime), Some(newer.clone()));
     let answer = place.get(Asked { allow_older: true, ..plainly() });
     assert!(answer.said.contains("W_GET_OLDER"), "{}", answer.said);
@@ -263,6 +294,27 @@ fn without_a_network_a_key_verifies_what_was_kept() {
     assert_eq!(kept.verified_by.as_ref(), Some(&key));
     fs::write(folder.join("bin/thing"), "changed").unwrap();
     place.get_from(&url, Asked { offline: true, ..keys(&[&key]) }).refused(4, &["E_GET_DAMAGED"]);
+}
+
+#[test]
+fn an_expired_catalogue_serves_without_a_network_and_says_so() {
+    let mut place = Place::new();
+    place.publish("one", 1, Channel::Stable, true);
+    place.put_edition(1, "2026-11-20T09:00:00Z");
+    let server = HttpServer::start();
+    server.mount("/p/", &place.root());
+    let (url, key) = (server.url("/p"), place.key());
+    let signed_by = [&*key];
+    let folder = place.get_from(&url, keys(&signed_by)).folder();
+    let offline = Asked { offline: true, ..keys(&signed_by) };
+    assert_eq!(place.get_from(&url, offline).said, "");
+    place.now = "2026-11-20T10:00:00Z".parse().unwrap();
+    place.get_from(&url, keys(&[&key])).refused(4, &["E_GET_EXPIRED", "the catalogue there expired at 2026-11-20"]);
+    let answer = place.get_from(&url, offline);
+    let expected = "W_GET_EXPIRED: the catalogue that was read last expired at 2026-11-20T09:00:00Z\n\
+                    hint: run it once without --offline\n";
+    assert_eq!(answer.said, expected);
+    assert_eq!(answer.folder(), folder);
 }
 
 #[test]

@@ -40,6 +40,9 @@ fn reflink_works(file: &Path) -> bool {
 fn an_update_fetches_and_stores_only_what_changed() {
     let mut place = Place::new();
     place.publish(&noise(1), 1, Channel::Stable, true);
+    let words = ["E_UPDATE_MISSING", "3.12.10-atls is not installed in `", "run `pydist get 3.12.10-atls`"];
+    place.update(SHARED).refused(2, &words);
+    place.plan_update().refused(2, &words);
     let key = place.key();
     let first = place.get(keys(&[&key])).folder();
     place.publish_as(&noise(1), "again", 2, Channel::Stable, true);

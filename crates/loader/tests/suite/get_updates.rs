@@ -38,7 +38,11 @@ fn all_are_updated_and_one_that_fails_does_not_keep_the_others_back() {
     let (code, out, said) = told(&place.update(&[]));
     assert!(code == 1 && said.contains("cannot get 3.12.9") && out.contains("3.12.10-atls-"), "{code}: {out}{said}");
     assert!(told(&place.update(&["3-atls"])).2.contains("up to date"));
-    refused(&place.update(&["3.13"]), 2, &["E_UPDATE_MISSING", "nearest first: 3.12.9, 3.12.10-atls"]);
+    refused(
+        &place.update(&["3.13"]),
+        2,
+        &["E_UPDATE_MISSING", "no 3.13 is installed", "installed, nearest first: 3.12.9, 3.12.10-atls"],
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod extensions;
 mod get_updates;
 #[cfg(unix)]
 mod hostile;
+mod installed_texts;
 #[cfg(target_os = "linux")]
 mod kills;
 #[cfg(unix)]

@@ -27,6 +27,10 @@ impl Place {
     }
 }
 
+/// All that is in it are keys, so nothing is done without it.
+const TO_CORRECT: &str = "nothing is fetched before that is settled, because the keys of sources are in it: correct it, or \
+                          remove it and run `pydist source set URL --public-key KEY` again";
+
 fn other_key() -> String {
     KeyPair::generate_unencrypted_keypair().unwrap().pk.to_base64()
 }
@@ -96,7 +100,15 @@ fn a_remembered_source_and_its_keys_are_used_where_none_is_named() {
     let server = HttpServer::start();
     server.mount("/p/", &place.root());
     let (url, key) = (server.url("/p"), place.pair.pk.to_base64());
-    refused(&place.run(&["get", "latest-atls"]), 2, &["E_SOURCE_NONE", "pydist source set URL"]);
+    refused(
+        &place.run(&["get", "latest-atls"]),
+        2,
+        &[
+            "E_SOURCE_NONE",
+            "no source is named, and none is remembered",
+            "pass --from URL, set PYDIST_FROM, or run `pydist source set URL --public-key KEY` once",
+        ],
+    );
     let (code, out, said) = told(&place.run(&["source", "set", &format!("{url}/"), "--public-key", &key]));
     let expected = format!("* {url}  (public key {key}; {})", place.settings().display());
     assert_eq!((code, out.as_str()), (0, expected.as_str()), "{said}");
@@ -112,7 +124,15 @@ fn a_remembered_source_and_its_keys_are_used_where_none_is_named() {
         assert!(row.contains(&format!("\"verified_by\":\"{key}\"")), "{row}");
     }
     let other = other_key();
-    refused(&place.run(&["get", "latest-atls", "--public-key", &other]), 4, &["E_SOURCE_KEY", "source set"]);
+    refused(
+        &place.run(&["get", "latest-atls", "--public-key", &other]),
+        4,
+        &[
+            "E_SOURCE_KEY",
+            "` is remembered with other public keys than the one that was given: ",
+            "leave out --public-key to use the remembered ones; if the publisher has a new key, run `pydist source set http",
+        ],
+    );
 
     // What is served there is not signed any more, or by another key.
     fs::remove_file(place.root().join("catalogue.signed.json")).unwrap();
@@ -126,12 +146,24 @@ fn a_remembered_source_and_its_keys_are_used_where_none_is_named() {
 
     // A source without keys does not take the place of one that has some, unless that is wanted.
     let elsewhere = place.root().display().to_string();
-    refused(&place.run(&["source", "set", &elsewhere]), 4, &["E_SOURCE_UNSIGNED", "--unsigned"]);
+    refused(
+        &place.run(&["source", "set", &elsewhere]),
+        4,
+        &[
+            "E_SOURCE_UNSIGNED",
+            "` would be used without any public key, and `",
+            "pass its --public-key, or --unsigned to rely on the server alone",
+        ],
+    );
     let (code, out, said) = told(&place.run(&["source", "set", &elsewhere, "--unsigned"]));
     assert!(code == 0 && out.contains("no public key") && said.contains("believed without a signature"), "{out}{said}");
     assert!(out.contains(&format!("  {url}  (public key {newer};")), "{out}");
     assert_eq!(told(&place.run(&["source", "remove", &elsewhere])).0, 0);
-    refused(&place.run(&["source", "remove", &elsewhere]), 2, &["E_SOURCE_UNKNOWN"]);
+    refused(
+        &place.run(&["source", "remove", &elsewhere]),
+        2,
+        &["E_SOURCE_UNKNOWN", "no source `", "` is remembered", "run `pydist source` for those that are"],
+    );
     refused(&place.run(&["get", "latest-atls"]), 2, &["E_SOURCE_NONE"]);
 }
 
@@ -149,7 +181,15 @@ fn passwords_are_neither_kept_nor_shown() {
     assert!(shown.1.contains("\"set_in\":\"PYDIST_FROM\""), "{}", shown.1);
     refused(&place.run(&["source", "set", "ftp://h.example/p"]), 2, &["E_FETCH_PLACE"]);
     refused(&place.run(&["source", "set", "s3://AB"]), 2, &["E_FETCH_PLACE"]);
-    refused(&place.run(&["source", "set", secret, "--public-key", "nonsense"]), 2, &["E_GET_PUBLIC_KEY"]);
+    refused(
+        &place.run(&["source", "set", secret, "--public-key", "nonsense"]),
+        2,
+        &[
+            "E_GET_PUBLIC_KEY",
+            "error[E_GET_PUBLIC_KEY]: --public-key: not a minisign public key",
+            "give the line that begins with RW, or the file that `minisign -G` wrote",
+        ],
+    );
 }
 
 #[test]
@@ -161,7 +201,11 @@ fn a_damaged_file_of_sources_stops_everything_that_could_miss_a_key() {
     let text = fs::read_to_string(place.settings()).unwrap();
     for damaged in ["", "{}", &text[..text.len() / 2], &text.replace("\"format\": 1", "\"format\": 9")] {
         fs::write(place.settings(), damaged).unwrap();
-        refused(&place.run(&["get", "latest-atls"]), 2, &["E_SOURCE_FILE", "sources.json"]);
+        refused(
+            &place.run(&["get", "latest-atls"]),
+            2,
+            &["E_SOURCE_FILE", "the remembered sources in `", "sources.json` cannot be used: ", TO_CORRECT],
+        );
         refused(&place.run(&["get", "latest-atls", "--from", &from]), 2, &["E_SOURCE_FILE"]);
         refused(&place.run(&["source"]), 2, &["E_SOURCE_FILE"]);
         refused(&place.run(&["source", "set", &from]), 2, &["E_SOURCE_FILE"]);

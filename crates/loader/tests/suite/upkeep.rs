@@ -17,7 +17,15 @@ fn record_of(place: &Place, folder: &Path) -> std::path::PathBuf {
 #[test]
 fn verify_names_what_is_damaged_missing_or_added() {
     let mut place = Place::new();
-    refused(&place.say(&["verify"]), 2, &["E_RUNTIME_NONE"]);
+    refused(
+        &place.say(&["verify"]),
+        2,
+        &[
+            "E_RUNTIME_NONE",
+            "no runtime is installed in `",
+            "install one with `pydist get`, or name the folder with --runtimes",
+        ],
+    );
     let one = place.publish_runtime("3.12.10-atls", "one", 1);
     let two = place.publish_runtime("3.12.9", "two", 2);
     let (code, stdout, stderr) = told(&place.say(&["verify"]));
@@ -131,7 +139,15 @@ fn repair_says_so_where_it_cannot_know_or_trust_the_source() {
     // As older versions wrote it.
     let old = text.replace(&text[text.rfind(",\"source\"").unwrap()..], "}");
     fs::write(&record, old).unwrap();
-    refused(&place.say(&["repair"]), 2, &["E_RUNTIME_NO_SOURCE", "3.12.9-", "--from"]);
+    refused(
+        &place.say(&["repair"]),
+        2,
+        &[
+            "E_RUNTIME_NO_SOURCE",
+            "it is not known where `3.12.9-",
+            "say where with --from, and with --public-key if it is signed",
+        ],
+    );
     assert_eq!(told(&place.say(&["repair", "--from", &from])).0, 0);
     assert_eq!(told(&place.say(&["verify"])).0, 0);
 
@@ -144,7 +160,11 @@ fn repair_says_so_where_it_cannot_know_or_trust_the_source() {
     // Without a record it is somebody else's.
     fs::remove_file(&record).unwrap();
     assert_eq!(told(&place.say(&["repair", "--from", &from])).0, 0, "and passed over");
-    refused(&place.say(&["repair", "3.12.9", "--from", &from]), 2, &["E_RUNTIME_FOREIGN"]);
+    refused(
+        &place.say(&["repair", "3.12.9", "--from", &from]),
+        2,
+        &["E_RUNTIME_FOREIGN", "` was not installed by pydist"],
+    );
     fs::write(&record, &text).unwrap();
 
     // Verified by a key: another place without its signature is refused.
@@ -165,7 +185,16 @@ fn repair_says_so_where_it_cannot_know_or_trust_the_source() {
 
     place.entries.clear();
     place.index();
-    refused(&place.say(&["repair"]), 2, &["E_RUNTIME_NOT_OFFERED", name_of(&folder)]);
+    refused(
+        &place.say(&["repair"]),
+        2,
+        &[
+            "E_RUNTIME_NOT_OFFERED",
+            "` does not offer `",
+            name_of(&folder),
+            "install a newer build with `pydist get`, or name another place with --from",
+        ],
+    );
     fs::remove_dir_all(place.root()).unwrap();
     refused(&place.say(&["repair"]), 4, &["cannot repair", "the catalogue there is not signed"]);
 }
@@ -179,7 +208,15 @@ fn repair_refuses_other_files_under_the_name_of_the_same_build() {
     fs::write(folder.join("bin/thing"), "x").unwrap();
     place.entries.clear();
     place.publish_as("two", "build", 1, Channel::Stable, false);
-    refused(&place.say(&["repair"]), 4, &["E_RUNTIME_OTHER_MANIFEST", "pydist get --reinstall"]);
+    refused(
+        &place.say(&["repair"]),
+        4,
+        &[
+            "E_RUNTIME_OTHER_MANIFEST",
+            "` than those that were installed",
+            "ask the publisher why; `pydist get --reinstall` installs what is offered now",
+        ],
+    );
 }
 
 #[test]
@@ -193,7 +230,15 @@ fn remove_takes_versions_or_builds_and_never_guesses() {
     let eight = place.publish_runtime("3.12.8", "four", 4);
     assert_eq!(told(&place.say(&["default", "3.12.9"])).0, 0);
     refused(&place.say(&["remove"]), 2, &["VERSION"]);
-    refused(&place.say(&["remove", "3.12"]), 2, &["E_RUNTIME_AMBIGUOUS", "3.12.8 or 3.12.9"]);
+    refused(
+        &place.say(&["remove", "3.12"]),
+        2,
+        &[
+            "E_RUNTIME_AMBIGUOUS",
+            "`3.12` could be 3.12.8 or 3.12.9",
+            "nothing is removed by guessing: write the whole version",
+        ],
+    );
     refused(&place.say(&["remove", "3.12.8", "3.11"]), 2, &["E_RUNTIME_NOT_INSTALLED", "`3.11`"]);
     assert!(eight.is_dir(), "all or nothing");
 
@@ -215,7 +260,11 @@ fn remove_takes_versions_or_builds_and_never_guesses() {
     fs::create_dir(&foreign).unwrap();
     refused(&place.say(&["remove", "3.12.7"]), 2, &["E_RUNTIME_NOT_INSTALLED"]);
     fs::write(foreign.join("pydist.json"), "{}").unwrap();
-    refused(&place.say(&["remove", "3.12.7"]), 2, &["E_RUNTIME_FOREIGN", "remove it yourself"]);
+    refused(
+        &place.say(&["remove", "3.12.7"]),
+        2,
+        &["E_RUNTIME_FOREIGN", "it has no record in `.installed`; remove it yourself if you do not need it"],
+    );
     assert!(foreign.join("pydist.json").is_file());
     // A damaged record is enough to know that it is ours.
     fs::write(record_of(&place, &eight), "nonsense").unwrap();
@@ -294,7 +343,11 @@ fn what_a_program_runs_from_is_not_removed() {
     assert!(stderr.contains(&format!("in use by sleeper ({})", sleeper.id())), "{stderr}");
     let kept = &place.rows(&["prune", "--dry-run"])[0];
     assert_eq!((&kept["event"], &kept["path"]), (&"kept".into(), &one.to_str().unwrap().into()));
-    refused(&place.say(&["remove", "3.12.10-atls"]), 1, &["E_RUNTIME_IN_USE", "sleeper", "--force"]);
+    refused(
+        &place.say(&["remove", "3.12.10-atls"]),
+        1,
+        &["E_RUNTIME_IN_USE", "` is in use by sleeper", "end what runs from it, or pass --force"],
+    );
     assert!(one.is_dir() && two.is_dir());
     let forced = told(&place.say(&["remove", name_of(&one), "--force"]));
     sleeper.kill().unwrap();

@@ -192,9 +192,19 @@ fn which_prints_one_path_or_says_what_is_installed() {
     refused(&place.say(&["which", "v3"]), 2, &["does not name a runtime", "3.12-atls"]);
     refused(&place.say(&["which", "../x"]), 2, &["does not name a runtime"]);
     fs::remove_file(place.home().join("3.12.10-atls-current")).unwrap();
-    refused(&place.say(&["which", "3.12-atls"]), 2, &["E_RUNTIME_NO_CURRENT", name_of(&atls), name_of(&newer)]);
+    refused(
+        &place.say(&["which", "3.12-atls"]),
+        2,
+        &[
+            "E_RUNTIME_NO_CURRENT",
+            "no build of 3.12.10-atls is current; installed: ",
+            name_of(&atls),
+            name_of(&newer),
+            "`pydist get 3.12.10-atls` makes one current; or write the name of a build",
+        ],
+    );
     fs::remove_file(plain.join("bin/python3.12")).unwrap();
-    refused(&place.say(&["which", "3.12"]), 4, &["E_RUNTIME_DAMAGED", "pydist repair 3.12.9-"]);
+    refused(&place.say(&["which", "3.12"]), 4, &["E_RUNTIME_DAMAGED", "` is damaged: ", "run `pydist repair 3.12.9-"]);
 }
 
 #[test]
@@ -202,7 +212,15 @@ fn a_version_file_comes_before_the_default_and_the_command_line_before_both() {
     let mut place = Place::new();
     let atls = place.publish_runtime("3.12.10-atls", "one", 1).join("bin/python3.12");
     let plain = place.publish_runtime("3.12.9", "two", 2).join("bin/python3.12");
-    refused(&place.say(&["which"]), 2, &["E_RUNTIME_NO_VERSION", "pydist default VERSION"]);
+    refused(
+        &place.say(&["which"]),
+        2,
+        &[
+            "E_RUNTIME_NO_VERSION",
+            "no version was given, no `.python-version` file names one, and there is no default",
+            "write a version, or set one with `pydist default VERSION`",
+        ],
+    );
     assert_eq!(told(&place.say(&["default", "3.12"])).0, 0);
     assert_eq!(installed(&place.say(&["which"])), plain);
 
@@ -216,7 +234,15 @@ fn a_version_file_comes_before_the_default_and_the_command_line_before_both() {
     fs::write(&file, "3.13\n").unwrap();
     refused(&there(&["which"]), 2, &["E_RUNTIME_NOT_INSTALLED", "which `", ".python-version` asks for"]);
     fs::write(&file, "pypy3.10\n").unwrap();
-    refused(&there(&["which"]), 2, &["E_RUNTIME_VERSION_FILE", "asks for `pypy3.10`", "on the command line"]);
+    refused(
+        &there(&["which"]),
+        2,
+        &[
+            "E_RUNTIME_VERSION_FILE",
+            "asks for `pypy3.10`, which does not name a runtime",
+            "write a version such as 3.12 or 3.12-atls in its first line, or name the version on the command line",
+        ],
+    );
     assert_eq!(installed(&there(&["which", "3.12"])), plain, "then the file is not read");
 }
 
@@ -225,7 +251,11 @@ fn default_keeps_what_was_written_and_follows_newer_versions() {
     let mut place = Place::new();
     refused(&place.say(&["default", "3.12"]), 2, &["E_RUNTIME_NONE"]);
     place.publish_runtime("3.12.9", "one", 1);
-    refused(&place.say(&["default"]), 2, &["E_RUNTIME_NO_DEFAULT", "pydist default VERSION"]);
+    refused(
+        &place.say(&["default"]),
+        2,
+        &["E_RUNTIME_NO_DEFAULT", "there is no default", "set one with `pydist default VERSION`"],
+    );
     refused(&place.say(&["default", "3.13"]), 2, &["E_RUNTIME_NOT_INSTALLED"]);
     refused(&place.say(&["default", "3.12", "--unset"]), 2, &["cannot be used with"]);
     let (code, stdout, stderr) = told(&place.say(&["default", "3.12"]));
@@ -238,12 +268,24 @@ fn default_keeps_what_was_written_and_follows_newer_versions() {
 
     let file = place.home().join(".default.json");
     fs::write(&file, "{\"format\":9,\"runtime\":\"3.12\"}").unwrap();
-    refused(&place.say(&["which"]), 2, &["E_RUNTIME_DEFAULT", "it has format 9"]);
+    refused(
+        &place.say(&["which"]),
+        2,
+        &[
+            "E_RUNTIME_DEFAULT",
+            ".default.json` is not a default that this version of pydist can read: it has format 9",
+            "set it again with `pydist default VERSION`, or remove the file",
+        ],
+    );
     assert_eq!(told(&place.say(&["default", "3.12.9"])).0, 0, "it can be set again");
     assert_eq!(told(&place.say(&["default", "--unset"])).0, 0);
     assert!(!file.exists());
     fs::create_dir(&file).unwrap();
-    refused(&place.say(&["default", "3.12"]), 1, &["E_RUNTIME_WRITE", "--runtimes"]);
+    refused(
+        &place.say(&["default", "3.12"]),
+        1,
+        &["E_RUNTIME_WRITE", "cannot write `", "make the folder writable, or name another one with --runtimes"],
+    );
 }
 
 #[test]
@@ -293,7 +335,9 @@ fn run_starts_the_runtime_first_on_the_path_and_becomes_the_program() {
     assert_eq!(told(&child.output().unwrap()), (0, "#!/bin/sh\ncat".to_owned(), String::new()), "a path, and input");
 
     refused(&place.say(&["run", "3.12", "--", "no-such-program"]), 1, &["E_PROGRAM_MISSING", "no-such-program"]);
-    refused(&place.say(&["run", "3.12"]), 2, &["COMMAND"]);
+    for words in [&["run", "3.12"][..], &["run", "3.12", "--"]] {
+        refused(&place.say(words), 2, &["COMMAND"]);
+    }
     refused(&place.say(&["run", "3.12", "python"]), 2, &["pydist run 3.12 -- python"]);
     refused(&place.say(&["run", "3.13", "--", "python"]), 2, &["E_RUNTIME_NOT_INSTALLED"]);
     fs::remove_file(&python).unwrap();
