@@ -181,13 +181,11 @@ impl JobFolder {
             if is_there(name) {
                 continue;
             }
-            let to = target.join(name);
-            if let Some(parent) = to.parent()
-                && made.insert(parent.to_owned())
-            {
-                fs::create_dir_all(parent)?;
+            let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+            if made.insert(parent) {
+                fs::create_dir_all(target.join(parent))?;
             }
-            wanted.push((name, at, *executable, to));
+            wanted.push((name, at, *executable));
         }
         let shares_blocks = AtomicBool::new(true);
         vocab::side_by_side(
@@ -195,7 +193,8 @@ impl JobFolder {
             wanted.len(),
             || (),
             |(), index| {
-                let (name, at, executable, to) = &wanted[index];
+                let (name, at, executable) = &wanted[index];
+                let to = &target.join(name);
                 let failed = |error: io::Error| io::Error::new(error.kind(), format!("`{name}`: {error}"));
                 copy(at, to, &shares_blocks).map_err(failed)?;
                 disk::set_mode(to, if *executable { 0o755 } else { 0o644 })

@@ -43,6 +43,7 @@ pub(crate) fn make(
     target: &Path,
 ) -> Result<Workflow, JobError> {
     let made = sdist(context, folder, place, request)?;
+    place.forget_copy();
     if request.raw_sdist {
         let tree = extracted(&made, &place.unpacked(), limits(folder)?)?;
         let members = archive::scan(&place.unpacked())?.iter().filter(|it| below(it.path.as_str(), &tree.top)).count();

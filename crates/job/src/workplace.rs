@@ -109,6 +109,11 @@ impl Workplace {
         Ok(())
     }
 
+    /// Frees memory: what was remembered of each file of the copy.
+    pub(crate) fn forget_copy(&self) {
+        self.copy.forget();
+    }
+
     /// The copy of the job.
     pub fn copy(&self) -> PathBuf {
         self.copy.root().to_owned()
