@@ -2,6 +2,7 @@
 //!
 //! It is only read. Links inside of it are followed, those that leave it are not.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
@@ -24,8 +25,8 @@ pub struct JobFolder {
 /// A file of the job, or what stands in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobFile {
-    /// A regular file. `at` differs from its path if that is a link.
-    Regular { at: PathBuf, executable: bool },
+    /// A regular file. `at` is where it lies if that is not its path in the job: by way of a link.
+    Regular { at: Option<Box<Path>>, executable: bool },
     /// A link that leads out of the job folder.
     Outside,
     /// A link that leads nowhere.
@@ -118,7 +119,9 @@ impl JobFolder {
                 self.link(path, name, out, links)?;
             } else if file_type.is_file() {
                 let executable = is_executable(&entry.metadata().map_err(io::Error::from)?);
-                self.add(name, JobFile::Regular { at: path.to_owned(), executable })?;
+                // Large jobs have many, and few links.
+                let at = (self.root.join(&name) != path).then(|| path.into());
+                self.add(name, JobFile::Regular { at, executable })?;
             } else if !file_type.is_dir() {
                 self.add(name, JobFile::Special)?;
             }
@@ -139,7 +142,8 @@ impl JobFolder {
         }
         let metadata = fs::metadata(&target)?;
         if metadata.is_file() {
-            return self.add(name, JobFile::Regular { at: target, executable: is_executable(&metadata) });
+            let executable = is_executable(&metadata);
+            return self.add(name, JobFile::Regular { at: Some(target.into()), executable });
         }
         if !metadata.is_dir() {
             return self.add(name, JobFile::Special);
@@ -162,12 +166,16 @@ impl JobFolder {
         Ok(())
     }
 
+    fn place<'a>(&self, name: &str, at: Option<&'a Path>) -> Cow<'a, Path> {
+        at.map_or_else(|| Cow::Owned(self.root.join(name)), Cow::Borrowed)
+    }
+
     /// How many regular files it has, and how many bytes they have together.
     pub(crate) fn size(&self) -> io::Result<(u64, u64)> {
         let mut sum = (0, 0_u64);
-        for file in self.files.values() {
+        for (name, file) in &self.files {
             if let JobFile::Regular { at, .. } = file {
-                sum = (sum.0 + 1, sum.1.saturating_add(fs::metadata(at)?.len()));
+                sum = (sum.0 + 1, sum.1.saturating_add(fs::metadata(self.place(name, at.as_deref()))?.len()));
             }
         }
         Ok(sum)
@@ -196,7 +204,7 @@ impl JobFolder {
                 let (name, at, executable) = &wanted[index];
                 let to = &target.join(name);
                 let failed = |error: io::Error| io::Error::new(error.kind(), format!("`{name}`: {error}"));
-                copy(at, to, &shares_blocks).map_err(failed)?;
+                copy(&self.place(name, at.as_deref()), to, &shares_blocks).map_err(failed)?;
                 disk::set_mode(to, if *executable { 0o755 } else { 0o644 })
             },
         )?;
