@@ -100,6 +100,9 @@ fn prepared() -> (Host, PathBuf) {
     (host, program)
 }
 
+/// Each session whose number this divides is sound.
+const SOUND: u64 = 10;
+
 /// Numbers that look random and are the same in each run (xorshift).
 struct Numbers(u64);
 
@@ -177,7 +180,7 @@ fn mutated_frames_end_a_connection_or_are_answered_to_it_alone() {
     let sessions = sessions();
     // Another number of sessions is another row of them.
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15 ^ (sessions - SESSIONS));
-    let (mut answered, mut restarts) = (0, 0_u64);
+    let (mut answered, mut restarts) = (0_u64, 0_u64);
     for number in 1..=sessions {
         let mut stream = loop {
             match server.greeted() {
@@ -189,11 +192,26 @@ fn mutated_frames_end_a_connection_or_are_answered_to_it_alone() {
                 }
             }
         };
+        let mut said = Vec::new();
+        if number % SOUND == 0 {
+            // Between those that are wrong it serves as ever. A host that is gone is not waited for, so this one stays.
+            for (header, body) in session(&host, number) {
+                write_frame(&mut stream, &header, &body).unwrap();
+            }
+            loop {
+                let frame = read_frame(&mut stream).unwrap().unwrap();
+                let header: Value = serde_json::from_slice(&frame.header).unwrap();
+                if header["t"] == "RESULT" && header["run"] == number * 100 + 2 {
+                    break;
+                }
+            }
+            answered += 1;
+            continue;
+        }
         let bytes = mutated(&session(&host, number), &mut numbers);
         // It may close the connection before all is sent.
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(Shutdown::Write);
-        let mut said = Vec::new();
         match stream.read_to_end(&mut said) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
@@ -205,11 +223,10 @@ fn mutated_frames_end_a_connection_or_are_answered_to_it_alone() {
             if let Some(run) = header["run"].as_i64().filter(|run| *run >= 100) {
                 // A mutated number may be any; of those that are sound, each has its session.
                 assert!(run / 100 == number as i64 || run == 4_294_967_296, "{header} was said to session {number}");
-                answered += 1;
             }
         }
     }
-    assert!(answered > 10, "{answered} answers");
+    assert_eq!(answered, sessions / SOUND);
     assert!(restarts <= sessions / 30, "{restarts} restarts");
     let stream = server.greeted();
     assert!(stream.is_some(), "it still takes hosts");
