@@ -24,8 +24,9 @@ pub(crate) struct JobCopy {
 struct Stamp {
     size: u64,
     modified: Option<SystemTime>,
-    /// Where the system has them: the file's number, and when anything about it changed.
-    own: (u64, i64, i64),
+    /// The file's number, and when anything about it changed, which no program can set back. `None` where the system does not
+    /// say so: a file of such a stamp is copied again.
+    own: Option<(u64, i64, i64)>,
 }
 
 impl Stamp {
@@ -35,14 +36,14 @@ impl Stamp {
 }
 
 #[cfg(unix)]
-fn own(metadata: &Metadata) -> (u64, i64, i64) {
+fn own(metadata: &Metadata) -> Option<(u64, i64, i64)> {
     use std::os::unix::fs::MetadataExt as _;
-    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
 #[cfg(not(unix))]
-fn own(_: &Metadata) -> (u64, i64, i64) {
-    (0, 0, 0)
+fn own(_: &Metadata) -> Option<(u64, i64, i64)> {
+    None
 }
 
 impl JobCopy {
@@ -100,7 +101,7 @@ impl JobCopy {
                 continue;
             }
             let stamp = entry.file_type().is_file().then(|| entry.metadata()).transpose()?.map(|it| Stamp::of(&it));
-            match stamp.filter(|stamp| stamps.get(&name) == Some(stamp)) {
+            match stamp.filter(|stamp| stamp.own.is_some() && stamps.get(&name) == Some(stamp)) {
                 Some(stamp) => drop(same.insert(name, stamp)),
                 None => fs::remove_file(entry.path())?,
             }
