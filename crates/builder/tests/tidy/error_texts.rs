@@ -5,9 +5,9 @@
 
 use std::fs;
 
-use syn::visit::{self, Visit};
+use syn::visit::Visit;
 
-use super::errors::found;
+use super::errors::{found, texts_in};
 use super::{root, sources};
 
 const CRATES: [&str; 4] = ["extension/", "installer/", "loader/", "operator-server/"];
@@ -92,24 +92,19 @@ fn is_test(item: &syn::Item) -> bool {
 #[derive(Default)]
 struct Literals(String);
 
+impl Literals {
+    fn add(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+}
+
 impl<'ast> Visit<'ast> for Literals {
     fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
-        self.0.push_str(&literal.value());
-        self.0.push('\n');
-        visit::visit_lit_str(self, literal);
+        self.add(&literal.value());
     }
 
     fn visit_token_stream(&mut self, tokens: &'ast proc_macro2::TokenStream) {
-        for token in tokens.clone() {
-            match token {
-                proc_macro2::TokenTree::Group(group) => self.visit_token_stream(&group.stream()),
-                proc_macro2::TokenTree::Literal(literal) => {
-                    if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
-                        self.visit_lit_str(&literal);
-                    }
-                }
-                _ => {}
-            }
-        }
+        texts_in(tokens, &mut |text| self.add(&text));
     }
 }

@@ -380,17 +380,7 @@ impl<'ast> Visit<'ast> for Finder {
 
     /// Also the arguments of macros and attributes, as far as they are literals.
     fn visit_token_stream(&mut self, tokens: &'ast proc_macro2::TokenStream) {
-        for token in tokens.clone() {
-            match token {
-                proc_macro2::TokenTree::Group(group) => self.visit_token_stream(&group.stream()),
-                proc_macro2::TokenTree::Literal(literal) => {
-                    if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
-                        self.literal(literal.value());
-                    }
-                }
-                _ => {}
-            }
-        }
+        texts_in(tokens, &mut |text| self.literal(text));
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -401,6 +391,21 @@ impl<'ast> Visit<'ast> for Finder {
             self.exits.extend(exit_code(name));
         }
         visit::visit_path(self, path);
+    }
+}
+
+/// The literal texts among tokens that nobody parses, as those of a macro.
+pub(super) fn texts_in(tokens: &proc_macro2::TokenStream, take: &mut dyn FnMut(String)) {
+    for token in tokens.clone() {
+        match token {
+            proc_macro2::TokenTree::Group(group) => texts_in(&group.stream(), take),
+            proc_macro2::TokenTree::Literal(literal) => {
+                if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
+                    take(literal.value());
+                }
+            }
+            _ => {}
+        }
     }
 }
 
