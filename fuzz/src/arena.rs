@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archive::{ExtractOptions, ExtractedTree, ExtractLimits, LinkHandling, NameRules, TopFolder};
-use vocab::{Digest, TreePath};
+use vocab::{ContentDigests, Digest, DigestKinds, TreePath};
 
 /// Small, so that a bomb is found by the limit rather than by the clock.
 const LIMITS: ExtractLimits = ExtractLimits { bytes: 1 << 20, entries: 200, ratio: 1000 };
@@ -42,7 +42,7 @@ impl Arena {
                 _ => NameRules::Windows,
             },
             threads: if choice & 16 == 0 { 1 } else { 3 },
-            digests: choice & 32 != 0,
+            digests: (choice & 32 != 0).then_some(DigestKinds::Both),
             archive_digest: choice & 32 != 0,
             limits: LIMITS,
             ..ExtractOptions::default()
@@ -109,8 +109,10 @@ fn check_tree(target: &Path, extracted: &ExtractedTree, options: &ExtractOptions
 /// Every file of the archive has its digest, if digests are asked for; copies of links have none.
 fn check_digest(path: &Path, root: &Path, extracted: &ExtractedTree, options: &ExtractOptions<'_>) {
     let told = TreePath::relative(path, root).and_then(|path| extracted.digests.get(&path).copied());
-    if options.digests && (told.is_some() || options.links == LinkHandling::Keep) {
-        let actual = Digest::of(fs::read(path).expect("it can be read"));
+    if let Some(kinds) = options.digests
+        && (told.is_some() || options.links == LinkHandling::Keep)
+    {
+        let actual = ContentDigests::of(&fs::read(path).expect("it can be read"), kinds);
         assert_eq!(told, Some(actual), "`{}`", path.display());
     }
 }

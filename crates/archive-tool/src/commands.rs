@@ -73,6 +73,7 @@ pub fn run(
                 expected_manifest: *manifest_sha256,
                 keep: None,
                 reuse: ReuseMode::Own,
+                recorded: std::collections::HashMap::new(),
                 digests: false,
             };
             session.fetch(&request, transfer)

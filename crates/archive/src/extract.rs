@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use vocab::ArtifactFormat;
+use vocab::{ArtifactFormat, WrittenDigests};
 
 use crate::destination_folder::DestinationFolder;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
@@ -64,7 +64,7 @@ fn extract_inner(
     make_folder(&tree).map_err(|source| ExtractErrorKind::Write { path: tree.clone(), source })?;
 
     let mut place = DestinationFolder::new(&tree)?;
-    place.digests = options.digests.then(Default::default);
+    place.digests = options.digests.map(WrittenDigests::new);
     let is_digested = options.archive_digest || options.expected.is_some();
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = is_digested.then(|| scope.spawn(|| digest_of_range(&whole, 0, size)));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vocab::{Digest, TreePath};
+use vocab::{ContentDigests, Digest, DigestKinds, TreePath};
 
 use crate::name_rules::NameRules;
 
@@ -21,8 +21,8 @@ pub struct ExtractOptions<'a> {
     pub links: LinkHandling,
     /// Whatever exceeds them is refused.
     pub limits: ExtractLimits,
-    /// Whether the digest of every file is taken of its bytes while it is written.
-    pub digests: bool,
+    /// Which digests of every file are taken of its bytes while it is written.
+    pub digests: Option<DigestKinds>,
     /// 0: as many as the machine has processors.
     pub threads: usize,
     /// Receives the number of archive bytes that each finished chunk took; their sum is at most the archive's size.
@@ -38,7 +38,7 @@ impl Default for ExtractOptions<'_> {
             names: NameRules::of_host(),
             links: if cfg!(windows) { LinkHandling::Copy } else { LinkHandling::Keep },
             limits: ExtractLimits::default(),
-            digests: false,
+            digests: None,
             threads: 0,
             progress: &|_| {},
         }
@@ -97,5 +97,5 @@ pub struct ExtractedTree {
     /// With [`ExtractOptions::archive_digest`] or [`ExtractOptions::expected`], of the very file that was extracted.
     pub archive_digest: Option<Digest>,
     /// With [`ExtractOptions::digests`], of the files that the archive holds; not of links that became copies.
-    pub digests: HashMap<TreePath, Digest>,
+    pub digests: HashMap<TreePath, ContentDigests>,
 }

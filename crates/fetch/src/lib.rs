@@ -60,7 +60,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell, TreePath, manifest_beside};
+use vocab::{
+    Artifact, ArtifactFormat, ContentDigests, Digest, DigestKinds, Event, Exit, Fault as _, Manifest, Tell, TreePath,
+    manifest_beside,
+};
 
 use archive::VerifyErrorKind;
 use archive::pieces::check_places;
@@ -100,9 +103,15 @@ pub struct FetchRequest {
     pub keep: Option<PathBuf>,
     /// What becomes of files that an installed prefix has already.
     pub reuse: ReuseMode,
+    /// What was recorded of the files of prefixes when these were installed. A file that still has the BLAKE3 which is
+    /// recorded has the SHA-256 as well, and need not be read for the slower one.
+    pub recorded: HashMap<PathBuf, RecordedDigests>,
     /// Whether digests of all files are asked for, with [`FetchTarget::Folder`].
     pub digests: bool,
 }
+
+/// Digests of a prefix's files, by path.
+pub type RecordedDigests = HashMap<TreePath, ContentDigests>;
 
 /// What becomes of the artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +149,7 @@ pub struct FetchOutcome {
     pub shared: u64,
     /// Digests of the files that came from prefixes, as they were read for this, and if [`FetchRequest::digests`] asks for
     /// them, of those that were extracted, as they were written.
-    pub digests: HashMap<TreePath, Digest>,
+    pub digests: RecordedDigests,
 }
 
 /// Where events go, and what ends the work early.
@@ -274,7 +283,7 @@ impl FetchJob<'_> {
     }
 
     fn extract_options(&self) -> ExtractOptions<'static> {
-        ExtractOptions { digests: self.request.digests, ..ExtractOptions::default() }
+        ExtractOptions { digests: self.request.digests.then_some(DigestKinds::Both), ..ExtractOptions::default() }
     }
 
     fn growing(&self, staging: &Path, artifact: &Artifact, plan: &DeltaPlan) -> Result<GrowingFile, FetchErrorKind> {
@@ -310,7 +319,7 @@ impl FetchJob<'_> {
                 hint: Some("give the manifest's digest too, or update from an older artifact".to_owned()),
             });
         }
-        let reused = prefix::reusable(&self.older.prefixes, &described.manifest, artifact)?;
+        let reused = prefix::reusable(&self.older.prefixes, &self.request.recorded, &described.manifest, artifact)?;
         let wanted: Vec<usize> =
             (0..artifact.parts.len()).filter(|index| !reused.iter().any(|part| part.index == *index)).collect();
         let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
@@ -325,7 +334,7 @@ impl FetchJob<'_> {
         let shared = tree::place(&tree, &reused, self.request.reuse, &self.watch)?;
         archive::pieces::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
         let of_prefixes = reused.iter().flat_map(|part| &part.digests);
-        digests.extend(of_prefixes.map(|(path, file)| (path.clone(), file.sha256)));
+        digests.extend(of_prefixes.map(|(path, file)| (path.clone(), file.digests)));
         let summary = self.summary(folder, described, reused.len() + filled.reused, &filled);
         Ok(FetchOutcome { shared, digests, ..summary })
     }

@@ -6,17 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
+use std::io::{self, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use vocab::record_format::record_lines;
-use vocab::{Artifact, Digest, DistributionName, Manifest, PartKind, TreeLayout, TreePath};
-use vocab::{INNER_MANIFEST, side_by_side};
+use vocab::{
+    Artifact, ContentDigests, Digest, DigestBuffer, DigestKinds, DistributionName, INNER_MANIFEST, Manifest, PartKind,
+    TreeLayout, TreePath, side_by_side,
+};
 
-use super::FetchErrorKind;
 use super::older::OlderPrefix;
 use super::share::stamp;
+use super::{FetchErrorKind, RecordedDigests};
 use archive::pieces::thread_count;
 use archive::{EntryIdentity, EntryKind, FileContent, TreeEntry, identity_of, scan};
 
@@ -41,20 +43,37 @@ pub(super) struct ReusedPart {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DigestedFile {
     pub sha256: Digest,
+    /// As they are recorded with what it is used for.
+    pub digests: ContentDigests,
     /// In bytes.
     pub size: u64,
     pub modified: SystemTime,
 }
 
 impl DigestedFile {
-    /// An error if it changes meanwhile.
-    fn read(place: &Path) -> io::Result<Self> {
+    /// An error if it changes meanwhile. A file that has the BLAKE3 of what is `recorded` has its SHA-256 as well.
+    fn read(place: &Path, recorded: Option<&ContentDigests>, buffer: &mut DigestBuffer) -> io::Result<Self> {
         let file = File::open(place)?;
         let before = stamp(&file.metadata()?);
-        let (sha256, _) = Digest::of_reader(&file)?;
+        let recorded = recorded.filter(|it| it.sha256.is_some() && it.blake3.is_some());
+        let as_recorded = match recorded {
+            Some(recorded) => {
+                let now = ContentDigests::of_reader(&file, DigestKinds::Blake3, buffer)?;
+                Some(*recorded).filter(|recorded| recorded.agree(&now))
+            }
+            None => None,
+        };
+        let digests = match as_recorded {
+            Some(recorded) => recorded,
+            None => {
+                (&file).rewind()?;
+                ContentDigests::of_reader(&file, DigestKinds::Both, buffer)?
+            }
+        };
+        let sha256 = digests.sha256.ok_or_else(|| io::Error::other("its SHA-256 was not computed"))?;
         let after = stamp(&file.metadata()?);
         match before.filter(|before| Some(*before) == after) {
-            Some((size, modified)) => Ok(Self { sha256, size, modified }),
+            Some((size, modified)) => Ok(Self { sha256, digests, size, modified }),
             None => Err(io::Error::other("it changed while it was read")),
         }
     }
@@ -63,12 +82,13 @@ impl DigestedFile {
 /// The parts that any of the prefixes has, in the artifact's order.
 pub(super) fn reusable(
     prefixes: &[OlderPrefix],
+    recorded: &HashMap<PathBuf, RecordedDigests>,
     manifest: &Manifest,
     artifact: &Artifact,
 ) -> Result<Vec<ReusedPart>, FetchErrorKind> {
     let mut found: BTreeMap<usize, ReusedPart> = BTreeMap::new();
     for prefix in prefixes {
-        let held = HeldFiles::read(prefix)?;
+        let held = HeldFiles::read(prefix, recorded.get(&prefix.root))?;
         for reused in held.parts(manifest, artifact, |index| found.contains_key(&index)) {
             found.insert(reused.index, reused);
         }
@@ -79,6 +99,7 @@ pub(super) fn reusable(
 /// The content of a prefix, by path.
 struct HeldFiles<'a> {
     manifest: &'a Manifest,
+    recorded: Option<&'a RecordedDigests>,
     entries: BTreeMap<TreePath, TreeEntry>,
     /// What each distribution's RECORD lists, RECORD itself included, and on Windows the corresponding files in `bin`.
     records: HashMap<DistributionName, BTreeSet<TreePath>>,
@@ -91,7 +112,7 @@ struct PartCandidate {
 }
 
 impl<'a> HeldFiles<'a> {
-    fn read(prefix: &'a OlderPrefix) -> Result<Self, FetchErrorKind> {
+    fn read(prefix: &'a OlderPrefix, recorded: Option<&'a RecordedDigests>) -> Result<Self, FetchErrorKind> {
         let entries: BTreeMap<_, _> =
             scan(&prefix.root)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
         let mut records: HashMap<DistributionName, BTreeSet<TreePath>> = HashMap::new();
@@ -105,7 +126,7 @@ impl<'a> HeldFiles<'a> {
                 all.extend(stand_ins);
             }
         }
-        Ok(Self { manifest: &prefix.manifest, entries, records })
+        Ok(Self { manifest: &prefix.manifest, recorded, entries, records })
     }
 
     fn parts(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<ReusedPart> {
@@ -207,14 +228,17 @@ impl<'a> HeldFiles<'a> {
 
     /// Identity of files; an unreadable one has none, and its part is fetched.
     fn digests(&self, paths: &[&TreePath]) -> HashMap<TreePath, DigestedFile> {
-        let digest = |(): &mut (), index: usize| -> Result<_, std::convert::Infallible> {
+        let digest = |buffer: &mut DigestBuffer, index: usize| -> Result<_, std::convert::Infallible> {
             let content = self.entries.get(paths[index]).map(|entry| &entry.kind);
+            let recorded = self.recorded.and_then(|recorded| recorded.get(paths[index]));
             Ok(match content {
-                Some(EntryKind::File { content: FileContent::Disk(place), .. }) => DigestedFile::read(place).ok(),
+                Some(EntryKind::File { content: FileContent::Disk(place), .. }) => {
+                    DigestedFile::read(place, recorded, buffer).ok()
+                }
                 _ => None,
             })
         };
-        let Ok(digests) = side_by_side(thread_count(0), paths.len(), || (), digest);
+        let Ok(digests) = side_by_side(thread_count(0), paths.len(), DigestBuffer::default, digest);
         let pairs = paths.iter().zip(digests);
         pairs.filter_map(|(path, digest)| Some(((*path).clone(), digest?))).collect()
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use catalogue::{BuildQuery, Catalogue, CatalogueRow, Channel};
 use fetch::{FetchOutcome, FetchRequest, FetchSettings, FetchTarget, FetchWatch, fetch};
 use tree_table::{CompareDepth, TreeTable};
-use vocab::{Digest, Event, Manifest, PlatformKey, RuntimeRequest, VersionString};
+use vocab::{Digest, DigestKinds, Event, Manifest, PlatformKey, RuntimeRequest, VersionString};
 
 use crate::carry_over::carry_over;
 use crate::get_error::{NotOffered, offline};
@@ -314,6 +314,11 @@ impl GetJob<'_> {
         let failed = |source| GetErrorKind::Write { path: home.root().to_owned(), source };
         let stage = home.stage().map_err(failed)?;
         let tree = stage.path().join(STAGED_TREE);
+        // A repair believes the manifest alone.
+        let is_believed = |older: &&PathBuf| damaged.is_none_or(|damaged| damaged != older.as_path());
+        let recorded = older.iter().filter(is_believed);
+        let recorded = recorded.filter_map(|older| Some((older.clone(), home.record(older)?.tree.digests_by_path())));
+        let recorded = recorded.collect();
         let request = FetchRequest {
             place: self.reader.place(&row.artifact.key),
             older,
@@ -322,11 +327,13 @@ impl GetJob<'_> {
             expected_manifest: Some(row.manifest.sha256),
             keep: Some(home.partial()),
             reuse: self.request.reuse,
+            recorded,
             digests: true,
         };
         let fetched = self.fetch(request)?;
         // Of those that were read for reuse, and of those that were written, the digests are known.
-        let tree_table = TreeTable::with_digests(&tree, &|path| fetched.digests.get(path).copied()).map_err(failed)?;
+        let tree_table = TreeTable::with_digests(&tree, DigestKinds::Both, &|path| fetched.digests.get(path).copied());
+        let tree_table = tree_table.map_err(failed)?;
         let record = InstallRecord {
             format: INSTALL_RECORD_FORMAT,
             platform: row.platform,

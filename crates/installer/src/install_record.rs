@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use tree_table::TreeTable;
 use vocab::{Digest, PlatformKey};
 
-/// A record with another number is ignored: the tree is compared with its manifest and installed again.
-pub(crate) const INSTALL_RECORD_FORMAT: u32 = 1;
+/// In the first format, files have no BLAKE3. A record with another number is ignored: the tree is compared with its manifest
+/// and installed again.
+pub(crate) const INSTALL_RECORD_FORMAT: u32 = 2;
+const READABLE: [u32; 2] = [1, INSTALL_RECORD_FORMAT];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,11 +53,11 @@ impl InstallSource {
 impl InstallRecord {
     /// Whether it is one that this program wrote and nobody changed the manifest in it.
     pub(crate) fn is_sound(&self) -> bool {
-        self.format == INSTALL_RECORD_FORMAT && Digest::of(&self.manifest) == self.manifest_sha256
+        READABLE.contains(&self.format) && Digest::of(&self.manifest) == self.manifest_sha256
     }
 
     /// The manifest that the tree came from.
     pub(crate) fn is_of(&self, manifest_sha256: &Digest, build_key: &Digest) -> bool {
-        self.format == INSTALL_RECORD_FORMAT && self.manifest_sha256 == *manifest_sha256 && self.build_key == *build_key
+        READABLE.contains(&self.format) && self.manifest_sha256 == *manifest_sha256 && self.build_key == *build_key
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use catalogue::{Catalogue, CatalogueRow, Moment};
 use disk::FileBeside;
 use fetch::{FetchSettings, FetchWatch, without_secrets};
-use vocab::{ArtifactFormat, Digest, INNER_MANIFEST, Manifest};
+use vocab::{ArtifactFormat, ContentDigests, DigestKinds, INNER_MANIFEST, Manifest};
 
 use crate::get_job::{GetJob, GetRequest};
 use crate::install_record::InstallRecord;
@@ -96,9 +96,10 @@ fn restore_manifest(record: &InstallRecord, folder: &Path) {
     let Ok(manifest) = archive::read_manifest(record.manifest.as_bytes()) else { return };
     let text = archive::write_manifest(&Manifest { artifact: None, ..manifest });
     let path = folder.join(INNER_MANIFEST);
-    let is_it = |digest: Digest| of_tree.is_some_and(|(_, expected)| expected == digest);
-    let there = fs::read(&path).ok().map(Digest::of);
-    if !is_it(Digest::of(&text)) || there.is_some_and(is_it) || !folder.is_dir() {
+    let is_it = |digest: ContentDigests| of_tree.is_some_and(|(_, expected)| expected.agree(&digest));
+    let digests = |bytes: &[u8]| ContentDigests::of(bytes, DigestKinds::Both);
+    let there = fs::read(&path).ok().map(|bytes| digests(&bytes));
+    if !is_it(digests(text.as_bytes())) || there.is_some_and(is_it) || !folder.is_dir() {
         return;
     }
     let write = || {

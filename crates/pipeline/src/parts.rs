@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
 use vocab::{
-    BaseRecord, BuildTools, CheckedEnvironment, Digest, Distribution, Fault, IF_REQUIRED, MANIFEST_FORMAT, Manifest,
-    NativeFiles, NativeSummary, PartKind, RuleOutcome, RuleRecord, TreePath, WheelOrigin,
+    BaseRecord, BuildTools, CheckedEnvironment, Digest, DigestKinds, Distribution, Fault, IF_REQUIRED, MANIFEST_FORMAT,
+    Manifest, NativeFiles, NativeSummary, PartKind, RuleOutcome, RuleRecord, TreePath, WheelOrigin,
 };
 
 use crate::assemble::AssembledPrefix;
@@ -272,7 +272,7 @@ pub fn write_inner_manifest(staging: &Path, manifest: &Manifest) -> Result<(), M
 pub fn tree_table(staging: &Path, parts: &[PartSource]) -> Result<TreeTable, ReadError> {
     let entries = parts.iter().flat_map(|part| &part.entries);
     let known: BTreeMap<&TreePath, Digest> = entries.filter_map(|entry| Some((&entry.path, entry.sha256?))).collect();
-    TreeTable::with_digests(staging, &|path| known.get(path).copied())
+    TreeTable::with_digests(staging, DigestKinds::Sha256, &|path| known.get(path).copied().map(Into::into))
         .map_err(|source| ReadError { path: staging.to_owned(), source })
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use store::Scrutiny;
 use tree_table::{CompareDepth, FileStamp, TreeDamage, TreeTable, first_few};
-use vocab::{ArtifactName, Digest, INNER_MANIFEST, Manifest, RuleOutcome, RuleRecord, TreePath};
+use vocab::{
+    ArtifactName, ContentDigests, Digest, DigestKinds, INNER_MANIFEST, Manifest, RuleOutcome, RuleRecord, TreePath,
+};
 
 use crate::artifacts::{Packing, level_of};
 use crate::build_product::BuildProduct;
@@ -88,8 +90,8 @@ fn of_tree(folder: &Path, damage: &[TreeDamage]) -> String {
 
 /// What was read once because of its time need not be read again.
 fn refresh(record: &mut BuildRecord, folder: &Path, path: &Path) -> std::io::Result<()> {
-    let known: BTreeMap<&TreePath, Digest> = record.tree.digests().collect();
-    let tree = TreeTable::with_digests(folder, &|path| known.get(path).copied())?;
+    let known: BTreeMap<&TreePath, ContentDigests> = record.tree.digests().collect();
+    let tree = TreeTable::with_digests(folder, DigestKinds::Sha256, &|path| known.get(path).copied())?;
     record.tree = tree;
     record.write(path)
 }

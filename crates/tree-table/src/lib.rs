@@ -3,14 +3,14 @@
 //! The one idea: a table of every file, link and empty folder is made when the tree is put there, and stored beside it,
 //! since the tree itself equals the artifact to the last byte. Checking the tree compares each file's presence, size,
 //! time and executable bit with the table. A file that differs only in its time may have been copied, so its digest
-//! decides. The builder's "up to date" and `pydist`'s "installed" mean this, and nothing less.
+//! decides: the BLAKE3 where the table has it, else the SHA-256. The builder's "up to date" and `pydist`'s "installed" mean this, and nothing less.
 //!
 //! ```
 //! use tree_table::{CompareDepth, TreeTable};
 //!
 //! let tree = tempfile::tempdir()?;
 //! std::fs::write(tree.path().join("a.py"), "1")?;
-//! let table = TreeTable::of(tree.path())?;
+//! let table = TreeTable::of(tree.path(), vocab::DigestKinds::Blake3)?;
 //! std::fs::write(tree.path().join("a.py"), "22")?;
 //! std::fs::write(tree.path().join("b.py"), "3")?;
 //! let told = |damage: &[tree_table::TreeDamage]| damage.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -22,7 +22,7 @@
 mod stamp;
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fmt;
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime};
 
 use archive::{EntryKind, scan};
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, TreePath, side_by_side};
+use vocab::{Blake3, ContentDigests, Digest, DigestBuffer, DigestKinds, TreePath, side_by_side};
 
 pub use stamp::FileStamp;
 
@@ -54,7 +54,11 @@ struct FileRow {
     /// See [`FileStamp`].
     modified: u64,
     executable: bool,
-    sha256: Digest,
+    /// One of the two at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blake3: Option<Blake3>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,12 +120,16 @@ const ROUNDED: Duration = Duration::from_secs(2);
 
 impl TreeTable {
     /// Reads the tree at `root`.
-    pub fn of(root: &Path) -> io::Result<Self> {
-        Self::with_digests(root, &|_| None)
+    pub fn of(root: &Path, kinds: DigestKinds) -> io::Result<Self> {
+        Self::with_digests(root, kinds, &|_| None)
     }
 
-    /// Reads only the files whose digest is not `known`.
-    pub fn with_digests(root: &Path, known: &dyn Fn(&TreePath) -> Option<Digest>) -> io::Result<Self> {
+    /// Reads only the files whose digests are not `known`, and computes those of `kinds`.
+    pub fn with_digests(
+        root: &Path,
+        kinds: DigestKinds,
+        known: &dyn Fn(&TreePath) -> Option<ContentDigests>,
+    ) -> io::Result<Self> {
         let mut table = Self::default();
         let mut found = Vec::new();
         for entry in scan(root).map_err(io::Error::other)? {
@@ -129,28 +137,33 @@ impl TreeTable {
                 EntryKind::Directory => table.folders.push(entry.path),
                 EntryKind::Symlink { target } => table.links.push(LinkRow { path: entry.path, target }),
                 EntryKind::File { executable, .. } => {
-                    let sha256 = known(&entry.path);
-                    found.push((entry.path, executable, sha256));
+                    let digests = known(&entry.path);
+                    found.push((entry.path, executable, digests));
                 }
             }
         }
-        let row = |(): &mut (), index: usize| -> io::Result<FileRow> {
+        let row = |buffer: &mut DigestBuffer, index: usize| -> io::Result<FileRow> {
             let (path, executable, known) = &found[index];
             let place = path.below(root);
             let stamp = FileStamp::of(&fs::symlink_metadata(&place)?);
-            let sha256 = known.map_or_else(|| digest(&place), Ok)?;
+            let ContentDigests { sha256, blake3 } = known.map_or_else(|| digests(&place, kinds, buffer), Ok)?;
             let FileStamp { size, modified } = stamp;
-            Ok(FileRow { path: path.clone(), size, modified, executable: *executable, sha256 })
+            Ok(FileRow { path: path.clone(), size, modified, executable: *executable, sha256, blake3 })
         };
-        table.files = side_by_side(threads(), found.len(), || (), row)?;
+        table.files = side_by_side(threads(), found.len(), DigestBuffer::default, row)?;
         let filled = table.filled_folders();
         table.folders.retain(|folder| !filled.contains(folder));
         Ok(table)
     }
 
     /// Digests of the files, by path.
-    pub fn digests(&self) -> impl Iterator<Item = (&TreePath, Digest)> {
-        self.files.iter().map(|row| (&row.path, row.sha256))
+    pub fn digests(&self) -> impl Iterator<Item = (&TreePath, ContentDigests)> {
+        self.files.iter().map(|row| (&row.path, row.digests()))
+    }
+
+    /// The same, to look paths up in.
+    pub fn digests_by_path(self) -> HashMap<TreePath, ContentDigests> {
+        self.files.into_iter().map(|row| (row.path.clone(), row.digests())).collect()
     }
 
     /// How many files and links it lists.
@@ -166,17 +179,17 @@ impl TreeTable {
     /// What has changed or gone. What was added is not damage here; see [`TreeTable::added`].
     pub fn compare(&self, root: &Path, look: CompareDepth) -> ComparedTree {
         let rows = self.in_pieces(look);
-        let compared = |(): &mut (), index: usize| -> Result<_, Infallible> {
+        let compared = |buffer: &mut DigestBuffer, index: usize| -> Result<_, Infallible> {
             let mut piece = ComparedTree::default();
             for row in &rows[index] {
-                match row.compare(root, look) {
+                match row.compare(root, look, buffer) {
                     Ok(touched) => piece.touched += usize::from(touched),
                     Err(what) => piece.damage.push(TreeDamage { path: row.path.clone(), what }),
                 }
             }
             Ok(piece)
         };
-        let Ok(pieces) = side_by_side(threads(), rows.len(), || (), compared);
+        let Ok(pieces) = side_by_side(threads(), rows.len(), DigestBuffer::default, compared);
         let mut all = ComparedTree::default();
         for piece in pieces {
             all.touched += piece.touched;
@@ -216,7 +229,7 @@ impl TreeTable {
     /// of the table.
     pub fn is_unchanged(&self, root: &Path, path: &TreePath) -> bool {
         let row = self.files.iter().find(|row| row.path == *path);
-        row.is_some_and(|row| row.compare(root, CompareDepth::Quick).is_ok())
+        row.is_some_and(|row| row.compare(root, CompareDepth::Quick, &mut DigestBuffer::default()).is_ok())
     }
 
     /// Whether a file may have been written since `time`, or since the table was made of it. Some file systems round times.
@@ -283,8 +296,12 @@ impl TreeTable {
 const BYTE_CODE: &str = "__pycache__";
 
 impl FileRow {
+    fn digests(&self) -> ContentDigests {
+        ContentDigests { sha256: self.sha256, blake3: self.blake3 }
+    }
+
     /// Whether it was only touched, or what has changed.
-    fn compare(&self, root: &Path, look: CompareDepth) -> Result<bool, &'static str> {
+    fn compare(&self, root: &Path, look: CompareDepth, buffer: &mut DigestBuffer) -> Result<bool, &'static str> {
         let place = self.path.below(root);
         let metadata = fs::symlink_metadata(&place).map_err(|_| "is missing")?;
         if !metadata.is_file() {
@@ -299,8 +316,9 @@ impl FileRow {
         }
         let touched = now.modified != self.modified;
         if touched || look == CompareDepth::Digests {
-            let actual = digest(&place).map_err(|_| "cannot be read")?;
-            if actual != self.sha256 {
+            let kinds = self.digests().quickest().ok_or("has no digest in the record")?;
+            let actual = digests(&place, kinds, buffer).map_err(|_| "cannot be read")?;
+            if !actual.agree(&self.digests()) {
                 return Err("was changed");
             }
         }
@@ -308,8 +326,8 @@ impl FileRow {
     }
 }
 
-fn digest(place: &Path) -> io::Result<Digest> {
-    File::open(place).and_then(Digest::of_reader).map(|(digest, _)| digest)
+fn digests(place: &Path, kinds: DigestKinds, buffer: &mut DigestBuffer) -> io::Result<ContentDigests> {
+    ContentDigests::of_reader(File::open(place)?, kinds, buffer)
 }
 
 fn threads() -> usize {
@@ -346,7 +364,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         fs::create_dir(folder.path().join("share")).unwrap();
-        let table = TreeTable::of(folder.path()).unwrap();
+        let table = TreeTable::of(folder.path(), DigestKinds::Blake3).unwrap();
         (folder, table)
     }
 
@@ -429,9 +447,12 @@ mod tests {
             let size = if index % 60 == 0 { [65_536, 65_537, 200_000][index / 60 % 3] } else { index % 7 };
             fs::write(folder.path().join(index.to_string()), vec![7_u8; size]).unwrap();
         }
-        let table = TreeTable::of(folder.path()).unwrap();
-        for look in [CompareDepth::Quick, CompareDepth::Digests] {
-            assert_eq!(table.compare(folder.path(), look), ComparedTree::default());
+        let kinds = [DigestKinds::Sha256, DigestKinds::Blake3, DigestKinds::Both];
+        let tables = kinds.map(|kinds| TreeTable::of(folder.path(), kinds).unwrap());
+        for table in &tables {
+            for look in [CompareDepth::Quick, CompareDepth::Digests] {
+                assert_eq!(table.compare(folder.path(), look), ComparedTree::default());
+            }
         }
         let mut changed: Vec<String> = (0..3 * ROWS).step_by(5).map(|index| index.to_string()).collect();
         for name in &changed {
@@ -445,8 +466,23 @@ mod tests {
             File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         }
         changed.sort();
-        let damage = table.compare(folder.path(), CompareDepth::Digests).damage;
-        assert_eq!(damage.iter().map(|damage| damage.path.to_string()).collect::<Vec<_>>(), changed);
+        for table in tables {
+            let damage = table.compare(folder.path(), CompareDepth::Digests).damage;
+            assert_eq!(damage.iter().map(|damage| damage.path.to_string()).collect::<Vec<_>>(), changed);
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_digest_says_nothing_of_its_file() {
+        let (folder, table) = tree();
+        let mut text = serde_json::to_value(&table).unwrap();
+        for row in text["files"].as_array_mut().unwrap() {
+            row.as_object_mut().unwrap().remove("blake3").unwrap();
+        }
+        let table: TreeTable = serde_json::from_value(text).unwrap();
+        let damage = told(&table, folder.path(), CompareDepth::Digests);
+        assert_eq!(damage[0], "`bin/tool` has no digest in the record");
+        assert_eq!(damage.len(), 3);
     }
 
     #[test]
@@ -466,11 +502,11 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let set = |name: &str, time| File::options().write(true).open(path(name)).unwrap().set_modified(time).unwrap();
         let is_written = |table: &TreeTable| table.was_written_since(folder.path(), now);
-        assert!(is_written(&TreeTable::of(folder.path()).unwrap()), "at this moment");
+        assert!(is_written(&TreeTable::of(folder.path(), DigestKinds::Blake3).unwrap()), "at this moment");
         for name in ["bin/tool", "lib/a.py", "lib/b.py"] {
             set(name, UNIX_EPOCH);
         }
-        let table = TreeTable::of(folder.path()).unwrap();
+        let table = TreeTable::of(folder.path(), DigestKinds::Blake3).unwrap();
         assert!(!is_written(&table));
         fs::write(path("lib/a.py"), "two").unwrap();
         assert!(is_written(&table), "the same content");
@@ -483,11 +519,13 @@ mod tests {
     #[test]
     fn a_known_digest_is_taken_and_its_file_not_read() {
         let (folder, _) = tree();
-        let known = Digest::of("known");
+        let known = ContentDigests::from(Digest::of("known"));
         let of_tool = |path: &TreePath| (path.as_str() == "bin/tool").then_some(known);
-        let table = TreeTable::with_digests(folder.path(), &of_tool).unwrap();
-        let digests: Vec<Digest> = table.digests().map(|(_, digest)| digest).collect();
-        assert_eq!(digests, [known, Digest::of("two"), Digest::of("three")]);
+        for kinds in [DigestKinds::Sha256, DigestKinds::Blake3, DigestKinds::Both] {
+            let table = TreeTable::with_digests(folder.path(), kinds, &of_tool).unwrap();
+            let digests: Vec<ContentDigests> = table.digests().map(|(_, digests)| digests).collect();
+            assert_eq!(digests, [known, ContentDigests::of(b"two", kinds), ContentDigests::of(b"three", kinds)]);
+        }
     }
 
     #[cfg(unix)]
@@ -496,7 +534,7 @@ mod tests {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         let (folder, _) = tree();
         symlink("tool", folder.path().join("bin/link")).unwrap();
-        let table = TreeTable::of(folder.path()).unwrap();
+        let table = TreeTable::of(folder.path(), DigestKinds::Blake3).unwrap();
         fs::set_permissions(folder.path().join("bin/tool"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::remove_file(folder.path().join("bin/link")).unwrap();
         symlink("../lib/a.py", folder.path().join("bin/link")).unwrap();
@@ -515,7 +553,7 @@ mod tests {
         for index in 0..100 {
             fs::write(folder.path().join(format!("{index}.py")), "x").unwrap();
         }
-        let table = TreeTable::of(folder.path()).unwrap();
+        let table = TreeTable::of(folder.path(), DigestKinds::Blake3).unwrap();
         let text = serde_json::to_string(&table).unwrap();
         assert_eq!(serde_json::from_str::<TreeTable>(&text).unwrap(), table);
         assert!(text.len() < 100 * 200, "{} bytes", text.len());

@@ -1,4 +1,5 @@
-//! SHA-256, the one digest of this project.
+//! SHA-256: the digest of whatever leaves the machine, or comes from elsewhere. See [`ContentDigests`](crate::ContentDigests)
+//! for the other one.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -54,11 +55,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Records have tens of thousands of them; formatting each byte takes ten times as long.
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let text: String = digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
-        formatter.write_str(&text)
+        formatter.write_str(&hexadecimal(&self.0))
     }
 }
 
@@ -79,19 +76,30 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = || DigestError { text: text.to_owned() };
-        if text.len() != 64 {
-            return Err(malformed());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            for digit in pair {
-                let digit = char::from(*digit).to_digit(16).ok_or_else(malformed)?;
-                *byte = *byte << 4 | digit as u8;
-            }
-        }
-        Ok(Self(bytes))
+        of_hexadecimal(text).map(Self).ok_or_else(|| DigestError { text: text.to_owned() })
     }
+}
+
+/// 64 lower-case digits.
+pub(crate) fn hexadecimal(bytes: &[u8; 32]) -> String {
+    // Records have tens of thousands of them; formatting each byte takes ten times as long.
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// `None` if the text is not 64 hexadecimal digits.
+pub(crate) fn of_hexadecimal(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        for digit in pair {
+            *byte = *byte << 4 | char::from(*digit).to_digit(16)? as u8;
+        }
+    }
+    Some(bytes)
 }
 
 impl TryFrom<String> for Digest {

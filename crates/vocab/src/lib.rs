@@ -30,6 +30,7 @@ extern crate self as vocab;
 mod artifact_name;
 mod causes;
 mod ceiling;
+mod content_digests;
 mod digest;
 mod distribution_name;
 mod event;
@@ -63,6 +64,7 @@ pub use artifact_name::{
 };
 pub use causes::with_causes;
 pub use ceiling::{default_ceiling, is_too_new};
+pub use content_digests::{Blake3, ContentDigests, ContentHasher, DigestBuffer, DigestKinds};
 pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
 pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};

@@ -7,7 +7,7 @@ use archive::{
     ExtractLimits, ExtractOptions, NoCache, PackErrorKind, PackOptions, PartSource, extract, pack, read_manifest,
 };
 use proptest::prelude::*;
-use vocab::{ArtifactFormat, Digest, TreePath};
+use vocab::{ArtifactFormat, ContentDigests, DigestKinds, TreePath};
 
 use testkit::trees::{self as common, Node, Tree, entries, options, read_tree, without_links};
 
@@ -80,7 +80,7 @@ proptest! {
         // A zip holds copies in place of links.
         let tree = if format == ArtifactFormat::Zip { without_links(&tree).unwrap() } else { tree };
         let extract_options =
-            ExtractOptions { expected: Some(packed.sha256), digests: true, ..ExtractOptions::default() };
+            ExtractOptions { expected: Some(packed.sha256), digests: Some(DigestKinds::Both), ..ExtractOptions::default() };
         let place = folder.path().join("tree");
         let extracted = extract(&target, &place, &extract_options).unwrap();
         prop_assert_eq!(extracted.digests, digests_of(&tree));
@@ -119,9 +119,9 @@ proptest! {
     }
 }
 
-fn digests_of(tree: &Tree) -> HashMap<TreePath, Digest> {
+fn digests_of(tree: &Tree) -> HashMap<TreePath, ContentDigests> {
     let digest = |(path, node): (&String, &Node)| match node {
-        Node::File { content, .. } => Some((path.parse().ok()?, Digest::of(content))),
+        Node::File { content, .. } => Some((path.parse().ok()?, ContentDigests::of(content, DigestKinds::Both))),
         Node::Directory | Node::Symlink(_) => None,
     };
     tree.iter().filter_map(digest).collect()
@@ -146,7 +146,7 @@ fn digests_of_long_files_are_of_all_their_pieces() {
         pack(&target, &[PartSource::new("p", entries(&tree))], &options(format), &NoCache).unwrap();
         for threads in [1, 4] {
             let place = folder.path().join(format!("{format:?}-{threads}"));
-            let options = ExtractOptions { digests: true, threads, ..ExtractOptions::default() };
+            let options = ExtractOptions { digests: Some(DigestKinds::Both), threads, ..ExtractOptions::default() };
             assert!(extract(&target, &place, &options).unwrap().digests == digests_of(&tree), "{format:?}");
             assert!(read_tree(&place) == tree, "{format:?}");
         }

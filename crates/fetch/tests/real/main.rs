@@ -34,6 +34,7 @@ fn an_artifact_comes_from_a_real_cluster_by_the_parts_that_are_not_here() {
             expected_manifest: None,
             keep: None,
             reuse: ReuseMode::Own,
+            recorded: std::collections::HashMap::new(),
             digests: false,
         };
         let watch = FetchWatch { tell: &|_| (), cancelled: &AtomicBool::new(false) };

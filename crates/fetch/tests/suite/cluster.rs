@@ -56,6 +56,7 @@ impl Afar {
             expected_manifest: None,
             keep: None,
             reuse: ReuseMode::Own,
+            recorded: std::collections::HashMap::new(),
             digests: false,
         };
         fetch(&request, &settings, FetchWatch { tell: &|_| (), cancelled: &AtomicBool::new(false) })

@@ -78,6 +78,7 @@ impl Scene {
             expected_manifest: None,
             keep: None,
             reuse: ReuseMode::Own,
+            recorded: std::collections::HashMap::new(),
             digests: false,
         }
     }

@@ -7,9 +7,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use archive::{ExtractOptions, extract};
-use fetch::{FetchOutcome, FetchRequest, FetchTarget, ReuseMode};
+use fetch::{FetchOutcome, FetchRequest, FetchTarget, RecordedDigests, ReuseMode};
 use testkit::runtime::SITE;
 use testkit::trees::read_tree;
+use vocab::{ContentDigests, DigestKinds};
 
 use super::fetch::Scene;
 
@@ -76,8 +77,54 @@ fn the_digests_of_reused_files_are_given_and_a_tree_of_its_own_has_no_file_of_an
     assert_eq!(in_both(&prefix, &tree), []);
     assert!(!fetched.digests.is_empty());
     for (path, digest) in &fetched.digests {
-        assert_eq!(*digest, vocab::Digest::of(fs::read(path.below(&tree)).unwrap()), "{path}");
+        assert_eq!(*digest, digests_of(&path.below(&tree)), "{path}");
     }
+}
+
+fn digests_of(path: &Path) -> ContentDigests {
+    ContentDigests::of(&fs::read(path).unwrap(), DigestKinds::Both)
+}
+
+/// The digests of all its files, as an installer records them.
+fn recorded(prefix: &Path) -> RecordedDigests {
+    let files = archive::scan(prefix).unwrap().into_iter();
+    let files = files.filter(|it| matches!(it.kind, archive::EntryKind::File { .. }));
+    files.map(|file| (file.path.clone(), digests_of(&file.path.below(prefix)))).collect()
+}
+
+#[test]
+fn a_file_with_the_recorded_blake3_has_the_recorded_sha256_and_another_is_read_for_its_own() {
+    let scene = Scene::new();
+    let prefix = installed(&scene);
+    let fetched_with = |recorded: RecordedDigests| {
+        let target = FetchTarget::Folder(scene.path("out/tree"));
+        let recorded = [(prefix.clone(), recorded)].into();
+        let request = FetchRequest { older: vec![prefix.clone()], target, recorded, digests: true, ..scene.request() };
+        let fetched = scene.fetch(&request).unwrap();
+        let tree = scene.path("out/tree");
+        for (path, digests) in &fetched.digests {
+            assert_eq!(*digests, digests_of(&path.below(&tree)), "{path}");
+        }
+        fs::remove_dir_all(tree).unwrap();
+        fetched.reused
+    };
+    let all = fetched_with(RecordedDigests::new());
+    assert!(all > 0);
+    assert_eq!(fetched_with(recorded(&prefix)), all);
+    // What a record says of another content is of no use, and a SHA-256 that is not the artifact's leads to no part.
+    let mut of_others = recorded(&prefix);
+    of_others.values_mut().for_each(|digests| *digests = ContentDigests::of(b"other", DigestKinds::Both));
+    assert_eq!(fetched_with(of_others), all);
+    let mut wrong = recorded(&prefix);
+    wrong.values_mut().for_each(|digests| digests.sha256 = Some(vocab::Digest::of("other")));
+    assert_eq!(fetched_with(wrong), 0);
+    // Same size and time, another content.
+    let before = recorded(&prefix);
+    let changed = prefix.join("lib/python3.12/os.py");
+    let (time, size) = (fs::metadata(&changed).unwrap().modified().unwrap(), fs::read(&changed).unwrap().len());
+    fs::write(&changed, vec![b'#'; size]).unwrap();
+    fs::File::options().write(true).open(&changed).unwrap().set_modified(time).unwrap();
+    assert_eq!(fetched_with(before), all - 1);
 }
 
 #[test]
@@ -92,8 +139,8 @@ fn all_digests_are_given_where_they_are_asked_for_whether_files_were_reused_or_e
         let files: Vec<_> = found.iter().filter(|it| matches!(it.kind, archive::EntryKind::File { .. })).collect();
         assert_eq!(fetched.digests.len(), files.len());
         for file in files {
-            let digest = vocab::Digest::of(fs::read(file.path.below(&tree)).unwrap());
-            assert_eq!(fetched.digests.get(&file.path), Some(&digest), "{}", file.path);
+            let digests = digests_of(&file.path.below(&tree));
+            assert_eq!(fetched.digests.get(&file.path), Some(&digests), "{}", file.path);
         }
         fs::remove_dir_all(tree).unwrap();
     }

@@ -106,6 +106,50 @@ fn up_to_date_is_said_of_a_tree_that_was_looked_at_and_reinstall_repairs_it() {
     assert!(fetched < size / 10, "{fetched} of {size}");
 }
 
+/// Who may write there may change both; a repair believes neither.
+#[test]
+fn a_file_that_was_changed_together_with_its_record_is_found_by_a_reinstall() {
+    let mut place = Place::new();
+    place.publish(&noise(1), 1, Channel::Stable, false);
+    let folder = place.get(plainly()).folder();
+    let thing = folder.join("bin/thing");
+    let record =
+        place.home().join(".installed").join(format!("{}.json", folder.file_name().unwrap().to_str().unwrap()));
+    let text = fs::read_to_string(&record).unwrap();
+    let blake3 = |seed| String::from(vocab::Blake3::of(noise(seed)));
+    assert!(text.contains(&blake3(1)) && text.contains(&vocab::Digest::of(noise(1)).to_string()));
+    let time = fs::metadata(&thing).unwrap().modified().unwrap();
+    fs::write(&thing, noise(2)).unwrap();
+    fs::File::options().write(true).open(&thing).unwrap().set_modified(time).unwrap();
+    fs::write(&record, text.replace(&blake3(1), &blake3(2))).unwrap();
+    place.get(Asked { verify: true, ..plainly() }).assert_unchanged();
+    let (fetched, size) = place.get(Asked { reinstall: true, ..plainly() }).fetched();
+    assert!(fetched > size / 2, "{fetched} of {size}");
+    assert_eq!(content(&folder), noise(1));
+}
+
+/// Its files have no BLAKE3.
+#[test]
+fn a_record_of_the_first_format_is_believed_and_its_files_are_used_again() {
+    let mut place = Place::new();
+    place.publish(&noise(1), 1, Channel::Stable, false);
+    let folder = place.get(plainly()).folder();
+    let record =
+        place.home().join(".installed").join(format!("{}.json", folder.file_name().unwrap().to_str().unwrap()));
+    let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    assert_eq!(value["format"], 2);
+    value["format"] = 1.into();
+    for row in value["tree"]["files"].as_array_mut().unwrap() {
+        row.as_object_mut().unwrap().remove("blake3").unwrap();
+    }
+    fs::write(&record, value.to_string()).unwrap();
+    place.get(Asked { verify: true, ..plainly() }).assert_unchanged();
+    place.publish_as(&noise(1), "again", 2, Channel::Stable, false);
+    let (fetched, size) = place.get(plainly()).fetched();
+    assert!(fetched < size / 10, "{fetched} of {size}");
+    place.get(Asked { verify: true, ..plainly() }).assert_unchanged();
+}
+
 #[test]
 fn what_somebody_else_put_there_is_not_replaced() {
     let mut place = Place::new();

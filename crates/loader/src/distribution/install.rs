@@ -12,7 +12,9 @@ use disk::FileBeside;
 use extension::{DistributionId, FoundArchive, LoaderSettings, Machine};
 use serde_json::Value;
 use tree_table::{FileStamp, TreeTable};
-use vocab::{ArtifactFormat, Digest, INNER_MANIFEST, PlatformKey, TreePath, Work, read_regular, read_regular_text};
+use vocab::{
+    ArtifactFormat, Digest, DigestKinds, INNER_MANIFEST, PlatformKey, TreePath, Work, read_regular, read_regular_text,
+};
 
 use super::distribution_error::{DistributionErrorKind, write_error};
 use super::host_binary::{fits, words};
@@ -61,7 +63,7 @@ impl Installation<'_> {
         let digest_of = |path: &TreePath| extracted.digests.get(&wrapper.join(path)).copied();
         let started = SystemTime::now();
         let (facts, table) = std::thread::scope(|scope| {
-            let table = scope.spawn(|| TreeTable::with_digests(&tree, &digest_of));
+            let table = scope.spawn(|| TreeTable::with_digests(&tree, DigestKinds::Blake3, &digest_of));
             let facts = interpreter::ask(&python, self.work);
             (facts, table.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
@@ -69,7 +71,7 @@ impl Installation<'_> {
         let table = match table {
             Ok(table) if !table.was_written_since(&tree, started) => Ok(table),
             // Some finish their tree when they are first started: then what they made of it counts.
-            _ => TreeTable::of(&tree),
+            _ => TreeTable::of(&tree, DigestKinds::Blake3),
         };
         let known = KnownPython::of(&python, &facts, &tree).filter(|known| !may_change(known.file(), &said.mutable));
         let record = DistributionRecord {
@@ -96,7 +98,8 @@ impl Installation<'_> {
     /// name at any time. If the digest is not what was expected, nothing of the tree was used.
     fn unpack(&self, tree: &Path, expected: Option<Digest>) -> Installed<(ExtractedTree, Digest)> {
         let path = &self.archive.path;
-        let options = ExtractOptions { expected, archive_digest: true, digests: true, ..self.options() };
+        let options =
+            ExtractOptions { expected, archive_digest: true, digests: Some(DigestKinds::Blake3), ..self.options() };
         let extracted = extract(path, tree, &options)?;
         let digest = extracted.archive_digest.ok_or_else(|| io::Error::other("it was not digested"));
         let digest = digest.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;

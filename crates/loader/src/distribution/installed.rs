@@ -15,10 +15,10 @@ pub(super) const MARK: &str = ".pydist-loader";
 /// In [`MARK`]; written last.
 pub(super) const RECORD: &str = "install.json";
 
-/// Records of the first format say nothing about Python. Any other number was written by another version: the distribution
-/// is installed again.
-pub(super) const DISTRIBUTION_RECORD_FORMAT: u32 = 2;
-const READABLE: [u32; 2] = [1, DISTRIBUTION_RECORD_FORMAT];
+/// Records of the first format say nothing about Python, those of the second have SHA-256 for BLAKE3. Any other number was
+/// written by another version: the distribution is installed again.
+pub(super) const DISTRIBUTION_RECORD_FORMAT: u32 = 3;
+const READABLE: [u32; 3] = [1, 2, DISTRIBUTION_RECORD_FORMAT];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -84,7 +84,7 @@ mod tests {
         }
         let python = root.join("bin/python3");
         symlink("python3.12", &python).unwrap();
-        let table = TreeTable::of(root).unwrap();
+        let table = TreeTable::of(root, vocab::DigestKinds::Blake3).unwrap();
         let known = KnownPython::of(&python, &facts(root.join("inner")), root).unwrap();
         assert_eq!(known.facts(&python, root, &table), Some(facts(root.join("inner"))));
         assert_eq!(known.facts(&root.join("bin/python3.12"), root, &table), None, "another name");

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use serde_json::json;
+
 use crate::site::{PYTHON, Site, assert_refused, told};
 
 const FILES: [(&str, &[u8]); 2] = [("bin/python3", PYTHON.as_bytes()), ("lib/a.py", b"x = 1\n")];
@@ -158,22 +160,34 @@ fn a_python_that_finishes_its_tree_at_its_first_start_is_not_repaired_for_it() {
     assert!(ready(&site, &["k:1"]).contains("`lib/a.py` was changed"));
 }
 
-/// Written by a version that asked at each start.
+/// Written by versions that asked at each start, and took SHA-256 of files.
 #[test]
-fn a_record_of_the_first_format_is_read_and_its_python_asked() {
+fn records_of_former_formats_are_read_their_python_asked_and_their_files_compared() {
     let site = Site::new();
     let starts = noted(&site);
     ready(&site, &["k:1"]);
     let path = site.path("dists/k-1/.pydist-loader/install.json");
     let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!((&record["format"], &record["python"]["prefix"]), (&2.into(), &"".into()));
+    assert_eq!((&record["format"], &record["python"]["prefix"]), (&3.into(), &"".into()));
+    for row in record["tree"]["files"].as_array_mut().unwrap() {
+        let content = fs::read(site.path("dists/k-1").join(row["path"].as_str().unwrap())).unwrap();
+        assert_eq!(row["blake3"], json!(vocab::Blake3::of(&content)));
+        row.as_object_mut().unwrap().remove("blake3");
+        row["sha256"] = json!(vocab::Digest::of(&content));
+    }
+    record["format"] = 2.into();
+    fs::write(&path, record.to_string()).unwrap();
+    let said = ready(&site, &["k:1", "--set", "loader.verify=full"]);
+    assert_eq!((starts(), said.contains("installing")), (1, false), "{said}");
     record["format"] = 1.into();
     record.as_object_mut().unwrap().remove("python");
     fs::write(&path, record.to_string()).unwrap();
     for expected in [2, 3] {
-        let said = ready(&site, &["k:1"]);
+        let said = ready(&site, &["k:1", "--set", "loader.verify=full"]);
         assert_eq!((starts(), said.contains("installing")), (expected, false), "{said}");
     }
+    damage(&site.path("dists/k-1/lib/a.py"));
+    assert!(ready(&site, &["k:1", "--set", "loader.verify=full"]).contains("`lib/a.py` was changed"));
 }
 
 /// The same command where the folder cannot be written: for root on a read-only mount of its own, since root may write
