@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archive::{ExtractOptions, ExtractedTree, ExtractLimits, LinkHandling, NameRules, TopFolder};
-use vocab::{ContentDigests, Digest, DigestKinds, TreePath};
+use vocab::{ContentDigests, DigestKinds, TreePath};
 
 /// Small, so that a bomb is found by the limit rather than by the clock.
 const LIMITS: ExtractLimits = ExtractLimits { bytes: 1 << 20, entries: 200, ratio: 1000 };
@@ -50,7 +50,7 @@ impl Arena {
         match archive::extract(&archive, &target, &options) {
             Ok(extracted) => {
                 check_tree(&target, &extracted, &options);
-                assert_eq!(extracted.archive_digest, options.archive_digest.then(|| Digest::of(bytes)));
+                assert_eq!(extracted.archive_digest, options.archive_digest.then(|| ContentDigests::of(bytes, DigestKinds::Both)));
                 fs::remove_dir_all(&target).expect("what was extracted can be deleted");
             }
             Err(error) => drop(error.to_string()),

@@ -8,15 +8,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use vocab::{ArtifactFormat, WrittenDigests};
+use vocab::{ArtifactFormat, ContentDigests, DigestBuffer, DigestKinds, WrittenDigests};
 
 use crate::destination_folder::DestinationFolder;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::finish_stage::finish_stage;
-use crate::follower::digest_of_range;
 use crate::judge::TarJudge;
-use crate::source::{FrameDecoder, TarSource, detect};
+use crate::source::{FrameDecoder, PositionedReader, TarSource, detect};
 use crate::staging::{StagingFolder, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::stage_zip;
@@ -66,8 +65,10 @@ fn extract_inner(
     let mut place = DestinationFolder::new(&tree)?;
     place.digests = options.digests.map(WrittenDigests::new);
     let is_digested = options.archive_digest || options.expected.is_some();
+    let kinds = if options.archive_digest { DigestKinds::Both } else { DigestKinds::Sha256 };
     let (digest, extracted) = std::thread::scope(|scope| {
-        let digest = is_digested.then(|| scope.spawn(|| digest_of_range(&whole, 0, size)));
+        let all = || ContentDigests::of_reader(PositionedReader::new(&whole), kinds, &mut DigestBuffer::default());
+        let digest = is_digested.then(|| scope.spawn(all));
         let extracted = stage(file, parts, size, &place, options);
         (digest.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))), extracted)
     });
@@ -77,7 +78,7 @@ fn extract_inner(
     }
     let archive_digest = digest.transpose().map_err(read)?;
     // A wrong digest explains every other fault, so it is reported first.
-    if let (Some(actual), Some(expected)) = (archive_digest, options.expected)
+    if let (Some(actual), Some(expected)) = (archive_digest.and_then(|it| it.sha256), options.expected)
         && actual != expected
     {
         return Err(ExtractErrorKind::Digest { expected, actual });

@@ -13,7 +13,7 @@ pub struct ExtractOptions<'a> {
     pub top_folder: TopFolder,
     /// Compared with the digest of the whole file while it is extracted.
     pub expected: Option<Digest>,
-    /// Whether the digest of the whole file is asked for. With this or `expected` an archive that is written to while it is
+    /// Whether both digests of the whole file are asked for. With this or `expected` an archive that is written to while it is
     /// extracted is refused.
     pub archive_digest: bool,
     /// Names that this file system cannot hold are refused.
@@ -94,8 +94,9 @@ pub struct ExtractedTree {
     pub bytes: u64,
     /// The folder that was stripped, with [`TopFolder::StripSingle`].
     pub top_folder: Option<String>,
-    /// With [`ExtractOptions::archive_digest`] or [`ExtractOptions::expected`], of the very file that was extracted.
-    pub archive_digest: Option<Digest>,
+    /// With [`ExtractOptions::archive_digest`], of the very file that was extracted; with [`ExtractOptions::expected`] its
+    /// SHA-256.
+    pub archive_digest: Option<ContentDigests>,
     /// With [`ExtractOptions::digests`], of the files that the archive holds; not of links that became copies.
     pub digests: HashMap<TreePath, ContentDigests>,
 }

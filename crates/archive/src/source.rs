@@ -182,13 +182,13 @@ pub(crate) fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>
 
 /// Reads a file with a position of its own. All handles of a file share its position: another thread that reads would
 /// move it, and on Windows reading at an offset does, too.
-struct PositionedReader<F> {
+pub(crate) struct PositionedReader<F> {
     file: F,
     position: u64,
 }
 
 impl<F: Borrow<File>> PositionedReader<F> {
-    fn new(file: F) -> Self {
+    pub(crate) fn new(file: F) -> Self {
         Self { file, position: 0 }
     }
 }

@@ -10,7 +10,7 @@ use archive::{
     EntryFault, ExtractError, ExtractErrorKind, ExtractLimits, ExtractOptions, LinkHandling, NameRules, NoCache,
     PartSource, TopFolder, extract, pack,
 };
-use vocab::{ArtifactFormat, Digest, Exit, Fault};
+use vocab::{ArtifactFormat, ContentDigests, Digest, DigestKinds, Exit, Fault};
 
 use testkit::trees::{entries, options, sample};
 
@@ -286,7 +286,7 @@ fn the_digest_is_of_the_archive_that_was_extracted_whatever_has_its_name_meanwhi
     };
     let options = ExtractOptions { archive_digest: true, progress: &replace, ..plain() };
     let tree = extract(&arena.archive(), &arena.target(), &options).unwrap();
-    assert_eq!(tree.archive_digest, Some(Digest::of(&bytes)));
+    assert_eq!(tree.archive_digest, Some(ContentDigests::of(&bytes, DigestKinds::Both)));
     assert!(arena.target().join("f").exists() && !arena.target().join("other").exists());
 }
 
@@ -410,10 +410,10 @@ fn links_become_copies_where_they_are_not_wanted() {
         raw("lib/h", b'1', "lib/a"),
     ];
     let arena = Arena::new(&tar(&rows));
-    let copy = ExtractOptions { links: LinkHandling::Copy, digests: Some(vocab::DigestKinds::Sha256), ..plain() };
+    let copy = ExtractOptions { links: LinkHandling::Copy, digests: Some(DigestKinds::Sha256), ..plain() };
     let digests = extract(&arena.archive(), &arena.target(), &copy).unwrap().digests;
     let known = |path: &str| digests.get(&path.parse().unwrap()).copied();
-    let expected = Some(vocab::Digest::of("content").into());
+    let expected = Some(Digest::of("content").into());
     assert_eq!((known("lib/a"), known("lib/h"), digests.len()), (expected, expected, 2));
     for path in ["lib/a", "lib/b", "lib/c", "lib/h", "lib64/a", "lib64/b", "all/c"] {
         assert_eq!(read(&arena.target(), path).as_deref(), Some("content"), "{path}");

@@ -13,7 +13,8 @@ use extension::{DistributionId, FoundArchive, LoaderSettings, Machine};
 use serde_json::Value;
 use tree_table::{FileStamp, TreeTable};
 use vocab::{
-    ArtifactFormat, Digest, DigestKinds, INNER_MANIFEST, PlatformKey, TreePath, Work, read_regular, read_regular_text,
+    ArtifactFormat, Blake3, ContentDigests, Digest, DigestKinds, INNER_MANIFEST, PlatformKey, TreePath, Work,
+    read_regular, read_regular_text,
 };
 
 use super::distribution_error::{DistributionErrorKind, write_error};
@@ -52,7 +53,7 @@ impl Installation<'_> {
         let staging =
             StagingFolder::beside(self.target).map_err(|source| write_error(self.target.to_owned(), source))?;
         let tree = staging.tree();
-        let (extracted, sha256) = self.unpack(&tree, expected)?;
+        let (extracted, sha256, blake3) = self.unpack(&tree, expected)?;
         let whole = tree;
         let tree = self.layout(whole.clone())?;
         let said = FolderManifest::read(&tree);
@@ -79,6 +80,7 @@ impl Installation<'_> {
             id: self.id.to_string(),
             archive: archive.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             sha256,
+            blake3,
             stamp,
             mutable: said.mutable,
             python: known,
@@ -96,14 +98,15 @@ impl Installation<'_> {
 
     /// Lays the archive out in the staging folder and digests it meanwhile, through one open file: another archive may get its
     /// name at any time. If the digest is not what was expected, nothing of the tree was used.
-    fn unpack(&self, tree: &Path, expected: Option<Digest>) -> Installed<(ExtractedTree, Digest)> {
+    fn unpack(&self, tree: &Path, expected: Option<Digest>) -> Installed<(ExtractedTree, Digest, Option<Blake3>)> {
         let path = &self.archive.path;
         let options =
             ExtractOptions { expected, archive_digest: true, digests: Some(DigestKinds::Blake3), ..self.options() };
         let extracted = extract(path, tree, &options)?;
-        let digest = extracted.archive_digest.ok_or_else(|| io::Error::other("it was not digested"));
-        let digest = digest.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
-        Ok((extracted, digest))
+        let ContentDigests { sha256, blake3 } = extracted.archive_digest.unwrap_or_default();
+        let sha256 = sha256.ok_or_else(|| io::Error::other("it was not digested"));
+        let sha256 = sha256.map_err(|source| DistributionErrorKind::Read { path: path.clone(), source })?;
+        Ok((extracted, sha256, blake3))
     }
 
     fn options(&self) -> ExtractOptions<'static> {

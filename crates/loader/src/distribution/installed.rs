@@ -6,7 +6,7 @@ use std::path::Path;
 use extension::{DistributionId, VerifyDepth};
 use serde::{Deserialize, Serialize};
 use tree_table::{CompareDepth, FileStamp, TreeDamage, TreeTable};
-use vocab::{Digest, TreePath, typed_json};
+use vocab::{Blake3, ContentDigests, Digest, DigestBuffer, DigestKinds, TreePath, typed_json};
 
 use super::known_python::KnownPython;
 
@@ -26,9 +26,12 @@ pub(super) struct DistributionRecord {
     pub format: u32,
     /// As it was asked for.
     pub id: String,
-    /// The archive's name, digest and stamp when it was installed.
+    /// The archive's name, digests and stamp when it was installed.
     pub archive: String,
     pub sha256: Digest,
+    /// Absent in records of former formats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<Blake3>,
     pub stamp: FileStamp,
     /// Paths that may change, by `pydist.json`; folders include what is below them.
     pub mutable: Vec<TreePath>,
@@ -79,7 +82,10 @@ impl DistributionRecord {
         if !always && FileStamp::of(&fs::metadata(archive)?) == self.stamp {
             return Ok(true);
         }
-        Ok(Digest::of_reader(fs::File::open(archive)?)?.0 == self.sha256)
+        let known = ContentDigests { sha256: Some(self.sha256), blake3: self.blake3 };
+        let kinds = self.blake3.map_or(DigestKinds::Sha256, |_| DigestKinds::Blake3);
+        let now = ContentDigests::of_reader(fs::File::open(archive)?, kinds, &mut DigestBuffer::default())?;
+        Ok(now.agree(&known))
     }
 
     pub(super) fn is_for(&self, id: &DistributionId) -> bool {
