@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use vocab::Fault;
 
+use crate::build_parameters::{ParameterInputError, check_defaults, parameters};
 use crate::read_descriptor::{DescriptorError, read_descriptor};
 use crate::vendor_format as vendor;
 
@@ -60,6 +61,9 @@ pub enum BuildInputError {
     #[error("the module has no function that could be an operator")]
     #[fault("E_EXT_FUNCTION", hint("import the functions in the module's __init__.py"))]
     NoOperators,
+    #[error(transparent)]
+    #[fault(transparent)]
+    Parameters(#[from] ParameterInputError),
     #[error(transparent)]
     #[fault(transparent)]
     Descriptor(#[from] DescriptorError),
@@ -122,7 +126,7 @@ impl BuildInput {
         let descriptor = json!({ vendor::EXTENSION: head, vendor::OPERATORS: operators });
         let mut bytes = serde_json::to_vec_pretty(&descriptor).expect("values of JSON");
         bytes.push(b'\n');
-        read_descriptor(vendor::DESCRIPTOR, &bytes)?;
+        check_defaults(&read_descriptor(vendor::DESCRIPTOR, &bytes)?)?;
         Ok(bytes)
     }
 
@@ -133,7 +137,7 @@ impl BuildInput {
         let written = self.operators.get(&function.name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
         let mut operator: Map<String, Value> = written
             .iter()
-            .filter(|(key, _)| !["inputs", "outputs"].contains(&key.as_str()))
+            .filter(|(key, _)| !["inputs", "outputs", "parameters"].contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), json!(value)))
             .collect();
         operator.entry("name").or_insert_with(|| json!(title(&function.name)));
@@ -146,7 +150,10 @@ impl BuildInput {
             let is_said = |(key, value): &(String, Value)| !value.is_null() || key == "default";
             entries.iter().map(|entry| entry.clone().into_iter().filter(is_said).collect()).collect()
         };
-        operator.insert("parameters".to_owned(), json!(clean(&function.parameters)));
+        operator.insert(
+            "parameters".to_owned(),
+            json!(clean(&parameters(&function.name, &function.parameters, &written)?)),
+        );
         for (key, ports) in [(vendor::INPUTS[0], &function.inputs), (vendor::OUTPUTS[0], &function.outputs)] {
             let mut ports = clean(ports);
             if let Some(names) = written.get(key).and_then(toml::Value::as_array) {

@@ -1,9 +1,13 @@
 //! Values of parameters against what an operator takes, before any Python runs. All faults come together.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
-use vocab::Fault;
+use vocab::{Fault, quoted};
 
 use crate::descriptor::{Condition, Operator, Parameter};
+use crate::parameter_limits::order;
 use crate::vendor_format::ParameterType;
 
 /// Integers up to this are the same in JSON and in tables; larger ones come as decimal text.
@@ -21,7 +25,8 @@ pub struct ParameterFaults {
 
 /// What the function is called with: the given values, and defaults for the rest.
 ///
-/// A parameter whose conditions do not hold is not checked; its default is passed, or nothing.
+/// A parameter whose conditions do not hold is not checked; its default is passed. Null is what the function has as the
+/// default of its own, or `None`.
 pub fn check_parameters(
     operator: &Operator,
     given: &Map<String, Value>,
@@ -36,23 +41,22 @@ pub fn check_parameters(
         }
     }
     let mut values = Map::new();
+    let mut shown = Shown { operator, given, known: BTreeMap::new() };
     for parameter in &operator.parameters {
         // A connection comes as an input.
         if parameter.kind == Some(ParameterType::Connection) {
             continue;
         }
-        if !is_shown(parameter, operator, given) {
-            if let Some(default) = &parameter.default {
-                values.insert(parameter.name.clone(), default.clone());
-            }
+        if !shown.is_shown(parameter) {
+            values.insert(parameter.name.clone(), parameter.default.clone().unwrap_or(Value::Null));
             continue;
         }
-        match given.get(&parameter.name).filter(|value| !value.is_null()).or(parameter.default.as_ref()) {
+        match chosen(parameter, given) {
             Some(value) => match checked(parameter, value) {
                 Ok(value) => _ = values.insert(parameter.name.clone(), value),
                 Err(reason) => faults.push(format!("`{}` {reason}", parameter.name)),
             },
-            None if parameter.optional => {}
+            None if parameter.optional => _ = values.insert(parameter.name.clone(), Value::Null),
             None => faults.push(format!("`{}` is missing; it takes {}", parameter.name, words(parameter))),
         }
     }
@@ -73,25 +77,50 @@ pub fn parameter_of_text(parameter: &Parameter, text: &str) -> Value {
     vocab::typed_json::read(text.as_bytes()).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-fn is_shown(parameter: &Parameter, operator: &Operator, given: &Map<String, Value>) -> bool {
-    let value = |name: &str| {
-        let default = || operator.parameters.iter().find(|other| other.name == name)?.default.as_ref();
-        given.get(name).or_else(default).cloned().unwrap_or(Value::Null)
-    };
-    parameter.conditions.iter().all(|condition| holds(condition, &value(&condition.parameter)))
+/// What somebody gave, or its default.
+fn chosen<'a>(parameter: &'a Parameter, given: &'a Map<String, Value>) -> Option<&'a Value> {
+    given.get(&parameter.name).filter(|value| !value.is_null()).or(parameter.default.as_ref())
 }
 
-fn holds(condition: &Condition, value: &Value) -> bool {
-    let number = |value: &Value| value.as_f64();
-    let compared = || Some(number(value)?.total_cmp(&number(&condition.value)?));
-    let is_among = || condition.value.as_array().is_some_and(|values| values.iter().any(|one| equal(one, value)));
+/// Which parameters are shown with these values; each is found out once.
+struct Shown<'a> {
+    operator: &'a Operator,
+    given: &'a Map<String, Value>,
+    known: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> Shown<'a> {
+    /// The reader of descriptors lets no conditions in a circle through.
+    fn is_shown(&mut self, parameter: &'a Parameter) -> bool {
+        if let Some(known) = self.known.get(&*parameter.name) {
+            return *known;
+        }
+        let is_shown = parameter.conditions.iter().all(|condition| {
+            let other = self.operator.parameters.iter().find(|other| other.name == condition.parameter);
+            other.is_some_and(|other| {
+                // Whatever somebody gave for a hidden one, its default is what the function gets.
+                let value = if self.is_shown(other) { chosen(other, self.given) } else { other.default.as_ref() };
+                holds(condition, value.unwrap_or(&Value::Null), other.kind)
+            })
+        });
+        self.known.insert(&parameter.name, is_shown);
+        is_shown
+    }
+}
+
+/// `kind` is that of the parameter whose value it is.
+fn holds(condition: &Condition, value: &Value, kind: Option<ParameterType>) -> bool {
+    let is_number = matches!(kind, Some(ParameterType::Integer | ParameterType::Real));
+    let compared = || order(value, &condition.value).filter(|_| is_number || value.is_number());
+    let equal = |other: &Value| value == other || (is_number && order(value, other) == Some(Ordering::Equal));
+    let is_among = || condition.value.as_array().is_some_and(|values| values.iter().any(equal));
     match condition.comparison.as_str() {
-        "==" => equal(value, &condition.value),
-        "!=" => !equal(value, &condition.value),
-        "<" => compared().is_some_and(std::cmp::Ordering::is_lt),
-        "<=" => compared().is_some_and(std::cmp::Ordering::is_le),
-        ">" => compared().is_some_and(std::cmp::Ordering::is_gt),
-        ">=" => compared().is_some_and(std::cmp::Ordering::is_ge),
+        "==" => equal(&condition.value),
+        "!=" => !equal(&condition.value),
+        "<" => compared().is_some_and(Ordering::is_lt),
+        "<=" => compared().is_some_and(Ordering::is_le),
+        ">" => compared().is_some_and(Ordering::is_gt),
+        ">=" => compared().is_some_and(Ordering::is_ge),
         "in" => is_among(),
         "not_in" => !is_among(),
         // The reader of descriptors lets no other through.
@@ -99,35 +128,54 @@ fn holds(condition: &Condition, value: &Value) -> bool {
     }
 }
 
-/// 1 and 1.0 are equal.
-fn equal(one: &Value, other: &Value) -> bool {
-    one == other || matches!((one.as_f64(), other.as_f64()), (Some(one), Some(other)) if one.total_cmp(&other).is_eq())
-}
-
-fn checked(parameter: &Parameter, value: &Value) -> Result<Value, String> {
-    let refused = || format!("is {value}; it takes {}", words(parameter));
-    let fits = match parameter.kind {
-        Some(ParameterType::Integer) => {
-            return integer(value).map_or_else(|| Err(refused()), |value| within(parameter, value));
-        }
+/// A value as the function gets it. The error is what follows the parameter's name in a sentence.
+pub(crate) fn checked(parameter: &Parameter, value: &Value) -> Result<Value, String> {
+    let limits = &parameter.limits;
+    let checked = match parameter.kind {
+        Some(ParameterType::Integer) => integer(value).filter(|value| limits.admit_number(value)),
         Some(ParameterType::Real) => {
             let is_word = value.as_str().is_some_and(|text| ["NaN", "Infinity", "-Infinity"].contains(&text));
-            return if value.is_number() || is_word { within(parameter, value.clone()) } else { Err(refused()) };
+            Some(value.clone()).filter(|_| (value.is_number() || is_word) && limits.admit_number(value))
         }
-        Some(ParameterType::String | ParameterType::Column) => value.is_string(),
-        Some(ParameterType::Boolean) => value.is_boolean(),
-        Some(ParameterType::Category) => {
-            let is_known = |text| parameter.categories.as_ref().is_none_or(|known| known.iter().any(|one| one == text));
-            value.as_str().is_some_and(is_known)
+        kind => {
+            let fits = match kind {
+                Some(ParameterType::String | ParameterType::Column) => {
+                    value.as_str().is_some_and(|text| limits.admit_length(text))
+                }
+                Some(ParameterType::Boolean) => value.is_boolean(),
+                Some(ParameterType::Category) => {
+                    let names = parameter.categories.as_ref();
+                    let is_known = |text| names.is_none_or(|names| names.iter().any(|name| name == text));
+                    value.as_str().is_some_and(is_known)
+                }
+                Some(ParameterType::Columns) => {
+                    let is_list = value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+                    is_list && limits.admit_items(value)
+                }
+                Some(ParameterType::List | ParameterType::Tuple) => value.is_array() && limits.admit_items(value),
+                Some(ParameterType::Mapping) => value.is_object() && limits.admit_items(value),
+                _ => true,
+            };
+            fits.then(|| value.clone())
         }
-        Some(ParameterType::Columns) => {
-            value.as_array().is_some_and(|names| names.iter().all(Value::is_string)) && length_fits(parameter, value)
-        }
-        Some(ParameterType::List | ParameterType::Tuple) => value.is_array() && length_fits(parameter, value),
-        Some(ParameterType::Mapping) => value.is_object(),
-        Some(ParameterType::Connection) | None => true,
     };
-    if fits && text_fits(parameter, value) { Ok(value.clone()) } else { Err(refused()) }
+    let checked = checked.ok_or_else(|| format!("is {}; it takes {}", shortened(value), words(parameter)))?;
+    match (&limits.pattern, checked.as_str()) {
+        (Some(pattern), Some(text)) if !pattern.is_match(text) => {
+            let pattern = quoted::shown(pattern.as_str());
+            Err(format!("is {}; the whole text has to match the pattern {pattern}", shortened(value)))
+        }
+        _ => Ok(checked),
+    }
+}
+
+/// A value in one line of a message.
+fn shortened(value: &Value) -> String {
+    let text = quoted::without_passwords(&value.to_string()).into_owned();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// A whole number; larger ones than JSON's readers agree on come and go as decimal text.
@@ -143,32 +191,6 @@ fn integer(value: &Value) -> Option<Value> {
     }
 }
 
-/// Members of a parameter that limit it are ours; `docs/formats/extension.md` lists them. What is not a number is within no
-/// limit.
-fn within(parameter: &Parameter, value: Value) -> Result<Value, String> {
-    let limit = |name: &str| parameter.unknown.get(name).and_then(Value::as_f64);
-    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-    let breaks = |name: &str, is_broken: &dyn Fn(f64, f64) -> bool| matches!((number, limit(name)), (Some(number), Some(limit)) if number.is_nan() || is_broken(number, limit));
-    let broken = breaks("min", &|number, limit| number < limit)
-        || breaks("max", &|number, limit| number > limit)
-        || breaks("exclusive_min", &|number, limit| number <= limit)
-        || breaks("exclusive_max", &|number, limit| number >= limit);
-    if broken { Err(format!("is {value}; it takes {}", words(parameter))) } else { Ok(value) }
-}
-
-fn length_fits(parameter: &Parameter, value: &Value) -> bool {
-    let length = value.as_array().map_or(0, Vec::len) as u64;
-    let limit = |name: &str| parameter.unknown.get(name).and_then(Value::as_u64);
-    limit("min_items").is_none_or(|least| length >= least) && limit("max_items").is_none_or(|most| length <= most)
-}
-
-fn text_fits(parameter: &Parameter, value: &Value) -> bool {
-    let Some(text) = value.as_str() else { return true };
-    let length = text.chars().count() as u64;
-    let limit = |name: &str| parameter.unknown.get(name).and_then(Value::as_u64);
-    limit("min_length").is_none_or(|least| length >= least) && limit("max_length").is_none_or(|most| length <= most)
-}
-
 /// What a parameter takes, for people.
 fn words(parameter: &Parameter) -> String {
     let mut words = match parameter.kind {
@@ -176,9 +198,10 @@ fn words(parameter: &Parameter) -> String {
         Some(ParameterType::Real) => "a number".to_owned(),
         Some(ParameterType::String) => "a text".to_owned(),
         Some(ParameterType::Boolean) => "true or false".to_owned(),
-        Some(ParameterType::Category) => {
-            format!("one of {}", parameter.categories.as_deref().unwrap_or_default().join(", "))
-        }
+        Some(ParameterType::Category) => match &parameter.categories {
+            Some(names) => format!("one of {}", names.join(", ")),
+            None => "a text".to_owned(),
+        },
         Some(ParameterType::Column) => "the name of a column".to_owned(),
         Some(ParameterType::Columns) => "a list of names of columns".to_owned(),
         Some(ParameterType::List | ParameterType::Tuple) => "a list".to_owned(),
@@ -186,21 +209,7 @@ fn words(parameter: &Parameter) -> String {
         Some(ParameterType::Connection) => "a connection".to_owned(),
         None => format!("`{}`, which is not known here", parameter.type_name),
     };
-    let limits = [
-        ("min", "at least"),
-        ("max", "at most"),
-        ("exclusive_min", "more than"),
-        ("exclusive_max", "less than"),
-        ("min_length", "characters: at least"),
-        ("max_length", "characters: at most"),
-        ("min_items", "items: at least"),
-        ("max_items", "items: at most"),
-    ];
-    for (name, text) in limits {
-        if let Some(limit) = parameter.unknown.get(name) {
-            words.push_str(&format!(", {text} {limit}"));
-        }
-    }
+    words.push_str(&parameter.limits.to_string());
     words
 }
 
@@ -251,7 +260,165 @@ mod tests {
         assert_eq!(faults.faults.len(), 2, "{faults}");
         assert!(faults.faults[1].starts_with("`reason` is missing; it takes a text"), "{faults}");
         let values = check_parameters(&operator, json!({ "count": "7", "mode": "fast" }).as_object().unwrap()).unwrap();
-        assert_eq!(Value::Object(values), json!({ "count": "7", "ratio": 0.5, "share": 0.5, "mode": "fast" }));
+        assert_eq!(
+            Value::Object(values),
+            json!({ "count": "7", "ratio": 0.5, "share": 0.5, "mode": "fast", "many": null, "reason": null })
+        );
+    }
+
+    fn of_parameters(parameters: &Value) -> Operator {
+        let descriptor = json!({
+            "extension": { "name": "E", "namespace": "e", "version": "1.0", "module": "e" },
+            "operators": { "f": { "parameters": parameters } },
+        });
+        let descriptor = read_descriptor("extension.json", descriptor.to_string().as_bytes()).unwrap();
+        descriptor.operators.into_iter().next().unwrap()
+    }
+
+    /// What is said of `x` if it is given `value`; empty if it is taken.
+    fn said_of(parameter: &Value, value: &Value) -> String {
+        let mut whole = json!({ "name": "x" });
+        whole.as_object_mut().unwrap().extend(parameter.as_object().unwrap().clone());
+        let given = json!({ "x": value });
+        match check_parameters(&of_parameters(&json!([whole])), given.as_object().unwrap()) {
+            Ok(values) => {
+                assert_eq!(Value::Object(values), given);
+                String::new()
+            }
+            Err(faults) => faults.faults.join("; "),
+        }
+    }
+
+    #[test]
+    fn every_limit_is_judged_with_the_value_at_it_and_beyond() {
+        let rows = [
+            // (type, limit, its value, taken, refused, what it takes)
+            ("integer", "min", json!(1), json!(1), json!(0), "a whole number, at least 1"),
+            ("integer", "max", json!(9), json!(9), json!(10), "a whole number, at most 9"),
+            ("integer", "exclusive_min", json!(1), json!(2), json!(1), "a whole number, more than 1"),
+            ("integer", "exclusive_max", json!(9), json!(8), json!(9), "a whole number, less than 9"),
+            (
+                "integer",
+                "max",
+                json!(9_007_199_254_740_992_u64),
+                json!("9007199254740992"),
+                json!("9007199254740993"),
+                "a whole number, at most 9007199254740992",
+            ),
+            ("real", "min", json!(0.5), json!(0.5), json!(0.49), "a number, at least 0.5"),
+            ("real", "max", json!(1), json!("-Infinity"), json!("Infinity"), "a number, at most 1"),
+            ("real", "exclusive_max", json!(1), json!(0.99), json!(1.0), "a number, less than 1"),
+            ("string", "min_length", json!(2), json!("äö"), json!("ä"), "a text, characters: at least 2"),
+            ("string", "max_length", json!(2), json!("äö"), json!("äöü"), "a text, characters: at most 2"),
+            ("column", "min_length", json!(1), json!("a"), json!(""), "the name of a column, characters: at least 1"),
+            (
+                "columns",
+                "min_items",
+                json!(1),
+                json!(["a"]),
+                json!([]),
+                "a list of names of columns, items: at least 1",
+            ),
+            ("list", "max_items", json!(1), json!([1]), json!([1, 2]), "a list, items: at most 1"),
+            ("tuple", "min_items", json!(2), json!([1, 2]), json!([1]), "a list, items: at least 2"),
+            ("dict", "min_items", json!(1), json!({ "a": 1 }), json!({}), "an object, items: at least 1"),
+            (
+                "dict",
+                "max_items",
+                json!(1),
+                json!({ "a": 1 }),
+                json!({ "a": 1, "b": 2 }),
+                "an object, items: at most 1",
+            ),
+        ];
+        for (kind, name, limit, taken, refused, takes) in rows {
+            let parameter = json!({ "type": kind, name: limit });
+            assert_eq!(said_of(&parameter, &taken), "", "{parameter}");
+            assert_eq!(said_of(&parameter, &refused), format!("`x` is {refused}; it takes {takes}"));
+        }
+    }
+
+    #[test]
+    fn a_text_that_does_not_match_its_pattern_is_named_with_it_and_shortened() {
+        for kind in ["string", "column"] {
+            let parameter = json!({ "type": kind, "pattern": "[a-z]+(-[a-z]+)*" });
+            assert_eq!(said_of(&parameter, &json!("one-two")), "");
+            assert_eq!(
+                said_of(&parameter, &json!("one-two ")),
+                "`x` is \"one-two \"; the whole text has to match the pattern `[a-z]+(-[a-z]+)*`"
+            );
+            let long = said_of(&parameter, &json!("x-".repeat(5000)));
+            assert!(long.len() < 200 && long.contains("x-x…; the whole"), "{long}");
+        }
+        // A limit of another type of values says nothing, and is kept.
+        let operator = of_parameters(&json!([{ "name": "x", "type": "boolean", "pattern": "(", "min": "a" }]));
+        assert_eq!(operator.parameters[0].unknown.len(), 2);
+        assert_eq!(operator.parameters[0].limits, crate::ParameterLimits::default());
+        // None of them is null.
+        assert_eq!(said_of(&json!({ "type": "string", "pattern": null, "min_length": null }), &json!("")), "");
+    }
+
+    #[test]
+    fn types_and_categories_are_judged() {
+        let rows = [
+            (json!({ "type": "boolean" }), json!("true"), "`x` is \"true\"; it takes true or false"),
+            (json!({ "type": "category", "categories": ["A"] }), json!("a"), "`x` is \"a\"; it takes one of A"),
+            (json!({ "type": "category", "categories": null }), json!("a"), ""),
+            (json!({ "type": "category", "categories": null }), json!(1), "`x` is 1; it takes a text"),
+            (json!({ "type": "columns" }), json!([1]), "`x` is [1]; it takes a list of names of columns"),
+            (json!({ "type": "dict" }), json!([]), "`x` is []; it takes an object"),
+            (json!({ "type": "integer" }), json!(true), "`x` is true; it takes a whole number"),
+        ];
+        for (parameter, value, said) in rows {
+            assert_eq!(said_of(&parameter, &value), said);
+        }
+        let default = of_parameters(&json!([{ "name": "x", "type": "integer", "default": 0, "min": 1 }]));
+        let faults = check_parameters(&default, &Map::new()).unwrap_err();
+        assert_eq!(faults.faults, ["`x` is 0; it takes a whole number, at least 1"], "a default is judged, too");
+    }
+
+    #[test]
+    fn conditions_see_what_the_function_gets() {
+        let shown = |conditions: Value, given: Value| {
+            let operator = of_parameters(&json!([
+                { "name": "x", "type": "string", "conditions": conditions },
+                { "name": "count", "type": "integer", "default": 5 },
+                { "name": "mode", "type": "category", "categories": ["A", "B"], "default": "A" },
+                { "name": "inner", "type": "string", "default": "off", "conditions": [["==", "mode", "B"]] },
+            ]));
+            match check_parameters(&operator, given.as_object().unwrap()) {
+                Ok(values) => {
+                    assert_eq!(values["x"], Value::Null, "it is hidden and has no default");
+                    false
+                }
+                Err(faults) => faults.faults == ["`x` is missing; it takes a text"],
+            }
+        };
+        let rows = [
+            (json!([["==", "count", 5.0]]), json!({}), true),
+            (json!([["!=", "count", 5]]), json!({}), false),
+            (json!([["<", "count", 5]]), json!({ "count": 4 }), true),
+            (json!([["<=", "count", 5]]), json!({ "count": 6 }), false),
+            // One that is larger than JSON can say, and one that was not given.
+            (json!([[">", "count", 5]]), json!({ "count": "9007199254740993" }), true),
+            (json!([[">=", "count", 5]]), json!({ "count": null }), true),
+            (json!([["in", "mode", ["A", "C"]]]), json!({}), true),
+            (json!([["not_in", "mode", ["A", "C"]]]), json!({}), false),
+            (json!([["==", "count", 5], ["==", "mode", "B"]]), json!({}), false),
+            // `inner` is hidden, so the function gets its default.
+            (json!([["==", "inner", "on"]]), json!({ "inner": "on" }), false),
+            (json!([["==", "inner", "on"]]), json!({ "inner": "on", "mode": "B" }), true),
+        ];
+        for (conditions, given, expected) in rows {
+            assert_eq!(shown(conditions.clone(), given.clone()), expected, "{conditions} with {given}");
+        }
+        // Two conditions each on the one before: without memory that would take for ever.
+        let chained = |at: usize| {
+            let conditions = if at == 0 { json!([]) } else { json!(vec![json!(["!=", format!("p{}", at - 1), 1]); 2]) };
+            json!({ "name": format!("p{at}"), "type": "integer", "default": 0, "conditions": conditions })
+        };
+        let operator = of_parameters(&(0..500).rev().map(chained).collect());
+        assert_eq!(check_parameters(&operator, &Map::new()).unwrap().len(), 500);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::parameter_limits::ParameterLimits;
 use crate::vendor_format::ParameterType;
 
 /// The JSON at the root of an extension zip. Members that are not known are kept in `unknown` and have no effect.
@@ -99,6 +100,8 @@ pub struct Parameter {
     pub default: Option<Value>,
     pub optional: bool,
     pub conditions: Vec<Condition>,
+    #[serde(flatten)]
+    pub limits: ParameterLimits,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub unknown: Map<String, Value>,
 }

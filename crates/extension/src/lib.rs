@@ -16,6 +16,7 @@
 
 mod archive_names;
 mod build_input;
+mod build_parameters;
 mod check_parameters;
 mod decide;
 mod default_paths;
@@ -26,6 +27,7 @@ mod extension_error;
 mod extension_set;
 mod folder_names;
 mod log_lines;
+mod parameter_limits;
 mod probe;
 mod read_descriptor;
 mod read_extension;
@@ -37,6 +39,7 @@ mod vendor_format;
 
 pub use archive_names::{ARCHIVE_FORMATS, ArchiveName, Machine, archive_names};
 pub use build_input::{BuildInput, BuildInputError, DescribedFunction};
+pub use build_parameters::ParameterInputError;
 pub use check_parameters::{ParameterFaults, check_parameters, parameter_of_text};
 pub use decide::{Decision, DistributionLack, DistributionMode, Facts, decide, row_text};
 pub use default_paths::{DefaultPaths, Profile, default_paths, vendor_extensions};
@@ -47,6 +50,7 @@ pub use extension_error::{ExtensionError, ExtensionErrorKind};
 pub use extension_set::{ActiveExtension, ExtensionSet, SignatureStatus};
 pub use folder_names::FolderNames;
 pub use log_lines::{FAILED_TO_LOAD, lines_of_settings, looking_for_extensions};
+pub use parameter_limits::{ParameterLimits, Pattern};
 pub use probe::{
     DistributionClash, FoundArchive, InstalledLook, Look, Probe, ProbeInput, ProbeWarning, ZipFacts, clashes, probe,
 };

@@ -1,5 +1,6 @@
 //! A descriptor from its bytes: strict about JSON and about what is public, lenient about members that nobody has described.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -7,12 +8,15 @@ use vocab::json::{JsonDocument, JsonFaultKind, JsonKind, JsonNode};
 use vocab::{Fault, SourceFile, TextPlace};
 
 use crate::descriptor::{Condition, Descriptor, ExtensionDependency, ExtensionHead, Operator, Parameter, Port};
+use crate::parameter_limits::{PATTERN, ParameterLimits, Pattern, limits_of};
 use crate::vendor_format as vendor;
 
 /// In bytes.
 pub(crate) const MAX_DESCRIPTOR: u64 = 4 << 20;
 const MAX_OPERATORS: usize = 2000;
 const MAX_PARAMETERS: usize = 500;
+/// Different ones: each has to be compiled, which takes up to some milliseconds.
+const MAX_PATTERNS: usize = 500;
 const MAX_DEPTH: usize = 32;
 const COMPARISONS: [&str; 8] = ["==", "!=", "<", "<=", ">", ">=", "in", "not_in"];
 
@@ -55,7 +59,7 @@ pub fn read_descriptor(name: &str, bytes: &[u8]) -> Result<Descriptor, Descripto
             return Err(DescriptorError::Syntax { place, kind: JsonFaultKind::Empty });
         }
     };
-    DescriptorReader { document: &document }.descriptor()
+    DescriptorReader { document: &document, patterns: RefCell::default() }.descriptor()
 }
 
 /// Whether the text may be a descriptor: JSON with both of its objects.
@@ -68,6 +72,8 @@ pub(crate) fn looks_like_descriptor(bytes: &[u8]) -> bool {
 
 struct DescriptorReader<'a> {
     document: &'a JsonDocument,
+    /// Those that were compiled.
+    patterns: RefCell<BTreeMap<String, Pattern>>,
 }
 
 type Read<T> = Result<T, DescriptorError>;
@@ -239,18 +245,50 @@ impl<'a> DescriptorReader<'a> {
             },
             Some(_) => return self.fault(at, "`categories` is a list of texts or null"),
         };
-        let known = ["name", "type", "description", "categories", "default", "optional", "conditions"];
+        let kind = vendor::parameter_type(&type_name);
+        let mut known = vec!["name", "type", "description", "categories", "default", "optional", "conditions"];
+        let mut limits = ParameterLimits::default();
+        // Those that say nothing about values of its type are kept as they are.
+        for member in kind.map(limits_of).unwrap_or_default() {
+            let Some(node) = at.get(member) else { continue };
+            known.push(member);
+            if matches!(node.kind, JsonKind::Null) {
+                continue;
+            }
+            let set = match node.as_str() {
+                Some(text) if *member == PATTERN => self.pattern(text).map(|it| limits.pattern = Some(it)),
+                _ => limits.set(member, &value_of(node)),
+            };
+            if let Err(reason) = set {
+                return self.fault(node, reason);
+            }
+        }
         Ok(Parameter {
             name: self.text(at, "name")?,
-            kind: vendor::parameter_type(&type_name),
+            kind,
             type_name,
             description: self.optional_text(at, "description")?,
             categories,
             default: at.get("default").map(value_of).filter(|value| !value.is_null()),
             optional: self.flag(at, "optional")?,
             conditions,
+            limits,
             unknown: unknown(at, &known),
         })
+    }
+
+    /// Equal ones are compiled once.
+    fn pattern(&self, text: &str) -> Result<Pattern, String> {
+        let mut known = self.patterns.borrow_mut();
+        if let Some(pattern) = known.get(text) {
+            return Ok(pattern.clone());
+        }
+        if known.len() == MAX_PATTERNS {
+            return Err(format!("more than {MAX_PATTERNS} different patterns; no more are read"));
+        }
+        let pattern = Pattern::of_text(text)?;
+        known.insert(text.to_owned(), pattern.clone());
+        Ok(pattern)
     }
 
     /// Conditions name parameters that exist, and none waits for itself.

@@ -108,6 +108,9 @@ def described(name, function):
             continue
         entry["optional"] = has_none or (has_default and parameter.default is None)
         entry["categories"] = [member.name for member in hint] if kind == "category" else None
+        items = typing.get_args(hint)
+        if kind == "tuple" and items and Ellipsis not in items:
+            entry["min_items"] = entry["max_items"] = 0 if items == ((),) else len(items)
         entry["default"] = None
         if has_default and parameter.default is not None:
             try:

@@ -6,7 +6,7 @@ use std::path::Path;
 use cli::Table;
 use extension::{Decision, DistributionMode, Extension, Probe, SignatureStatus, archive_names, row_text};
 use loader::{AskedDistribution, ExtensionHost};
-use vocab::Fault;
+use vocab::{Fault, quoted};
 
 /// All extensions in a table.
 pub fn list_table(host: &ExtensionHost) -> Table {
@@ -73,7 +73,10 @@ pub fn inspection(extension: &Extension) -> String {
             let known = if parameter.kind.is_some() { "" } else { ", unknown type: the operator cannot run" };
             let optional = if parameter.optional { ", optional" } else { "" };
             let default = parameter.default.as_ref().map_or(String::new(), |value| format!(" = {value}"));
-            let _ = writeln!(text, "    {}: {}{default}{optional}{known}", parameter.name, parameter.type_name);
+            let limits = &parameter.limits;
+            let pattern = limits.pattern.as_ref().map(|it| format!(", pattern {}", quoted::shown(it.as_str())));
+            let (pattern, name, kind) = (pattern.unwrap_or_default(), &parameter.name, &parameter.type_name);
+            let _ = writeln!(text, "    {name}: {kind}{default}{optional}{limits}{pattern}{known}");
         }
     }
     text

@@ -596,7 +596,9 @@ class Server:
         hints = self.hints[name]
         arguments = {}
         for name, value in header.get("params", {}).items():
-            arguments[name] = from_parameter(value, hints.get(name))
+            # Nobody said anything: what the function says itself counts.
+            if value is not None or not has_default(function, name):
+                arguments[name] = from_parameter(value, hints.get(name))
         for value in header.get("inputs", []):
             arguments[value["port"]] = self.from_host(value, folder, 0, wants_arrow(hints.get(value["port"])))
         seed = header.get("seed")
@@ -788,6 +790,13 @@ def type_hints(function):
     except Exception:
         # Names that exist only for type checkers.
         return {}
+
+
+def has_default(function, name):
+    import inspect
+
+    parameter = inspect.signature(function).parameters.get(name)
+    return parameter is not None and parameter.default is not parameter.empty
 
 
 def from_parameter(value, hint):

@@ -321,11 +321,64 @@ fn what_cannot_be_built_is_named() {
         outputs: vec![json!({ "name": "result", "type": "x.Y" }).as_object().cloned().unwrap()],
     };
     let faulty = DescribedFunction { fault: Some("`*more` cannot be passed by name".to_owned()), ..function.clone() };
+    let members = |parameter: Value| parameter.as_object().cloned().unwrap();
+    let limited = DescribedFunction {
+        name: "g".to_owned(),
+        parameters: vec![
+            members(json!({ "name": "many", "type": "integer", "default": 3 })),
+            members(json!({ "name": "word", "type": "string", "default": null })),
+        ],
+        ..function.clone()
+    };
     let built = |text: &str, functions: &[DescribedFunction]| -> Result<Vec<u8>, BuildInputError> {
         BuildInput::read(text)?.descriptor(functions)
     };
     let headed = |text: &str| format!("{HEAD}{text}");
-    let cases: [(String, &[DescribedFunction], &str, &str, &str); 7] = [
+    let cases: [(String, &[DescribedFunction], &str, &str, &str); 13] = [
+        (
+            headed("[operator.g]\nparameters = 1\n"),
+            std::slice::from_ref(&limited),
+            "E_EXT_TOML",
+            "extension.toml describes parameters of `g`, but not as tables",
+            "write [operator.g.parameters.NAME], and below it a line for each limit",
+        ),
+        (
+            headed("[operator.g.parameters.others]\nmin = 1\n"),
+            std::slice::from_ref(&limited),
+            "E_EXT_TOML",
+            "extension.toml describes the parameter `others` of `g`, which the function does not have; it has many, word",
+            "arguments that are annotated with int, float, str, bool, an Enum, a list, a tuple or a dict are parameters",
+        ),
+        (
+            headed("[operator.g.parameters.many]\npattern = 'a'\n"),
+            std::slice::from_ref(&limited),
+            "E_EXT_TOML",
+            "extension.toml describes the parameter `many` of `g`: `pattern` says nothing about values of the type integer",
+            "",
+        ),
+        (
+            headed("[operator.g.parameters.many]\nmost = 1\n"),
+            std::slice::from_ref(&limited),
+            "E_EXT_TOML",
+            "extension.toml describes the parameter `many` of `g`: `most` is not known; it may have type, description, \
+             conditions, min, max, exclusive_min, exclusive_max",
+            "",
+        ),
+        (
+            headed("[operator.g.parameters.many]\nmin = 4\n"),
+            std::slice::from_ref(&limited),
+            "E_EXT_FUNCTION",
+            "the default of `many` cannot be a value of it in `g`: it is 3; it takes a whole number, at least 4",
+            "change the default, or what limits the parameter in extension.toml",
+        ),
+        (
+            headed("[operator.g.parameters.word]\npattern = '('\n"),
+            std::slice::from_ref(&limited),
+            "E_EXT_DESCRIPTOR",
+            "extension.json:23:22 /operators/g/parameters/1/pattern: `pattern` is not a regular expression that can be \
+             used: unclosed group",
+            AGAIN,
+        ),
         ("[extension".to_owned(), &[], "E_EXT_TOML", "extension.toml is not valid TOML: …", ""),
         (
             "[extension]\nname = 'E'\n".to_owned(),

@@ -32,14 +32,14 @@ fn fixtures_are_read_and_fit_the_schema() {
     let bytes = fixture("every-member.json").to_string();
     let descriptor = read_descriptor("x", bytes.as_bytes()).unwrap();
     let operator = &descriptor.operators[0];
-    assert_eq!((operator.parameters.len(), operator.inputs.len(), operator.outputs.len()), (3, 1, 1));
+    assert_eq!((operator.parameters.len(), operator.inputs.len(), operator.outputs.len()), (5, 1, 1));
     assert_eq!(operator.unsupported(), None);
     assert_eq!(descriptor.extension.unknown.len(), 1);
 }
 
 #[test]
 fn what_the_schema_refuses_the_reader_refuses_too() {
-    let changes: [(&str, Value); 10] = [
+    let changes: [(&str, Value); 19] = [
         ("/extension", json!([])),
         ("/extension/name", json!("")),
         ("/extension/namespace", json!("a/b")),
@@ -49,6 +49,15 @@ fn what_the_schema_refuses_the_reader_refuses_too() {
         ("/operators/count_words", json!(1)),
         ("/operators/count_words/parameters/0/type", json!(null)),
         ("/operators/count_words/parameters/2/conditions", json!([["=", "unit", 1]])),
+        ("/operators/count_words/parameters/2/min", json!("1")),
+        ("/operators/count_words/parameters/2/max", json!([])),
+        ("/operators/count_words/parameters/2/exclusive_min", json!(true)),
+        ("/operators/count_words/parameters/2/exclusive_max", json!({})),
+        ("/operators/count_words/parameters/3/pattern", json!(1)),
+        ("/operators/count_words/parameters/3/min_length", json!(-1)),
+        ("/operators/count_words/parameters/3/max_length", json!(1.5)),
+        ("/operators/count_words/parameters/4/min_items", json!("1")),
+        ("/operators/count_words/parameters/4/max_items", json!(-1)),
         ("/operators/count_words/inputs", json!([{}])),
     ];
     for (pointer, value) in changes {

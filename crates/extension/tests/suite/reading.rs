@@ -1,6 +1,6 @@
 //! One zip: what is read of it, and every reason for which it is not available.
 
-use extension::{Extension, ParameterType, read_extension};
+use extension::{Extension, ParameterType, read_descriptor, read_extension};
 use serde_json::{Value, json};
 use vocab::{Fault, quoted};
 
@@ -169,6 +169,52 @@ fn conditions_lead_to_parameters_and_never_in_a_circle() {
     assert_eq!(circle, "conditions lead from `count` back to itself");
     assert!(with([json!([["~", "kind", 1]]), none.clone()]).unwrap_err().contains("a comparison is one of"));
     assert!(with([json!([["==", "kind"]]), none]).unwrap_err().contains("a list of comparison"));
+}
+
+#[test]
+fn a_limit_that_cannot_be_one_is_named_with_its_place() {
+    let with = |kind: &str, member: &str, value: Value| {
+        let text = json!({
+            "extension": { "name": "E", "namespace": "e", "version": "1.0", "module": "mod_e" },
+            "operators": { "f": { "parameters": [{ "name": "x", "type": kind, member: value }] } },
+        });
+        let error = read_descriptor("extension.json", format!("{text:#}").as_bytes()).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), "E_EXT_DESCRIPTOR");
+        error.to_string()
+    };
+    assert_eq!(
+        with("string", "pattern", json!("[a-")),
+        "extension.json:14:22 /operators/f/parameters/0/pattern: `pattern` is not a regular expression that can be used: \
+         unclosed character class"
+    );
+    let rows = [
+        ("string", "pattern", json!(1), "`pattern` is a text or null"),
+        ("string", "max_length", json!(-1), "`max_length` is a whole number from 0 on, or null"),
+        ("real", "min", json!("1"), "`min` is a number or null"),
+        ("list", "min_items", json!(0.5), "`min_items` is a whole number from 0 on, or null"),
+    ];
+    for (kind, member, value, expected) in rows {
+        assert!(with(kind, member, value).ends_with(&format!("/operators/f/parameters/0/{member}: {expected}")));
+    }
+}
+
+/// Patterns are written by strangers and compiled while a folder is scanned.
+#[test]
+fn so_many_patterns_are_compiled_and_no_more() {
+    let of = |pattern: &dyn Fn(usize) -> String| {
+        let parameter = |at: usize| json!({ "name": format!("p{at}"), "type": "string", "pattern": pattern(at) });
+        let operator = |at: usize| {
+            let parameters: Value = (at * 300..at * 300 + 300).map(parameter).collect();
+            (format!("f{at}"), json!({ "parameters": parameters }))
+        };
+        let operators: serde_json::Map<_, _> = (0..2).map(operator).collect();
+        let head = json!({ "name": "E", "namespace": "e", "version": "1.0", "module": "mod_e" });
+        read_descriptor("x.json", json!({ "extension": head, "operators": operators }).to_string().as_bytes())
+    };
+    assert!(of(&|_| "[a-z]".to_owned()).is_ok(), "equal ones count once");
+    let error = of(&|at| format!("a{at}")).unwrap_err().to_string();
+    let place = "/operators/f1/parameters/200/pattern";
+    assert!(error.ends_with(&format!("{place}: more than 500 different patterns; no more are read")), "{error}");
 }
 
 #[test]

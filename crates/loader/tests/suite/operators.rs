@@ -35,6 +35,9 @@ def logs_in(db):
 
 def refuses(db):
     raise RuntimeError("cannot log in with " + db["auth.password"])
+
+def tagged(word: str, tag, own: str = "mine", shown: str = "shown"):
+    return io.BytesIO(f"{word} {tag} {own} {shown}".encode())
 "#;
 
 /// Two extensions, one of which needs the other, and a distribution in the folder for them.
@@ -64,6 +67,15 @@ fn site_in(site: Site) -> Site {
         "fails": {}, "keeps": { "outputs": [{ "name": "kept" }] },
         "logs_in": { "inputs": [{ "name": "db" }], "outputs": [{ "name": "raw" }] },
         "refuses": { "inputs": [{ "name": "db" }] },
+        "tagged": {
+            "parameters": [
+                { "name": "word", "type": "string", "pattern": "[a-z]+", "max_length": 5 },
+                { "name": "tag", "type": "string", "optional": true },
+                { "name": "own", "type": "string", "optional": true },
+                { "name": "shown", "type": "string", "conditions": [["==", "word", "show"]] },
+            ],
+            "outputs": [{ "name": "raw" }],
+        },
     });
     let words = json!({ "extension": head("words", "words_module", &["helping"]), "operators": operators });
     let helping = json!({ "extension": head("helping", "helper", &[]), "operators": {} });
@@ -104,6 +116,25 @@ fn an_operator_runs_with_files_in_and_out_and_its_dependencies() {
     // Zips are unpacked once, by their digests.
     let folders = fs::read_dir(site.path("home/.local/share/pydist/loader/cache/ext")).unwrap().count();
     assert_eq!(folders, 2);
+}
+
+#[test]
+fn limits_are_judged_before_python_and_what_is_left_out_is_what_the_function_says() {
+    let site = site();
+    for (word, said) in [
+        ("Two words", "`word` is \"Two words\"; it takes a text, characters: at most 5"),
+        ("Word", "`word` is \"Word\"; the whole text has to match the pattern `[a-z]+`"),
+        ("show", "`shown` is missing; it takes a text"),
+    ] {
+        let refused = site.run(&["run", "words:tagged", "-p", &format!("word={word}")]);
+        assert_refused(&refused, 2, &["E_PARAM", said]);
+    }
+    assert!(!site.path("home/.local/share/pydist/loader/cache").exists(), "no server was started");
+    let out = format!("raw={}", site.path("raw.txt").display());
+    let (code, _, stderr) = site.run(&["run", "words:tagged", "-p", "word=one", "--out", &out]);
+    assert_eq!(code, 0, "{stderr}");
+    // `tag` has no default, `own` and the hidden `shown` have one.
+    assert_eq!(fs::read_to_string(site.path("raw.txt")).unwrap(), "one None mine shown");
 }
 
 #[test]
@@ -184,7 +215,7 @@ fn pel_75_what_does_not_fit_is_told_before_python_starts() {
     let refused = site.run(&["run", "words:count", "--in", "text=/dev/null"]);
     assert_refused(&refused, 2, &["E_PORT", "it has no input `text`", "its input `path` is missing"]);
     let refused = site.run(&["run", "words:cuont"]);
-    assert_refused(&refused, 2, &["E_OP_UNKNOWN", "it has count, fails, keeps, logs_in, refuses"]);
+    assert_refused(&refused, 2, &["E_OP_UNKNOWN", "it has count, fails, keeps, logs_in, refuses, tagged"]);
     assert_refused(&site.run(&["run", "nobody:count"]), 2, &["E_EXT_UNKNOWN"]);
     assert_refused(&site.run(&["run", "words"]), 2, &["NAMESPACE:FUNCTION is expected"]);
     let missing = format!("path={}", site.path("missing.txt").display());
@@ -244,7 +275,7 @@ class Mode(enum.Enum):
     FAST = 1
     SLOW = 2
 
-def count(path: pathlib.Path, factor: int = 2, mode: Mode = Mode.SLOW, ratio: Optional[float] = None) -> Tuple[io.BytesIO, str]:
+def count(path: pathlib.Path, factor: int = 2, mode: Mode = Mode.SLOW, ratio: Optional[float] = None, pair: Tuple[int, int] = (1, 2), word: str = "a") -> Tuple[io.BytesIO, str]:
     """Counts words.
 
     Args:
@@ -258,6 +289,8 @@ def _hidden(a, /):
 "#;
 const TOML: &str = "[extension]\nname = 'Text tools'\nnamespace = 'text_tools'\nversion = '1.2.0'\nmodule = 'tools'\n\
                     environment = 'custom:1.0.0'\n[operator.count]\ngroup = 'text'\n";
+const LIMITS: &str =
+    "[operator.count.parameters.factor]\nmin = 1\n[operator.count.parameters.word]\npattern = '[a-z]'\n";
 
 #[test]
 fn l8_a_zip_is_built_from_a_folder_with_the_same_bytes_everywhere_and_runs() {
@@ -266,7 +299,7 @@ fn l8_a_zip_is_built_from_a_folder_with_the_same_bytes_everywhere_and_runs() {
         site.write(&format!("{folder}/tools/__init__.py"), SOURCE);
         site.write(&format!("{folder}/tools/data/words.txt"), "a b");
         site.write(&format!("{folder}/tools/__pycache__/x.pyc"), folder);
-        site.write(&format!("{folder}/extension.toml"), TOML);
+        site.write(&format!("{folder}/extension.toml"), format!("{TOML}{LIMITS}"));
         site.write(&format!("{folder}/notes.txt"), folder);
     }
     let built = |folder: &str, out: &str| {
@@ -283,7 +316,13 @@ fn l8_a_zip_is_built_from_a_folder_with_the_same_bytes_everywhere_and_runs() {
     assert!(!site.path("src/tools/__pycache__/__init__.cpython-312.pyc").exists());
 
     let shown = site.run(&["inspect", zip.to_str().unwrap()]).1;
-    for words in ["text_tools 1.2.0 (Text tools)", "factor: integer = 2", "mode: category"] {
+    for words in [
+        "text_tools 1.2.0 (Text tools)",
+        "factor: integer = 2, at least 1\n",
+        "mode: category",
+        "pair: tuple = [1,2], items: at least 2, items: at most 2\n",
+        "word: string = \"a\", pattern `[a-z]`",
+    ] {
         assert!(shown.contains(words), "no {words:?} in {shown}");
     }
     let text = site.write("text.txt", "one two three");
