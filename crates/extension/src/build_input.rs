@@ -46,6 +46,9 @@ pub enum BuildInputError {
     #[error("extension.toml has no text `{key}` below [extension]")]
     #[fault("E_EXT_TOML", hint("name, namespace, version and module are required"))]
     Missing { key: &'static str },
+    #[error("extension.toml: `{key}` is not {wanted}")]
+    #[fault("E_EXT_TOML")]
+    Shape { key: String, wanted: &'static str },
     #[error("extension.toml describes `{function}` below [operator.{function}] and below [operators.{function}]")]
     #[fault("E_EXT_TOML", hint("keep one of them"))]
     Twice { function: String },
@@ -74,23 +77,45 @@ impl BuildInput {
     pub fn read(text: &str) -> Result<Self, BuildInputError> {
         let document: toml::Table =
             text.parse().map_err(|error: toml::de::Error| BuildInputError::Toml { reason: error.to_string() })?;
-        let table = |name: &str| document.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
-        let extension = table("extension");
+        let table =
+            |name: &str| document.get(name).map_or_else(|| Ok(toml::Table::new()), |value| table_of(name, value));
+        let extension = table("extension")?;
         for key in ["name", "namespace", "version", "module"] {
             if extension.get(key).and_then(toml::Value::as_str).is_none_or(str::is_empty) {
                 return Err(BuildInputError::Missing { key });
             }
         }
-        let mut operators = table("operator");
-        for (function, described) in table("operators") {
+        let mut operators = table("operator")?;
+        for (function, described) in table("operators")? {
             if operators.insert(function.clone(), described).is_some() {
                 return Err(BuildInputError::Twice { function });
             }
         }
-        let listed = extension.get("dependencies").and_then(toml::Value::as_array).cloned().unwrap_or_default();
-        let mut dependencies: Vec<toml::Table> = listed.iter().filter_map(|it| it.as_table().cloned()).collect();
-        for (namespace, more) in table("dependencies") {
-            let mut dependency = more.as_table().cloned().unwrap_or_default();
+        for (function, described) in &operators {
+            let written = table_of(&format!("operator.{function}"), described)?;
+            for ports in [vendor::INPUTS[0], vendor::OUTPUTS[0]] {
+                let is_list =
+                    |names: &toml::Value| names.as_array().is_some_and(|names| names.iter().all(toml::Value::is_str));
+                if !written.get(ports).is_none_or(is_list) {
+                    return Err(BuildInputError::Shape {
+                        key: format!("operator.{function}.{ports}"),
+                        wanted: "a list of texts",
+                    });
+                }
+            }
+        }
+        const LISTED: &str = "extension.dependencies";
+        let mut dependencies = match extension.get("dependencies") {
+            None => Vec::new(),
+            Some(toml::Value::Array(listed)) => {
+                listed.iter().map(|it| table_of(LISTED, it)).collect::<Result<Vec<_>, _>>()?
+            }
+            Some(_) => {
+                return Err(BuildInputError::Shape { key: LISTED.to_owned(), wanted: "a list of tables" });
+            }
+        };
+        for (namespace, more) in table("dependencies")? {
+            let mut dependency = table_of(&format!("dependencies.{namespace}"), &more)?;
             dependency.entry("name").or_insert(toml::Value::String(namespace));
             dependencies.push(dependency);
         }
@@ -172,6 +197,11 @@ impl BuildInput {
         }
         Ok(Value::Object(operator))
     }
+}
+
+fn table_of(key: &str, value: &toml::Value) -> Result<toml::Table, BuildInputError> {
+    let shape = || BuildInputError::Shape { key: key.to_owned(), wanted: "a table" };
+    value.as_table().cloned().ok_or_else(shape)
 }
 
 /// `count_words` becomes `Count Words`.

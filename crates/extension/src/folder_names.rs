@@ -1,6 +1,7 @@
 //! The names in a folder, read once. They are compared letter by letter, also where the file system does not.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Names and whether each is a folder.
@@ -8,18 +9,33 @@ use std::path::{Path, PathBuf};
 pub struct FolderNames {
     folder: PathBuf,
     names: BTreeMap<String, bool>,
+    unread: Option<String>,
 }
 
 impl FolderNames {
-    /// Lists a folder; links count as what they lead to. A folder that cannot be listed has no names, since nothing of it
-    /// could be used.
+    /// Lists a folder; links count as what they lead to. A folder that is not there or cannot be listed has no names, since
+    /// nothing of it could be used.
     pub fn read(folder: &Path) -> Self {
-        let items = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let named = items.filter_map(|item| {
+        let mut read = Self { folder: folder.to_owned(), ..Self::default() };
+        let items = match std::fs::read_dir(folder) {
+            Ok(items) => items.collect::<io::Result<Vec<_>>>(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        let items = items.unwrap_or_else(|error| {
+            read.unread = Some(error.to_string());
+            Vec::new()
+        });
+        read.names.extend(items.iter().filter_map(|item| {
             let is_folder = std::fs::metadata(item.path()).ok()?.is_dir();
             Some((item.file_name().to_str()?.to_owned(), is_folder))
-        });
-        Self { folder: folder.to_owned(), names: named.collect() }
+        }));
+        read
+    }
+
+    /// The folder, and why it cannot be listed although it is there.
+    pub fn unread(&self) -> Option<(&Path, &str)> {
+        Some((&self.folder, self.unread.as_deref()?))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -8,6 +8,9 @@ use vocab::{Environment, Fault, SourceFaultKind, SourceFile};
 
 use crate::setting_keys::{SETTING_KEYS, SettingKey};
 
+/// Beginnings of all keys.
+const FAMILIES: [&str; 3] = ["pysdk.", "python_sdk.", "loader."];
+
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -66,9 +69,8 @@ impl SettingSources {
     pub fn warnings(&self) -> Vec<SettingWarning> {
         let mut warnings = Vec::new();
         let keys: Vec<&str> = SETTING_KEYS.iter().map(|setting| setting.key).collect();
-        let families = ["pysdk.", "python_sdk.", "loader."];
         for key in self.settings.keys().chain(self.properties.keys()) {
-            if families.iter().any(|family| key.starts_with(family)) && !keys.contains(&&**key) {
+            if FAMILIES.iter().any(|family| key.starts_with(family)) && !keys.contains(&&**key) {
                 warnings.push(unknown(key, &keys));
             }
         }
@@ -106,7 +108,18 @@ impl SettingSources {
         let document: toml::Table =
             source.text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
         let mut settings = BTreeMap::new();
-        for (key, value) in document.get("settings").and_then(toml::Value::as_table).into_iter().flatten() {
+        // What stands elsewhere would have no effect, unnoticed.
+        let is_ours = |name: &&String| FAMILIES.iter().any(|family| format!("{name}.").starts_with(family));
+        if let Some(key) = document.keys().find(is_ours) {
+            return Err(wrong(format!("`{key}` stands outside of `[settings]`")));
+        }
+        let table = match document.get("settings") {
+            Some(toml::Value::Table(table)) => Some(table),
+            Some(_) => return Err(wrong("`settings` is not a table".to_owned())),
+            None if document.is_empty() => None,
+            None => return Err(wrong("it has no table `[settings]`".to_owned())),
+        };
+        for (key, value) in table.into_iter().flatten() {
             let text = match value {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Integer(number) => number.to_string(),

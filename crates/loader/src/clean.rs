@@ -31,8 +31,10 @@ pub fn needless(host: &ExtensionHost, now: SystemTime) -> Vec<Needless> {
         modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age >= YOUNG))
     };
     let mut found = Vec::new();
-    let zips = digests(host);
-    for folder in folders(&cache.join(UNPACKED)) {
+    // Where not every zip can be read, none is known to be gone.
+    let unpacked = digests(host).map(|zips| (zips, folders(&cache.join(UNPACKED))));
+    let (zips, unpacked) = unpacked.unwrap_or_default();
+    for folder in unpacked {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // Whatever has another name is not ours.
         let Ok(digest) = name.parse::<Digest>() else { continue };
@@ -49,14 +51,17 @@ pub fn needless(host: &ExtensionHost, now: SystemTime) -> Vec<Needless> {
     found
 }
 
-/// Of every zip that was found, available or not.
-fn digests(host: &ExtensionHost) -> BTreeSet<Digest> {
+/// Of every zip that was found, available or not. `None` if a folder or a zip cannot be read.
+fn digests(host: &ExtensionHost) -> Option<BTreeSet<Digest>> {
     let set = &host.set;
+    if !set.unread.is_empty() {
+        return None;
+    }
     let active = set.active.values().map(|active| &active.extension.path);
     let shadowed = set.shadowed.iter().map(|(extension, _)| &extension.path);
     let unavailable = set.unavailable.iter().map(|error| &error.path);
     let digest = |path: &PathBuf| Some(Digest::of_reader(File::open(path).ok()?).ok()?.0);
-    active.chain(shadowed).chain(unavailable).filter_map(digest).collect()
+    active.chain(shadowed).chain(unavailable).map(digest).collect()
 }
 
 fn folders(folder: &Path) -> Vec<PathBuf> {

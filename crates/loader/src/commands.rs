@@ -34,15 +34,15 @@ pub enum CommandError {
     #[error("no {asked} is installed")]
     #[fault("E_UPDATE_MISSING", hint("installed, nearest first: {nearest}"))]
     NoneInstalled { asked: RuntimeRequest, nearest: String },
-    #[error("--public-key: {source}")]
+    #[error("{given_in}: {source}")]
     #[fault("E_GET_PUBLIC_KEY", hint("give the line that begins with RW, or the file that `minisign -G` wrote"))]
-    PublicKey { source: TrustError },
-    #[error("--public-key: cannot read `{}`: {source}", path.display())]
+    PublicKey { given_in: String, source: TrustError },
+    #[error("{given_in}: cannot read `{}`: {source}", path.display())]
     #[fault(
         "E_GET_PUBLIC_KEY",
         hint("make it a readable text file, or give the key itself: the line that begins with RW")
     )]
-    KeyFile { path: PathBuf, source: std::io::Error },
+    KeyFile { given_in: String, path: PathBuf, source: std::io::Error },
 }
 
 /// Runs `pydist get`. `environment` returns a variable's value; long work checks `cancelled`.
@@ -81,7 +81,7 @@ pub fn offer_request(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<OfferRequest, Box<dyn Fault>> {
     let SourceOptions { from, channel, platform, public_key, offline } = options;
-    let given = public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
+    let given = given_keys(public_key)?;
     let source = source_choice::chosen(from.as_deref(), given, environment)?;
     Ok(OfferRequest {
         platform: platform_of(*platform, PlatformKey::host())?,
@@ -161,14 +161,22 @@ pub fn moment_of(time: SystemTime) -> Result<Moment, CommandError> {
     seconds.and_then(Moment::from_unix_seconds).ok_or(CommandError::Clock)
 }
 
-/// Reads a key file; if there is no such file, takes the text as the key.
-pub fn key_of(text: &str) -> Result<PublicKey, CommandError> {
-    let path = Path::new(text);
+/// The keys of `--public-key`.
+pub fn given_keys(texts: &[String]) -> Result<Vec<PublicKey>, CommandError> {
+    texts.iter().map(|text| key_of(text, "--public-key")).collect()
+}
+
+/// Reads a key file; if there is no such file, takes the text as the key. `given_in` is the option or setting that it is from.
+pub fn key_of(text: &str, given_in: &str) -> Result<PublicKey, CommandError> {
+    let (path, given_in) = (Path::new(text), given_in.to_owned());
     let text = match path.is_file() {
-        true => fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: from_root(path), source })?,
+        true => match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(source) => return Err(CommandError::KeyFile { given_in, path: from_root(path), source }),
+        },
         false => text.to_owned(),
     };
-    PublicKey::of_text(&text).map_err(|source| CommandError::PublicKey { source })
+    PublicKey::of_text(&text).map_err(|source| CommandError::PublicKey { given_in, source })
 }
 
 /// This program's, by the conventions of each system.

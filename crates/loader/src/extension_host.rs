@@ -1,5 +1,6 @@
 //! The extensions of this machine with the distributions that they need: settings, scan, facts and decision in one place.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use extension::{
@@ -82,6 +83,11 @@ impl ExtensionHost {
         let resources = FolderNames::read(&settings.resources.value);
         let distributions = FolderNames::read(&settings.distributions.value);
         Self { settings, machine, set, log, needs, clashes, runtimes, resources, distributions }
+    }
+
+    /// Folders of archives and distributions that are there and cannot be listed, and why: what is in them is not found.
+    pub fn unread_folders(&self) -> impl Iterator<Item = (&Path, &str)> {
+        [&self.resources, &self.distributions].into_iter().filter_map(FolderNames::unread)
     }
 
     /// What the available extensions need, by id.
@@ -193,7 +199,11 @@ fn installed(home: &Home, id: &DistributionId) -> InstalledLook {
 fn signature_of(zip: &Path, keys: &[PublicKey]) -> SignatureStatus {
     let mut name = zip.as_os_str().to_owned();
     name.push(SIGNATURE_SUFFIX);
-    let Ok(signature) = read_regular(Path::new(&name)) else { return SignatureStatus::Unsigned };
+    let signature = match read_regular(Path::new(&name)) {
+        Ok(signature) => signature,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return SignatureStatus::Unsigned,
+        Err(error) => return SignatureStatus::BadSignature(format!("it cannot be read: {error}")),
+    };
     let bytes = match read_regular(zip) {
         Ok(bytes) => bytes,
         Err(error) => return SignatureStatus::BadSignature(error.to_string()),

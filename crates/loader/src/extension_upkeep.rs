@@ -1,6 +1,7 @@
 //! `pydist extension verify`, `clean` and `bundle`.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use extension::{DistributionId, DistributionMode, Probe, VerifyDepth};
@@ -14,6 +15,15 @@ use crate::verbs_commands::counted;
 
 /// Paths of one distribution that are printed before the rest is counted.
 const SHOWN: usize = 20;
+
+/// The first folder that `clean` left where it is.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("cannot remove `{}`: {source}", path.display())]
+#[fault("E_CLEAN", Build, hint("close programs that use it, or make its folder writable; then run it again"))]
+struct StaysInCache {
+    path: PathBuf,
+    source: io::Error,
+}
 
 /// What is compared with its record, and whether it is installed again where it has changed.
 pub struct Verify<'a> {
@@ -113,10 +123,12 @@ fn show(asked: &AskedDistribution, folder: &Path, verdict: &FolderVerdict, json:
 
 /// `pydist extension clean`.
 pub fn clean(host: &ExtensionHost, dry_run: bool, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
-    let mut removed = 0;
+    let (mut removed, mut failed) = (0, None);
     for Needless { path, why } in needless(host, SystemTime::now()) {
         if !dry_run && let Err(error) = disk::remove_tree(&path) {
-            around.printer.say(&format!("cannot remove `{}`: {error}", path.display()));
+            let stays = StaysInCache { path, source: error };
+            around.printer.say(&stays.to_string());
+            failed.get_or_insert(stays);
             continue;
         }
         removed += 1;
@@ -131,7 +143,7 @@ pub fn clean(host: &ExtensionHost, dry_run: bool, json: bool, around: &Surroundi
         (count, true) => format!("would remove {}", counted(count, "folder")),
         (count, false) => format!("{} removed", counted(count, "folder")),
     });
-    Ok(Exit::Done)
+    failed.map_or(Ok(Exit::Done), |stays| Err(stays.into()))
 }
 
 /// `pydist extension bundle`.
@@ -146,4 +158,18 @@ pub fn bundle_packages(request: &BundleRequest<'_>, json: bool, around: &Surroun
     around.printer.say(&format!("{packages} of {}, {wheels}: {size}", bundle.subdirs.join(", ")));
     around.printer.data(&bundle.path.display().to_string());
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_stays_is_named_with_the_reason() {
+        let stays = StaysInCache { path: "cache/ext/a".into(), source: io::Error::other("it is in use") };
+        assert_eq!(stays.to_string(), "cannot remove `cache/ext/a`: it is in use");
+        assert_eq!((stays.code(), stays.exit()), ("E_CLEAN", Exit::Build));
+        let hint = "close programs that use it, or make its folder writable; then run it again";
+        assert_eq!(stays.hint().as_deref(), Some(hint));
+    }
 }

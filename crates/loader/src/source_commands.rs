@@ -9,7 +9,7 @@ use serde_json::json;
 use vocab::{Event, Exit, Fault};
 
 use crate::arguments::{SourceArguments, SourceCommand};
-use crate::commands::key_of;
+use crate::commands::given_keys;
 use crate::source_choice::{FROM, sources_path};
 
 /// Runs `pydist source`.
@@ -25,7 +25,7 @@ pub fn run(
         None => {}
         Some(SourceCommand::Set { from, public_key, unsigned }) => {
             check_place(from, &FetchSettings::of(environment))?;
-            let keys = public_key.iter().map(|text| key_of(text)).collect::<Result<Vec<_>, _>>()?;
+            let keys = given_keys(public_key)?;
             let has_keys = !sources.set(from, &keys, *unsigned)?.public_keys.is_empty();
             sources.save(&path)?;
             tell_secrets(from, printer);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cli::Printer;
-use extension::{ExtensionWarning, LoaderSettings, Machine, SettingSources, UserFolders, vendor_extensions};
+use extension::setting_keys::{SettingKey, TRUSTED_KEYS};
+use extension::{
+    ExtensionWarning, LoaderSettings, Machine, SettingOrigin, SettingSources, UserFolders, vendor_extensions,
+};
 use installer::{Home, InstalledError};
 use loader::{ExtensionHost, HostRequest};
 use vocab::{Environment, Event, Fault, Work};
@@ -76,7 +79,9 @@ impl Surroundings {
             return Err(NoFolders.into());
         }
         let runtimes = home_of(options.runtimes.as_deref(), &self.variable()).ok();
-        let keys = settings.trusted_keys.value.iter().map(|key| key_of(key)).collect::<Result<Vec<_>, _>>()?;
+        let given_in = given_in(TRUSTED_KEYS, settings.trusted_keys.origin, options);
+        let keys =
+            settings.trusted_keys.value.iter().map(|key| key_of(key, &given_in)).collect::<Result<Vec<_>, _>>()?;
         let more_folders = match (options.include_vendor_dirs, self.home()) {
             (true, Some(home)) => vendor_extensions(&home),
             _ => Vec::new(),
@@ -87,6 +92,9 @@ impl Surroundings {
             self.printer.say(line);
         }
         for (folder, error) in &host.set.unread {
+            self.warn("W_EXT_FOLDER", format!("it cannot be listed: {error}"), folder);
+        }
+        for (folder, error) in host.unread_folders() {
             self.warn("W_EXT_FOLDER", format!("it cannot be listed: {error}"), folder);
         }
         for ExtensionWarning { code, text, path } in &host.set.warnings {
@@ -108,5 +116,19 @@ impl Surroundings {
             listener: Arc::new(move |event| printer.tell(event)),
             ..Work::quiet()
         }
+    }
+}
+
+/// Where somebody wrote the value of a setting, for messages.
+fn given_in(setting: SettingKey, origin: SettingOrigin, options: &ExtensionOptions) -> String {
+    let SettingKey { key, variable, .. } = setting;
+    match (origin, &options.settings) {
+        (SettingOrigin::Settings, Some(file)) if options.set.iter().all(|(name, _)| name != key) => {
+            format!("{key} in `{}`", file.display())
+        }
+        (SettingOrigin::Settings, _) => format!("--set {key}"),
+        (SettingOrigin::Property, _) => format!("-D {key}"),
+        (SettingOrigin::Environment, _) => variable.to_owned(),
+        (SettingOrigin::Default, _) => key.to_owned(),
     }
 }

@@ -4,14 +4,14 @@ use cli::Printer;
 use fetch::FetchWatch;
 use installer::{
     AskedVersion, BuildState, BuildVerdict, DefaultRuntime, DiskUse, HeldHome, Home, InstallOutcome, Installed,
-    InstalledBuild, InstalledError, PrunePlan, PublicKey, RepairRequest, RequestOrigin, repair as repair_build,
-    users_in_words, users_of,
+    InstalledBuild, InstalledError, PrunePlan, RepairRequest, RequestOrigin, repair as repair_build, users_in_words,
+    users_of,
 };
 use serde_json::json;
 use std::time::SystemTime;
 use vocab::{Event, Exit, Fault, RuntimeRequest};
 
-use crate::commands::{key_of, moment_of, settings_of};
+use crate::commands::{given_keys, moment_of, settings_of};
 use crate::source_choice::{FROM, remembered_sources};
 use crate::surroundings::Surroundings;
 use crate::verbs_arguments::{PruneArguments, RemoveArguments, RepairArguments, VerifyArguments};
@@ -100,7 +100,7 @@ pub fn repair(arguments: &RepairArguments, json: bool, around: &Surroundings) ->
     let home = around.runtimes(&arguments.home)?;
     let installed = Installed::read(&home)?;
     let builds = asked_for(&installed, &arguments.versions)?;
-    let keys: Vec<PublicKey> = arguments.public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?;
+    let keys = given_keys(&arguments.public_key)?;
     let variable = around.variable();
     let (sources, named) = (remembered_sources(&variable)?, variable(FROM).filter(|text| !text.is_empty()));
     let settings = settings_of(&arguments.transfer, &variable);

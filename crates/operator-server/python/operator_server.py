@@ -548,7 +548,7 @@ class Server:
             answer = {"t": "RESULT", "run": run, "outputs": outputs}
         except KeyboardInterrupt:
             answer = failure(run, "cancelled", Cancelled("the run was cancelled"), extension)
-            end_children(began)
+            answer["swept"] = end_children(began)
         except HandleLost as error:
             answer = failure(run, "handle_lost", error, extension)
         except SerializeError as error:
@@ -734,10 +734,10 @@ class Server:
 
 
 def end_children(since):
-    """Ends what this process has started since then, and what that started. Where there is no /proc, it stays until the
-    server ends."""
-    if since is None or not os.path.isdir("/proc/self"):
-        return
+    """Ends what this process has started since then, and what that started. False where it cannot see that: then the host has
+    to end the server, with everything."""
+    if since is None or not sees_processes():
+        return has_no_children()
     ticks, processes = os.sysconf("SC_CLK_TCK"), {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -753,6 +753,22 @@ def end_children(since):
             with contextlib.suppress(OSError):
                 os.kill(pid, how)
         time.sleep(0.2 if ending and how == signal.SIGTERM else 0)
+    return True
+
+
+def sees_processes():
+    return os.path.isdir("/proc/self")
+
+
+def has_no_children():
+    """Whether this process has none for certain. On Windows and on macOS before Python 3.13 nothing says so."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    except (AttributeError, OSError):
+        pass
+    return False
 
 
 def number_of_run(header):

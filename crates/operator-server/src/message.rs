@@ -59,6 +59,8 @@ pub enum ServerMessage {
         run: Option<u64>,
         #[serde(default)]
         marks: usize,
+        /// Of a cancelled run: false if something that it started may still be there.
+        swept: Option<bool>,
         #[serde(flatten)]
         failure: OperatorFailure,
     },

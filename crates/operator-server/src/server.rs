@@ -402,10 +402,14 @@ impl OperatorServer {
                     teller.drain(&self.heard, marks);
                     return Ok((outputs, bodies.into_iter().map(|(id, (_, content))| (id, content)).collect()));
                 }
-                ServerMessage::Error { run: answered, marks, mut failure }
+                ServerMessage::Error { run: answered, marks, swept, mut failure }
                     if answered.is_none_or(|answered| answered == run) =>
                 {
                     teller.drain(&self.heard, marks);
+                    // What the call started ends with the server; objects that are in it are worth more.
+                    if swept == Some(false) && !self.holds_objects() {
+                        self.kill();
+                    }
                     failure.message = redaction.apply(failure.message);
                     failure.notes = failure.notes.into_iter().map(|note| redaction.apply(note)).collect();
                     for line in &mut failure.traceback {

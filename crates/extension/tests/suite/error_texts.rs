@@ -299,6 +299,25 @@ fn a_setting_that_cannot_be_used_is_named_with_its_origin() {
         "the settings file `FOLDER/loader.toml` cannot be used: …",
         "write `\"pysdk.pel.airGapped\" = true` below `[settings]`",
     );
+    for (text, reason) in [
+        ("\"loader.verify\" = \"none\"\n", "`loader.verify` stands outside of `[settings]`"),
+        ("[loader]\nverify = \"none\"\n[settings]\n", "`loader` stands outside of `[settings]`"),
+        ("settings = 1\n", "`settings` is not a table"),
+        ("[setting]\n\"loader.verify\" = \"none\"\n", "it has no table `[settings]`"),
+    ] {
+        folder.write("loader.toml", text);
+        assert_told(
+            &folder,
+            &SettingSources::read_file(&file).unwrap_err(),
+            "E_SETTING",
+            &format!("the settings file `FOLDER/loader.toml` cannot be used: {reason}"),
+            "write `\"pysdk.pel.airGapped\" = true` below `[settings]`",
+        );
+    }
+    folder.write("loader.toml", "[other]\na = 1\n[settings]\n\"loader.verify\" = \"none\"\n");
+    assert_eq!(SettingSources::read_file(&file).unwrap().len(), 1);
+    folder.write("loader.toml", "# nothing yet\n");
+    assert_eq!(SettingSources::read_file(&file).unwrap().len(), 0);
     fs::remove_file(&file).unwrap();
     assert_told(
         &folder,
@@ -334,7 +353,36 @@ fn what_cannot_be_built_is_named() {
         BuildInput::read(text)?.descriptor(functions)
     };
     let headed = |text: &str| format!("{HEAD}{text}");
-    let cases: [(String, &[DescribedFunction], &str, &str, &str); 13] = [
+    let cases: [(String, &[DescribedFunction], &str, &str, &str); 18] = [
+        ("operator = 1\n".to_owned() + HEAD, &[], "E_EXT_TOML", "extension.toml: `operator` is not a table", ""),
+        (
+            headed("dependencies = 'base'\n"),
+            &[],
+            "E_EXT_TOML",
+            "extension.toml: `extension.dependencies` is not a list of tables",
+            "",
+        ),
+        (
+            headed("dependencies = ['base']\n"),
+            &[],
+            "E_EXT_TOML",
+            "extension.toml: `extension.dependencies` is not a table",
+            "",
+        ),
+        (
+            headed("[dependencies]\nbase = '1.0'\n"),
+            &[],
+            "E_EXT_TOML",
+            "extension.toml: `dependencies.base` is not a table",
+            "",
+        ),
+        (
+            headed("[operator.f]\noutputs = 'a'\n"),
+            &[],
+            "E_EXT_TOML",
+            "extension.toml: `operator.f.outputs` is not a list of texts",
+            "",
+        ),
         (
             headed("[operator.g]\nparameters = 1\n"),
             std::slice::from_ref(&limited),

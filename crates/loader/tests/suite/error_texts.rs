@@ -289,7 +289,7 @@ fn a_call_that_cannot_be_made_says_why() {
         (
             vec!["words:cuont".to_owned()],
             &[
-                "error[E_OP_UNKNOWN]: `words` has no operator `cuont`; it has count, fails, keeps, logs_in, refuses",
+                "error[E_OP_UNKNOWN]: `words` has no operator `cuont`; it has count, fails, keeps, logs_in, refuses, tagged",
                 "hint: write NAMESPACE:FUNCTION; `pydist extension inspect ZIP` lists what a zip has",
             ],
         ),

@@ -75,6 +75,10 @@ fn clean_removes_what_no_zip_needs_and_nothing_young() {
         File::open(&folder).unwrap().set_modified(old).unwrap();
     }
     File::open(cache.join("runs").join(&gone[..6])).unwrap().set_modified(old).unwrap();
+    // Where extensions cannot be listed, none is known to be gone.
+    let unread = format!("pysdk.pel.extLoc={}", site.write("no-folder", "x").display());
+    let (code, stdout, _) = clean(&["--dry-run", "--set", &unread]);
+    assert_eq!((code, stdout.lines().count()), (0, 1), "{stdout}");
     let (code, stdout, stderr) = clean(&["--dry-run"]);
     assert_eq!((code, stdout.lines().count()), (0, 3), "{stdout}");
     assert!(stderr.contains("would remove 3 folders") && cache.join("ext").join(&gone).exists(), "{stderr}");

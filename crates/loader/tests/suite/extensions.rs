@@ -6,7 +6,7 @@ use std::path::Path;
 use minisign::KeyPair;
 
 use crate::Place;
-use crate::site::{PYTHON, Site, assert_refused};
+use crate::site::{PYTHON, Site, assert_refused, told};
 use catalogue::Channel;
 
 #[test]
@@ -266,6 +266,44 @@ fn pel_47_signatures_are_minisigns() {
     assert_eq!(states(&other), told("unknown-key", "E_EXT_UNKNOWN_KEY"));
     sign(b"something else");
     assert_eq!(states(&pair), told("bad-signature", "E_EXT_SIGNATURE"));
+    fs::remove_file(site.path("ext/a.zip.minisig")).unwrap();
+    fs::create_dir(site.path("ext/a.zip.minisig")).unwrap();
+    assert_eq!(states(&pair), told("bad-signature", "E_EXT_SIGNATURE"), "it is there and cannot be read");
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one() {
+    let site = Site::new();
+    fs::remove_dir(site.path("res")).unwrap();
+    site.write("res", "a file");
+    site.write("dists", "a file");
+    let (_, _, stderr) = site.run(&["resolve", "custom:1.0.0"]);
+    for name in ["res", "dists"] {
+        let place = site.path(name).display().to_string();
+        let is_it = |line: &&str| line.contains("W_EXT_FOLDER") && line.contains(&place) && line.contains("listed");
+        assert!(stderr.lines().any(|line| is_it(&line)), "{stderr}");
+    }
+    // One that is not there is just empty.
+    let none = Site::new();
+    assert!(!none.run(&["resolve", "custom:1.0.0"]).2.contains("W_EXT_FOLDER"));
+}
+
+#[test]
+fn a_key_that_is_none_is_named_with_where_it_was_written() {
+    let site = Site::new();
+    let file = site.write("loader.toml", "[settings]\n\"loader.trustedKeys\" = \"nonsense\"\n");
+    let file = file.to_str().unwrap();
+    let rows: [(&[&str], String); 4] = [
+        (&["--set", "loader.trustedKeys=RWx"], "--set loader.trustedKeys".to_owned()),
+        (&["-D", "loader.trustedKeys=RWx"], "-D loader.trustedKeys".to_owned()),
+        (&["--settings", file], format!("loader.trustedKeys in `{file}`")),
+        (&[], "PYDIST_LOADER_TRUSTED_KEYS".to_owned()),
+    ];
+    for (options, place) in rows {
+        let mut command = site.command(&[&["list"][..], options].concat());
+        let output = command.env("PYDIST_LOADER_TRUSTED_KEYS", "RWx").output().unwrap();
+        assert_refused(&told(&output), 2, &["E_GET_PUBLIC_KEY", &format!(": {place}: not a minisign public key")]);
+    }
 }
 
 #[test]

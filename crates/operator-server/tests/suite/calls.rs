@@ -160,6 +160,43 @@ fn a_module_that_does_not_import_is_named_with_its_line() {
     assert!(error.to_string().contains("no_such_module") && error.to_string().contains("line 2"), "{error}");
 }
 
+/// As on systems without /proc: what the call started ends with its server.
+#[cfg(target_os = "linux")]
+#[test]
+fn pel_62_where_a_server_does_not_see_its_children_it_ends_with_them_unless_it_holds_objects() {
+    let source = r"
+import subprocess, sys, time
+server = sys.modules.get('pydist_operator_server') or sys.modules['__main__']
+server.sees_processes = lambda: False
+def sleeps():
+    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
+    print(child.pid)
+    time.sleep(600)
+def waits():
+    time.sleep(600)
+def keeps():
+    return object()
+";
+    let mut host = Host::new(source);
+    let mut server = host.loaded();
+    let limited = |function: &str| Call { limit: Some(Duration::from_secs(2)), ..call(function, &json!({})) };
+    let ended = |id| crate::support::eventually("the end of what the call started", || !crate::support::is_alive(id));
+    let error = host.run(&mut server, limited("waits")).unwrap_err();
+    assert_eq!((error.code(), server.is_alive()), ("E_RUN_TIMEOUT", true), "it has no children");
+    let error = host.run(&mut server, limited("sleeps")).unwrap_err();
+    assert_eq!((error.code(), server.is_alive()), ("E_RUN_TIMEOUT", false));
+    ended(host.lines().iter().find_map(|line| line.parse().ok()).unwrap());
+    let mut server = host.loaded();
+    host.events.clear();
+    host.run(&mut server, call("keeps", &json!({}))).unwrap();
+    let error = host.run(&mut server, limited("sleeps")).unwrap_err();
+    assert_eq!((error.code(), server.is_alive()), ("E_RUN_TIMEOUT", true), "its objects are still wanted");
+    let child: u32 = host.lines().iter().find_map(|line| line.parse().ok()).unwrap();
+    assert!(crate::support::is_alive(child));
+    server.stop();
+    ended(child);
+}
+
 #[test]
 fn pel_62_an_endless_call_is_cancelled_with_everything_it_started() {
     let source = r"
