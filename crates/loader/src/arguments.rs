@@ -22,7 +22,8 @@ use crate::verbs_arguments::{
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage or nothing suitable, 4 a digest, \
-                  signature or archive cannot be trusted, 5 some extensions are not available."
+                  signature or archive cannot be trusted, 5 some extensions are not available, \
+                  130 interrupted."
 )]
 pub struct LoaderArguments {
     #[command(subcommand)]

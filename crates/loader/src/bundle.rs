@@ -98,6 +98,7 @@ struct Repodata {
 
 /// Makes `OUT/pydist-channel-KEY[-VERSION]-OS.zip`.
 pub fn bundle(request: &BundleRequest<'_>) -> Result<Bundle, BundleError> {
+    fs::read_dir(request.folder).map_err(reading(request.folder))?;
     let mut content = BundleContent::default();
     let looked = subdirs_of(request.os);
     let is_there = |subdir: &&&str| request.folder.join("channel").join(subdir).is_dir();

@@ -48,6 +48,9 @@ pub enum BuildError {
     #[error("cannot read `{}`: {source}", path.display())]
     #[fault("E_EXT_BUILD_FILES", Build)]
     Read { path: PathBuf, source: io::Error },
+    #[error("`{}` has no extension.toml", folder.display())]
+    #[fault("E_EXT_BUILD_FILES", hint("name the folder that holds extension.toml and the Python package"))]
+    NoToml { folder: PathBuf },
     #[error("the module `{module}` is missing: there is no `{}`", path.display())]
     #[fault("E_EXT_MODULE", hint("`module` in extension.toml is the folder of a Python package beside it"))]
     NoModule { module: String, path: PathBuf },
@@ -80,9 +83,7 @@ struct Answer {
 /// Builds `OUT/NAMESPACE-VERSION.zip`.
 pub fn build(work: &Work, request: &BuildRequest<'_>) -> Result<BuiltExtension, Box<dyn Fault>> {
     let folder = std::path::absolute(request.folder).map_err(reading(request.folder))?;
-    let toml = folder.join(TOML);
-    let text = fs::read_to_string(&toml).map_err(reading(&toml))?;
-    let input = BuildInput::read(&text)?;
+    let input = input_of(&folder)?;
     let module = input.text("module").to_owned();
     let init = folder.join(&module).join("__init__.py");
     if !init.is_file() {
@@ -110,12 +111,22 @@ pub fn build(work: &Work, request: &BuildRequest<'_>) -> Result<BuiltExtension, 
 
 /// The environment that the extension in a folder asks for: a namespace for `dep::`, else the id of a distribution.
 pub fn asked_by_folder(folder: &Path) -> Result<String, Box<dyn Fault>> {
-    let toml = folder.join(TOML);
-    let input = BuildInput::read(&fs::read_to_string(&toml).map_err(reading(&toml))?)?;
+    let input = input_of(folder)?;
     Ok(match input.text("environment") {
         "" => format!("{}:{}", input.text("namespace"), input.text("version")),
         text => text.strip_prefix("dep::").unwrap_or(text).to_owned(),
     })
+}
+
+fn input_of(folder: &Path) -> Result<BuildInput, Box<dyn Fault>> {
+    let toml = folder.join(TOML);
+    match fs::read_to_string(&toml) {
+        Ok(text) => Ok(BuildInput::read(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(BuildError::NoToml { folder: folder.to_owned() }.into())
+        }
+        Err(error) => Err(reading(&toml)(error).into()),
+    }
 }
 
 fn describe(work: &Work, python: &Path, folder: &Path, module: &str) -> Result<Vec<DescribedFunction>, Box<dyn Fault>> {

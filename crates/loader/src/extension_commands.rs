@@ -74,7 +74,7 @@ fn list(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit,
     } else if !(set.active.is_empty() && set.unavailable.is_empty()) {
         around.printer.data(&list_table(host).render(around.printer.settings().width));
     } else {
-        around.printer.say("no extensions");
+        around.say_no_extensions(host);
     }
     Ok(if set.unavailable.is_empty() { Exit::Done } else { Exit::Partial })
 }
@@ -157,6 +157,9 @@ fn prepare(host: &ExtensionHost, ids: &[String], json: bool, around: &Surroundin
         ids => ids.iter().map(|id| host.find(id)).collect::<Result<_, _>>()?,
     };
     let mut failed: Vec<Box<dyn Fault>> = Vec::new();
+    if ids.is_empty() && asked.is_empty() && host.set.unavailable.is_empty() {
+        around.say_no_extensions(host);
+    }
     for asked in &asked {
         let resolved = match host.resolve(asked, &NoEngine) {
             Ok(resolved) => resolved,
@@ -176,8 +179,15 @@ fn prepare(host: &ExtensionHost, ids: &[String], json: bool, around: &Surroundin
             Err(error) => failed.push(error.into()),
         }
     }
+    // Nobody named them, and they were to be ready as well.
+    let unavailable = if ids.is_empty() { &host.set.unavailable[..] } else { &[] };
+    for error in unavailable {
+        around.printer.fault(error);
+    }
     let mut failed = failed.into_iter().rev();
-    let Some(last) = failed.next_back() else { return Ok(Exit::Done) };
+    let Some(last) = failed.next_back() else {
+        return Ok(if unavailable.is_empty() { Exit::Done } else { Exit::Partial });
+    };
     for error in failed.rev() {
         around.printer.fault(&*error);
     }
@@ -197,6 +207,9 @@ fn mode_word(mode: DistributionMode) -> &'static str {
 
 fn doctor(host: &ExtensionHost, json: bool, around: &Surroundings) -> Result<Exit, Box<dyn Fault>> {
     let mut is_well = host.set.unavailable.is_empty();
+    if host.set.active.is_empty() && is_well {
+        around.say_no_extensions(host);
+    }
     for error in &host.set.unavailable {
         if json {
             around.printer.json("unavailable", &extension_json::unavailable(error, &error.path));

@@ -42,7 +42,11 @@ pub fn verify(
     // Whatever the settings say, every file is read.
     host.settings.verify.value = VerifyDepth::Full;
     let (mut damaged, mut absent) = (0, 0);
-    for asked in asked_for(&host, verify.ids)? {
+    let all = asked_for(&host, verify.ids)?;
+    if all.is_empty() {
+        around.say_no_extensions(&host);
+    }
+    for asked in all {
         let resolved = host.resolve(&asked, &NoEngine)?;
         let folder = match (resolved.1.outcome, &resolved.0) {
             (Ok(DistributionMode::Archive), probe) => probe.target.clone(),

@@ -103,6 +103,16 @@ impl Surroundings {
         Ok(host)
     }
 
+    /// Where extensions were looked for: a folder that was set and does not exist is easily a typing error.
+    pub fn say_no_extensions(&self, host: &ExtensionHost) {
+        let shown = |folder: &PathBuf| {
+            let missing = if folder.exists() { "" } else { " (does not exist)" };
+            format!("{}{missing}", folder.display())
+        };
+        let folders: Vec<String> = host.settings.extensions.value.iter().map(shown).collect();
+        self.printer.say(&format!("no extensions in {}", folders.join(", ")));
+    }
+
     pub fn warn(&self, code: &'static str, text: String, place: &Path) {
         let place = Some(place.display().to_string());
         self.printer.tell(Event::Warning { code, text, place, hint: None });

@@ -350,7 +350,16 @@ fn an_extension_that_cannot_be_built_says_why() {
     let build = || said(&site, &["build", &folder, "--out", site.path("out").to_str().unwrap()]);
     let toml =
         "[extension]\nname = 'T'\nnamespace = 't'\nversion = '1'\nmodule = 'tools'\nenvironment = 'custom:1.0.0'\n";
+    assert_said(
+        &build(),
+        &[
+            "error[E_EXT_BUILD_FILES]: `SITE/src` has no extension.toml",
+            "hint: name the folder that holds extension.toml and the Python package",
+        ],
+    );
+    fs::create_dir_all(site.path("src/extension.toml")).unwrap();
     assert_said(&build(), &["error[E_EXT_BUILD_FILES]: cannot read `SITE/src/extension.toml`: …"]);
+    fs::remove_dir(site.path("src/extension.toml")).unwrap();
     site.write("src/extension.toml", toml);
     assert_said(
         &build(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use minisign::KeyPair;
 
@@ -12,9 +13,24 @@ use catalogue::Channel;
 #[test]
 fn a_list_has_every_zip_with_its_state() {
     let site = Site::new();
-    assert!(site.run(&["list"]).2.contains("no extensions"));
+    let none = format!("no extensions in {}", site.path("ext").display());
+    for verb in ["list", "prepare", "verify", "doctor"] {
+        let (code, stdout, stderr) = site.run(&[verb]);
+        assert_eq!((code, &*stdout, stderr.lines().last()), (0, "", Some(&*none)));
+    }
+    let absent = site.run(&["list", "--set", "pysdk.pel.extLoc=/no/such/folder"]).2;
+    assert!(absent.ends_with("no extensions in /no/such/folder (does not exist)"), "{absent}");
     site.extension("a.zip", "text_tools", "custom:1.0.0", &[]);
     site.write("ext/bad.zip", "x");
+    // Whoever asks for all of them learns that one is not ready.
+    site.write("dists/custom-1.0.0/bin/python3", PYTHON);
+    assert!(
+        Command::new("chmod").arg("+x").arg(site.path("dists/custom-1.0.0/bin/python3")).status().unwrap().success()
+    );
+    let (code, stdout, stderr) = site.run(&["prepare"]);
+    assert_eq!((code, stdout), (5, site.path("dists/custom-1.0.0").display().to_string()), "{stderr}");
+    assert!(stderr.contains("error[E_EXT_ZIP]") && stderr.contains("bad.zip"), "{stderr}");
+    assert_eq!(site.run(&["prepare", "text_tools"]).0, 0);
     let (code, stdout, stderr) = site.run(&["list"]);
     assert_eq!(code, 5);
     assert!(stdout.contains("text_tools") && stdout.contains("custom:1.0.0"), "{stdout}");

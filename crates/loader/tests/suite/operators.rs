@@ -338,7 +338,7 @@ fn what_cannot_be_built_is_named_with_its_place() {
     let site = site();
     let folder = site.path("src").display().to_string();
     let build = || site.run(&["build", &folder, "--out", site.path("out").to_str().unwrap()]);
-    assert_refused(&build(), 1, &["E_EXT_BUILD_FILES", "extension.toml"]);
+    assert_refused(&build(), 2, &["E_EXT_BUILD_FILES", "extension.toml"]);
     site.write("src/extension.toml", TOML);
     assert_refused(&build(), 2, &["E_EXT_MODULE", "tools/__init__.py"]);
     site.write("src/tools/__init__.py", "import json\nimport no_such_module\n");
