@@ -154,7 +154,8 @@ pub fn doctor_text(
     decision: Decision,
     is_there: bool,
 ) -> String {
-    let mut text = format!("{} needs {}\n", asked.namespaces.join(", "), asked.id);
+    let verb = if asked.namespaces.len() == 1 { "needs" } else { "need" };
+    let mut text = format!("{} {verb} {}\n", asked.namespaces.join(", "), asked.id);
     if let (true, Ok(mode)) = (is_there, decision.outcome) {
         let _ = writeln!(text, "  ok: {}", mode_line(probe, mode, asked.env_yml.as_deref()));
         return text;

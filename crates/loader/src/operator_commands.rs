@@ -1,10 +1,11 @@
 //! `pydist extension run`: files in, a call, files out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cli::Printer;
-use extension::{Operator, parameter_of_text};
+use extension::{Operator, ParameterFaults, parameter_of_text};
 use loader::distribution::NoEngine;
 use loader::{ExtensionHost, OperatorError, OperatorHost, OperatorRequest};
 use operator_server::{InputForm, InputValue, OutputValue, RunError, RunEvent};
@@ -35,6 +36,8 @@ pub fn run(
     let (namespace, name) = &arguments.operator;
     let operators = OperatorHost::new(host);
     let operator = operators.find(namespace, name)?;
+    check_ports(arguments)?;
+    check_given_once(&operator, &arguments.parameters)?;
     let outputs: BTreeMap<String, PathBuf> = arguments.outputs.iter().cloned().collect();
     let codec = |(port, path): (&String, &PathBuf)| Some((port.clone(), codec_of(path)?.to_owned()));
     let request = OperatorRequest {
@@ -61,6 +64,40 @@ pub fn run(
         }
     }
     Ok(Exit::Done)
+}
+
+/// Nothing that is given would be passed over, and no call is made whose result could not be written.
+fn check_ports(arguments: &RunArguments) -> Result<(), OperatorError> {
+    let inputs: Vec<&String> = arguments.inputs.iter().chain(&arguments.connections).map(|(port, _)| port).collect();
+    let outputs: Vec<&String> = arguments.outputs.iter().map(|(port, _)| port).collect();
+    for (what, ports) in [("input", inputs), ("output", outputs)] {
+        if let Some(port) = first_repeated(&ports) {
+            return Err(OperatorError::Twice { what, port: port.to_owned() });
+        }
+    }
+    match arguments.outputs.iter().find(|(_, path)| path.is_dir()) {
+        Some((_, path)) => {
+            let source = io::ErrorKind::IsADirectory.into();
+            Err(OperatorError::File { what: "write", path: path.clone(), source })
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_given_once(operator: &Operator, given: &[(String, String)]) -> Result<(), ParameterFaults> {
+    let names: Vec<&String> = given.iter().map(|(name, _)| name).collect();
+    match first_repeated(&names) {
+        Some(name) => {
+            let operator = operator.implementation.clone();
+            Err(ParameterFaults { operator, faults: vec![format!("`{name}` is given twice")] })
+        }
+        None => Ok(()),
+    }
+}
+
+fn first_repeated<'a>(names: &[&'a String]) -> Option<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.iter().find(|name| !seen.insert(**name)).map(|name| name.as_str())
 }
 
 fn parameters(operator: &Operator, given: &[(String, String)]) -> Map<String, Value> {

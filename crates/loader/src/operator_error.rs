@@ -9,6 +9,9 @@ use vocab::Fault;
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
 pub enum OperatorError {
+    #[error("the {what} `{port}` is given twice")]
+    #[fault("E_PORT", hint("leave out one of them: a port has one file"))]
+    Twice { what: &'static str, port: String },
     #[error("`{namespace}` has no operator `{operator}`; it has {}", listed(known))]
     #[fault("E_OP_UNKNOWN", hint("write NAMESPACE:FUNCTION; `pydist extension inspect ZIP` lists what a zip has"))]
     NoOperator { namespace: String, operator: String, known: Vec<String> },
@@ -18,7 +21,7 @@ pub enum OperatorError {
     #[error(
         "`{operator}` cannot be run: {}; its inputs are {}, its outputs {}", faults.join(", "), listed(inputs), listed(outputs)
     )]
-    #[fault("E_PORT", hint("give each input with --in PORT=FILE"))]
+    #[fault("E_PORT", hint("give each input with --in PORT=FILE, and each output that is kept with --out PORT=FILE"))]
     Ports { operator: String, faults: Vec<String>, inputs: Vec<String>, outputs: Vec<String> },
     #[error("`{one}` and `{other}` both have a module `{module}`, and one server cannot import both")]
     #[fault(

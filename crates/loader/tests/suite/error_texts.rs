@@ -285,7 +285,34 @@ fn a_call_that_cannot_be_made_says_why() {
     site.zip("ext/frames.zip", &[("extension.json", frame.to_string().as_bytes()), ("frames/__init__.py", b"")]);
     let input = |port: &str, file: &std::path::Path| format!("{port}={}", file.display());
     let missing = site.path("missing.txt");
-    let cases: [(Vec<String>, &[&str]); 7] = [
+    let twice = |option: &str, value: &str| {
+        let words = ["words:count", option, value, option, value];
+        words.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let cases: [(Vec<String>, &[&str]); 11] = [
+        (
+            twice("--in", "path=a"),
+            &["error[E_PORT]: the input `path` is given twice", "hint: leave out one of them: a port has one file"],
+        ),
+        (
+            twice("--out", "file=a"),
+            &["error[E_PORT]: the output `file` is given twice", "hint: leave out one of them: a port has one file"],
+        ),
+        (
+            twice("-p", "factor=1"),
+            &[
+                "error[E_PARAM]: `count` cannot be run with these parameters:",
+                "`factor` is given twice",
+                "hint: `pydist extension inspect ZIP` lists the parameters",
+            ],
+        ),
+        (
+            vec!["words:count".to_owned(), "--out".to_owned(), format!("file={}", site.path("ext").display())],
+            &[
+                "error[E_RUN_FILES]: cannot write `SITE/ext`: is a directory",
+                "hint: check that it is there, and that this account may write it",
+            ],
+        ),
         (
             vec!["words:cuont".to_owned()],
             &[
@@ -312,7 +339,7 @@ fn a_call_that_cannot_be_made_says_why() {
             &[
                 "error[E_PORT]: `count` cannot be run: its input `path` is missing, it has no output `x`; its inputs are path, \
                  its outputs file, raw",
-                "hint: give each input with --in PORT=FILE",
+                "hint: give each input with --in PORT=FILE, and each output that is kept with --out PORT=FILE",
             ],
         ),
         (
