@@ -157,7 +157,8 @@ fn root_files(folder: &Path) -> Result<Vec<String>, BuildError> {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let is_wanted =
             name == TOML || ENV_FILES.contains(&name.as_str()) || BESIDE.iter().any(|it| name.starts_with(it));
-        if is_wanted && entry.path().is_file() {
+        // A link that leads nowhere is not the same as no file.
+        if is_wanted && fs::metadata(entry.path()).map_err(reading(&entry.path()))?.is_file() {
             names.push(name);
         }
     }
@@ -181,9 +182,13 @@ fn collect(root: &Path, below: &str, entries: &mut Vec<TreeEntry>) -> Result<(),
         let below = format!("{below}/{name}");
         if kind.is_symlink() {
             return Err(BuildError::Link { path });
-        } else if kind.is_dir() && name != "__pycache__" {
-            collect(root, &below, entries)?;
-        } else if kind.is_file() && !name.ends_with(".pyc") {
+        } else if kind.is_dir() {
+            if name != "__pycache__" {
+                collect(root, &below, entries)?;
+            }
+        } else if !kind.is_file() {
+            return Err(reading(&path)(io::Error::other("it is not a regular file")));
+        } else if !name.ends_with(".pyc") {
             entries.push(file(&below, FileContent::Disk(path))?);
         }
     }

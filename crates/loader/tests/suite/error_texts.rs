@@ -416,6 +416,15 @@ fn an_extension_that_cannot_be_built_says_why() {
         ],
     );
     fs::remove_file(site.path("src/tools/link.txt")).unwrap();
+    // What a zip cannot hold is not left out in silence.
+    std::os::unix::fs::symlink("nowhere", site.path("src/env.yml")).unwrap();
+    assert_said(&build(), &["error[E_EXT_BUILD_FILES]: cannot read `SITE/src/env.yml`: …"]);
+    fs::remove_file(site.path("src/env.yml")).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(site.path("src/tools/socket")).unwrap();
+    let expected = "error[E_EXT_BUILD_FILES]: cannot read `SITE/src/tools/socket`: it is not a regular file";
+    assert_said(&build(), &[expected]);
+    drop(socket);
+    fs::remove_file(site.path("src/tools/socket")).unwrap();
     site.write("src/tools/aux.txt", "");
     assert_said(
         &build(),
