@@ -116,6 +116,7 @@ fn folders_of(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(at, _)| &name[..at])
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,7 +131,6 @@ mod tests {
         walk.map(of).collect()
     }
 
-    #[cfg(unix)]
     #[test]
     fn what_code_of_the_job_did_is_undone_and_nothing_else_is_copied_again() {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
