@@ -66,14 +66,15 @@ impl<'a> TarJudge<'a> {
     /// Accepts the next bytes of tar. Directories exist when this returns, files when the result is written.
     pub(crate) fn chunk(&mut self, chunk: &[u8]) -> Result<Vec<FileWrite>, ExtractErrorKind> {
         self.tar_bytes += chunk.len() as u64;
-        if self.tar_bytes > self.tar_limit {
-            return Err(ExtractErrorKind::Limit { what: "bytes for an archive of its size", limit: self.tar_limit });
-        }
         let members = &mut self.members;
         self.tar.feed(chunk, &mut |item| match item {
             TarItem::Member(member) => members.member(member),
             TarItem::Content(range) => members.content(range),
         })?;
+        // What files declare is refused before it is written.
+        if self.tar_bytes.max(members.extracted.bytes) > self.tar_limit {
+            return Err(ExtractErrorKind::Limit { what: "bytes for an archive of its size", limit: self.tar_limit });
+        }
         Ok(std::mem::take(&mut members.writes))
     }
 

@@ -350,11 +350,17 @@ fn archives_made_to_fill_a_disk_are_refused() {
     let error = Arena::new(&bomb).refused(&plain());
     assert!(error.kind.to_string().contains("for an archive of its size"), "{}", error.kind);
     // A declared size alone must not be believed, nor overflow anything.
-    let mut huge = tar(&[file("f"), file("g")]);
-    huge[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
-    let sum: u32 = huge[..148].iter().chain(&huge[156..512]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
-    huge[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    assert_eq!(Arena::new(&huge).refused(&plain()).code(), "E_ARCHIVE_LIMIT");
+    let declared = |size: &[u8; 12]| {
+        let mut tar = tar(&[file("f"), file("g")]);
+        tar[124..136].copy_from_slice(size);
+        let sum: u32 = tar[..148].iter().chain(&tar[156..512]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+        tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        Arena::new(&tar).refused(&plain())
+    };
+    assert_eq!(declared(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff").code(), "E_ARCHIVE_LIMIT");
+    // 64 MiB, of which nothing is there: refused before it is looked for.
+    let error = declared(b"00400000000\0");
+    assert!(error.kind.to_string().contains("for an archive of its size"), "{}", error.kind);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod bombs;
 mod examples;
 mod hdf5_tables;
 mod in_place;

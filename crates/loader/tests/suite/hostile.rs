@@ -46,6 +46,32 @@ fn pel_37_a_bomb_is_stopped_before_it_fills_the_disk() {
 }
 
 #[test]
+fn pel_37_an_entry_that_is_longer_than_it_declares_is_refused() {
+    let site = Site::new();
+    let (content, shorter) = (vec![b'x'; 1000], 600_u32.to_le_bytes());
+    let path = site.zip(&format!("res/pydist-k-1-{}.zip", os()), &[FILE, ("lib/long", &content)]);
+    let mut zip = fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..zip.len() - 4).filter(|at| zip[*at..].starts_with(&1000_u32.to_le_bytes())).collect();
+    assert_eq!(places.len(), 2, "one in each header");
+    for place in places {
+        zip[place..place + 4].copy_from_slice(&shorter);
+    }
+    fs::write(path, zip).unwrap();
+    assert_refused(&site.run(&["prepare", "k:1"]), 4, &["E_ARCHIVE_", "lib/long"]);
+    let path = site.tar(&format!("res/pydist-k-2-{}.tar", os()), &[("lib/long", &content), FILE]);
+    let mut tar = fs::read(&path).unwrap();
+    // 512 bytes: what is beyond them stands where the next header must be.
+    tar[124..136].copy_from_slice(b"00000001000\0");
+    tar[148..156].copy_from_slice(b"        ");
+    let sum: u32 = tar[..512].iter().map(|byte| u32::from(*byte)).sum();
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    fs::write(path, tar).unwrap();
+    assert_refused(&site.run(&["prepare", "k:2"]), 4, &["E_ARCHIVE_CORRUPT"]);
+    assert!(!site.path("dists/k-1").exists() && !site.path("dists/k-2").exists());
+    site.assert_tidy();
+}
+
+#[test]
 fn pel_39_a_zip_that_readers_would_see_differently_is_refused() {
     let site = Site::new();
     let place = format!("res/pydist-k-1-{}.zip", os());
