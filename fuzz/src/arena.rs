@@ -96,6 +96,8 @@ fn check_tree(target: &Path, extracted: &ExtractedTree, options: &ExtractOptions
             assert!(item.file_type().is_dir(), "`{}` is of no allowed kind", item.path().display());
         }
     }
+    assert!(options.digests.is_some() || extracted.digests.is_empty(), "digests that nobody asked for");
+    assert!(extracted.digests.len() as u64 <= files, "digests of files that are not there");
     assert!(bytes <= LIMITS.bytes, "{bytes} bytes in spite of the limit");
     assert!(files <= LIMITS.entries, "{files} files in spite of the limit");
     if links == LinkHandling::Keep {
