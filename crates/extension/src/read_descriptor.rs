@@ -16,7 +16,7 @@ pub(crate) const MAX_DESCRIPTOR: u64 = 4 << 20;
 const MAX_OPERATORS: usize = 2000;
 const MAX_PARAMETERS: usize = 500;
 /// Different ones: each has to be compiled, which takes up to some milliseconds.
-const MAX_PATTERNS: usize = 500;
+const MAX_PATTERNS: usize = 200;
 const MAX_DEPTH: usize = 32;
 const COMPARISONS: [&str; 8] = ["==", "!=", "<", "<=", ">", ">=", "in", "not_in"];
 
