@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use vocab::{Artifact, Digest, DigestWriter, Part, TreePath};
@@ -14,7 +14,7 @@ use crate::codec::end_parts;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::follower::digest_of_range;
 use crate::name_rules::{EntryFault, NameRules, checked_path};
-use crate::source::{FrameDecoder, TarSource, read_exact_at};
+use crate::source::{FrameDecoder, PositionedReader, TarSource};
 use crate::tar_stream::{MemberKind, TarItem, TarMember, TarStream};
 use crate::{EntryKind, FileContent, PartSource, TreeEntry};
 
@@ -72,14 +72,9 @@ fn read_part(
 }
 
 fn copy_range(from: &File, part: &Part, to: &mut File) -> io::Result<()> {
-    let mut buffer = vec![0; (1 << 20).min(part.size) as usize];
-    let mut at = 0;
-    while at < part.size {
-        let piece = &mut buffer[..(1 << 20).min(part.size - at) as usize];
-        read_exact_at(from, piece, part.offset + at)?;
-        to.write_all(piece)?;
-        at += piece.len() as u64;
-    }
+    let mut reader = PositionedReader::new(from);
+    reader.seek(SeekFrom::Start(part.offset))?;
+    io::copy(&mut BufReader::with_capacity(1 << 20, reader.take(part.size)), to)?;
     to.seek(SeekFrom::Start(0)).map(|_| ())
 }
 

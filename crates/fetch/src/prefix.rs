@@ -56,16 +56,12 @@ impl DigestedFile {
         let file = File::open(place)?;
         let before = stamp(&file.metadata()?);
         let recorded = recorded.filter(|it| it.sha256.is_some() && it.blake3.is_some());
-        let as_recorded = match recorded {
-            Some(recorded) => {
-                let now = ContentDigests::of_reader(&file, DigestKinds::Blake3, buffer)?;
-                Some(*recorded).filter(|recorded| recorded.agree(&now))
-            }
-            None => None,
-        };
-        let digests = match as_recorded {
-            Some(recorded) => recorded,
-            None => {
+        let kinds = recorded.map_or(DigestKinds::Both, |_| DigestKinds::Blake3);
+        let now = ContentDigests::of_reader(&file, kinds, buffer)?;
+        let digests = match recorded {
+            None => now,
+            Some(recorded) if recorded.agree(&now) => *recorded,
+            Some(_) => {
                 (&file).rewind()?;
                 ContentDigests::of_reader(&file, DigestKinds::Both, buffer)?
             }
