@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use memchr::memmem;
 use object::elf::{DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME, DynamicTag};
 use object::read::elf::{Dyn as _, ElfFile64, FileHeader as _, Sym as _};
 use object::{Endianness, Object as _, ObjectSection as _};
@@ -147,7 +148,7 @@ pub(super) fn blank_folder(bytes: &mut [u8], folder: &str) {
     blank.resize(parent_length, b'_');
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+');
     let mut at = 0;
-    while let Some(found) = bytes[at..].windows(needle.len()).position(|window| window == needle) {
+    while let Some(found) = memmem::find(&bytes[at..], needle) {
         let start = at + found;
         let end = start + needle.len();
         if !bytes.get(end).is_some_and(is_name) {

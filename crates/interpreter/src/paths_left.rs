@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use memchr::memmem;
 use rayon::prelude::*;
 use vocab::TreePath;
 
@@ -35,7 +36,7 @@ pub fn absolute_paths_left(root: &Path, needles: &[impl AsRef<str> + Sync]) -> V
 }
 
 fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    !needle.is_empty() && bytes.windows(needle.len()).any(|window| window == needle)
+    !needle.is_empty() && memmem::find(bytes, needle).is_some()
 }
 
 #[cfg(test)]

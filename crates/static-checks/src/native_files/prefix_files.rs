@@ -92,9 +92,9 @@ impl<'a> PrefixFiles<'a> {
         *adding.entry(package.clone()).or_insert_with(|| {
             let code = self.paths.iter().filter(|path| path.starts_with(&package) && path.as_str().ends_with(".py"));
             let names_folder = |bytes: Vec<u8>| {
-                [&b"add_dll_directory"[..], b"WinDLL", b"LoadLibrary", b"CDLL"]
+                ["add_dll_directory", "WinDLL", "LoadLibrary", "CDLL"]
                     .iter()
-                    .any(|call| bytes.windows(call.len()).any(|part| part == *call))
+                    .any(|call| memchr::memmem::find(&bytes, call.as_bytes()).is_some())
             };
             code.filter_map(|path| fs::read(path.below(self.prefix)).ok()).any(names_folder)
         })
