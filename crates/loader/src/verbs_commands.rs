@@ -239,7 +239,8 @@ mod tests {
         assert_eq!(path, [PathBuf::from("/a b/bin"), PathBuf::from("/usr/bin")]);
         let names: Vec<&str> = made.iter().filter_map(|(name, _)| name.to_str()).collect();
         assert_eq!(names, ["PATH", "PYTHONPATH", "PYTHONWARNINGS"]);
-        let bad = if cfg!(windows) { "C:\\a;b" } else { "/a:b" };
+        // Windows quotes what has its separator; a quote itself has no place there.
+        let bad = if cfg!(windows) { "C:\\a\"b" } else { "/a:b" };
         let error = environment_of(&[PathBuf::from(bad)], &given).err().unwrap();
         let separator = if cfg!(windows) { ';' } else { ':' };
         let text = format!("`{bad}` cannot be on PATH, which is separated by `{separator}`");
