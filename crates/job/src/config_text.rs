@@ -68,6 +68,27 @@ fn text_scalar(text: &str) -> String {
     if is_word && scalar::resolved(text).is_string() {
         return text.to_owned();
     }
-    // A JSON string is a YAML string.
-    Value::String(text.to_owned()).to_string()
+    // A JSON string is a YAML string, but for what ends lines in YAML 1.1, and what YAML does not accept as it is.
+    let mut quoted = String::new();
+    for it in Value::String(text.to_owned()).to_string().chars() {
+        match it {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(it)));
+            }
+            it => quoted.push(it),
+        }
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_yaml_reads_in_another_way_are_escaped() {
+        let text = "é\u{7f}\u{82}\u{85}\u{a0}\u{2028}\u{2029}\u{feff}\u{ffff}😀\n";
+        let expected = "\"é\\u007f\\u0082\\u0085\u{a0}\\u2028\\u2029\\ufeff\\uffff😀\\n\"";
+        assert_eq!(text_scalar(text), expected);
+    }
 }
